@@ -1,0 +1,93 @@
+"""Time and chance: the only module that reads the clock, sleeps or draws a number.
+
+Every other module takes a `Clock`, so that tests decide what time it is.
+"""
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rest of the package knows of time. Everything is in seconds."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        ...
+
+    async def asleep(self, seconds: float) -> None:
+        """Return after `seconds`, and let other tasks run meanwhile."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+    async def asleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
+
+
+@dataclass(slots=True)
+class ManualClock:
+    """A clock that moves only when it is told to, or when somebody sleeps on it."""
+
+    time: float = 1_700_000_000.0
+    slept: list[float] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self.time += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(max(0.0, seconds))
+
+    async def asleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+@dataclass(slots=True)
+class ScaledClock:
+    """The machine's time, `speed` times as fast: an hour passes in 3600/speed s."""
+
+    speed: float
+    _origin: float = field(default_factory=time.time)
+    _start: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        return self._origin + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._start) * self.speed
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds) / self.speed)
+
+    async def asleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds) / self.speed)

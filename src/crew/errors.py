@@ -1,0 +1,166 @@
+"""Every error of ours, in one tree.
+
+    CrewError                    anything this package raises on purpose
+    ├── SettingsError            the YAML, the environment or the arguments are wrong (exit 2)
+    ├── StoreUnavailable         the quota store cannot be read or written
+    ├── WorkspaceError           a repository cannot be made ready, or a path leaves it
+    ├── RunFailed                the crew stopped without a result (exit 1)
+    ├── QuotaExceeded            every deployment is closed; says which opens when (exit 75)
+    └── ProviderError            one attempt at one deployment failed
+        ├── RateLimited          429: a limit of the provider was hit
+        ├── OutOfMoney           402, or a spend cap: waiting a moment does not help
+        ├── BadKey               401, 403: the key is wrong or may not do this
+        ├── ModelGone            404: the model id is unknown or retired
+        ├── Overloaded           5xx, 529: the provider has no room or is broken
+        ├── Unreachable          refused, reset, no such host
+        ├── TimedOut             no answer in time
+        ├── BadAnswer            malformed, empty, an error inside a 200, a stream that broke
+        └── BadRequest           400, 413, 422: the request itself is at fault
+            ├── ContextTooLong   the conversation does not fit the window
+            └── ContentRefused   the provider's policy refuses the content
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+class CrewError(Exception):
+    """Anything this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong in a file or an argument. Lines count from 1."""
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return ": ".join(part for part in (where, self.key, self.message) if part)
+
+
+class SettingsError(CrewError):
+    """The settings or the arguments are wrong. Carries every mistake found."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class StoreUnavailable(CrewError):
+    """The quota store cannot be read or written."""
+
+
+class WorkspaceError(CrewError):
+    """A repository cannot be made ready, or a path leads out of the workspace."""
+
+
+class RunFailed(CrewError):
+    """The crew stopped without a result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Why one deployment cannot be used, and when it opens again.
+
+    `opens_at` is in seconds since the epoch; None means that waiting does not help.
+    """
+
+    deployment: str
+    limit: str
+    opens_at: float | None
+
+    def __str__(self) -> str:
+        if self.opens_at is None:
+            return f"{self.deployment}: {self.limit}"
+        opens = datetime.fromtimestamp(self.opens_at, UTC)
+        return f"{self.deployment}: {self.limit}; opens {opens:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class QuotaExceeded(CrewError):
+    """Every deployment that could serve a call is closed."""
+
+    def __init__(self, closed: Sequence[Closed], *, role: str = "") -> None:
+        self.closed = tuple(closed)
+        self.role = role
+        who = f" for {role}" if role else ""
+        lines = "".join(f"\n  {entry}" for entry in self.closed)
+        # CrewAI runs a call again when its error says one of a list of phrases
+        # about limits, so this text keeps clear of them.
+        super().__init__(f"every deployment{who} is closed:{lines}")
+
+    @property
+    def opens_at(self) -> float | None:
+        """When the first deployment opens, in seconds since the epoch."""
+        times = [entry.opens_at for entry in self.closed if entry.opens_at is not None]
+        return min(times, default=None)
+
+
+class ProviderError(CrewError):
+    """One attempt at one deployment failed.
+
+    `status` is the HTTP status, or None where there was none. `retry_after` is in
+    seconds. The provider's own text is not kept: it may quote the prompt or a key.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        what: str = "",
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.deployment = deployment
+        self.status = status
+        self.retry_after = retry_after
+        code = f" ({status})" if status is not None else ""
+        super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
+
+
+class RateLimited(ProviderError):
+    """A limit of the provider was hit."""
+
+
+class OutOfMoney(ProviderError):
+    """The account has no credit, or its spend cap is reached."""
+
+
+class BadKey(ProviderError):
+    """The key is wrong, or may not do this."""
+
+
+class ModelGone(ProviderError):
+    """The model id is unknown or retired."""
+
+
+class Overloaded(ProviderError):
+    """The provider has no room or is broken."""
+
+
+class Unreachable(ProviderError):
+    """The provider could not be reached."""
+
+
+class TimedOut(ProviderError):
+    """The provider did not answer in time."""
+
+
+class BadAnswer(ProviderError):
+    """The answer is malformed, empty, an error in disguise, or broke off."""
+
+
+class BadRequest(ProviderError):
+    """The request itself is at fault: another deployment would refuse it too."""
+
+
+class ContextTooLong(BadRequest):
+    """The conversation does not fit the window."""
+
+
+class ContentRefused(BadRequest):
+    """The provider's policy refuses the content."""

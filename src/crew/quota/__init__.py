@@ -1,0 +1,1 @@
+"""Limits, the stores that count against them, and the guard that every call passes."""

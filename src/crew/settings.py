@@ -1,0 +1,161 @@
+"""The settings as values: what `loader` makes of the YAML files.
+
+Everything here is frozen and complete: names are resolved, defaults are filled in,
+and every name that is used exists.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from crew.quota.limits import Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for one million tokens."""
+
+    input: Decimal
+    output: Decimal
+
+    def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """US dollars for one call."""
+        spent = self.input * input_tokens + self.output * output_tokens
+        return spent / 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One account at one provider.
+
+    `api_key` is None when its variable is not set: the provider is then not
+    available, which is no mistake. `local` providers need no key, and are used only
+    when `base_url` answers. `classes` maps a class of deployments (such as `free`)
+    to the limits that all of its deployments share.
+    """
+
+    name: str
+    api_key: str | None = field(default=None, repr=False)
+    api_key_variable: str | None = None
+    base_url: str | None = None
+    local: bool = False
+    timeout: float = 120.0
+    limits: tuple[Limit, ...] = ()
+    classes: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    plan: str | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether calls may go there: it has a key, or it is local."""
+        return self.local or self.api_key is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One model at one provider, behind a stable slot name.
+
+    `model` is litellm's id. `context_window` and `max_output` are in tokens.
+    `price` is None when nobody knows it: then a cost is unknown, not zero.
+    """
+
+    name: str
+    provider: Provider = field(repr=False)
+    model: str
+    base_url: str | None = None
+    klass: str | None = None
+    price: Price | None = None
+    limits: tuple[Limit, ...] = ()
+    context_window: int = 128_000
+    max_output: int = 8_192
+    vision: bool = False
+    tools: bool = True
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """A fallback chain: deployment names in order, and the tier that follows it.
+
+    A chain in YAML may also name tiers; here they are already written out.
+    """
+
+    name: str
+    chain: tuple[str, ...]
+    then: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One agent. `patience` is how many seconds a call waits for a better
+    deployment before it takes the next one. `options` go to `crewai.Agent` as is."""
+
+    name: str
+    role: str
+    goal: str
+    backstory: str
+    tier: str
+    kind: str | None = None
+    patience: float = 0.0
+    tools: tuple[str, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task. `when` is None or `images`: the task is left out without images.
+    `context` is None where the YAML does not give it: then all earlier tasks.
+    `options` go to `crewai.Task` as is."""
+
+    name: str
+    description: str
+    expected_output: str
+    agent: str | None = None
+    context: tuple[str, ...] | None = None
+    complexity: str = "medium"
+    kind: str | None = None
+    gates: tuple[str, ...] = ()
+    when: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What one run works on. Images are paths or http(s) addresses. `values` are
+    further placeholders of the task descriptions."""
+
+    request: str
+    repositories: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration.
+
+    `budgets` are limits on everything together; one with the window `run` counts a
+    single run. `quotas` maps a scope (`user`, `team`, `role`, `run`) to its limits.
+    `max_wait` is how many seconds a call waits at most when every deployment is
+    closed; `max_calls` is how many model calls one run may make.
+    """
+
+    config_dir: Path
+    state_dir: Path
+    store_url: str
+    user: str
+    team: str
+    providers: Mapping[str, Provider]
+    deployments: Mapping[str, Deployment]
+    tiers: Mapping[str, Tier]
+    routing: Mapping[str, tuple[str, ...]]
+    roles: Mapping[str, Role]
+    tasks: Mapping[str, TaskSpec]
+    process: str = "hierarchical"
+    manager: str = "manager"
+    budgets: tuple[Limit, ...] = ()
+    quotas: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    max_wait: float = 300.0
+    max_calls: int = 200
+    inputs: Inputs | None = None
+    rehearsal: bool = False
