@@ -1,0 +1,1 @@
+"""A CrewAI development crew that keeps working when limits hit."""

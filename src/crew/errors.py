@@ -1,23 +1,23 @@
 """Every error of ours, in one tree.
 
-    CrewError                    anything this package raises on purpose
-    ├── SettingsError            the YAML, the environment or the arguments are wrong (exit 2)
-    ├── StoreUnavailable         the quota store cannot be read or written
-    ├── WorkspaceError           a repository cannot be made ready, or a path leaves it
-    ├── RunFailed                the crew stopped without a result (exit 1)
-    ├── QuotaExceeded            every deployment is closed; says which opens when (exit 75)
-    └── ProviderError            one attempt at one deployment failed
-        ├── RateLimited          429: a limit of the provider was hit
-        ├── OutOfMoney           402, or a spend cap: waiting a moment does not help
-        ├── BadKey               401, 403: the key is wrong or may not do this
-        ├── ModelGone            404: the model id is unknown or retired
-        ├── Overloaded           5xx, 529: the provider has no room or is broken
-        ├── Unreachable          refused, reset, no such host
-        ├── TimedOut             no answer in time
-        ├── BadAnswer            malformed, empty, an error inside a 200, a stream that broke
-        └── BadRequest           400, 413, 422: the request itself is at fault
-            ├── ContextTooLong   the conversation does not fit the window
-            └── ContentRefused   the provider's policy refuses the content
+CrewError                    anything this package raises on purpose
+├── SettingsError            the YAML, the environment or the arguments are wrong (exit 2)
+├── StoreUnavailable         the quota store cannot be read or written
+├── WorkspaceError           a repository cannot be made ready, or a path leaves it
+├── RunFailed                the crew stopped without a result (exit 1)
+├── QuotaExceeded            every deployment is closed; says which opens when (exit 75)
+└── ProviderError            one attempt at one deployment failed
+    ├── RateLimited          429: a limit of the provider was hit
+    ├── OutOfMoney           402, or a spend cap: waiting a moment does not help
+    ├── BadKey               401, 403: the key is wrong or may not do this
+    ├── ModelGone            404: the model id is unknown or retired
+    ├── Overloaded           5xx, 529: the provider has no room or is broken
+    ├── Unreachable          refused, reset, no such host
+    ├── TimedOut             no answer in time
+    ├── BadAnswer            malformed, empty, an error inside a 200, a stream that broke
+    └── BadRequest           400, 413, 422: the request itself is at fault
+        ├── ContextTooLong   the conversation does not fit the window
+        └── ContentRefused   the provider's policy refuses the content
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,29 @@
+"""What every test stands on: no network but loopback, no keys, its own directories."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_connect = socket.socket.connect
+
+
+def _loopback_only(self: socket.socket, address: object) -> None:
+    host = address[0] if isinstance(address, tuple) else ""
+    if host and not str(host).startswith("127.") and host not in ("::1", "localhost"):
+        raise OSError(f"a test tried to reach {host}")
+    _connect(self, address)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _clean_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No outside sockets, no provider keys, and a state directory of the test's own."""
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only)
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_API_BASE")) or name.startswith("CREW_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path / ".crew"))
+    monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path / "crewai"))
+    yield
