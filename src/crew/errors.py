@@ -1,7 +1,7 @@
 """Every error of ours, in one tree.
 
 CrewError                    anything this package raises on purpose
-├── SettingsError            the YAML, the environment or the arguments are wrong (exit 2)
+├── SettingsError            the YAML or the arguments are wrong (exit 2)
 ├── StoreUnavailable         the quota store cannot be read or written
 ├── WorkspaceError           a repository cannot be made ready, or a path leaves it
 ├── RunFailed                the crew stopped without a result (exit 1)
@@ -14,7 +14,7 @@ CrewError                    anything this package raises on purpose
     ├── Overloaded           5xx, 529: the provider has no room or is broken
     ├── Unreachable          refused, reset, no such host
     ├── TimedOut             no answer in time
-    ├── BadAnswer            malformed, empty, an error inside a 200, a stream that broke
+    ├── BadAnswer            malformed, empty, an error in a 200, a broken stream
     └── BadRequest           400, 413, 422: the request itself is at fault
         ├── ContextTooLong   the conversation does not fit the window
         └── ContentRefused   the provider's policy refuses the content
