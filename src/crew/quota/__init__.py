@@ -1,1 +1,24 @@
 """Limits, the stores that count against them, and the guard that every call passes."""
+
+from pathlib import Path
+
+from crew.clock import Clock
+from crew.errors import StoreUnavailable
+from crew.quota.memory import MemoryStore
+from crew.quota.sqlite import SQLiteStore
+from crew.quota.store import Store
+
+
+def open_store(url: str, clock: Clock) -> Store:
+    """The store behind `sqlite:///PATH` or `memory:`.
+
+    Raises StoreUnavailable when it cannot be opened.
+    """
+    if url == "memory:":
+        return MemoryStore(clock)
+    if url.startswith("sqlite:///"):
+        return SQLiteStore(Path(url.removeprefix("sqlite:///")), clock)
+    scheme = url.partition(":")[0]
+    raise StoreUnavailable(
+        f"CREW_STORE: {scheme!r} is not supported; use sqlite:///PATH or memory:"
+    )

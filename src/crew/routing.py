@@ -1,0 +1,91 @@
+"""Which deployments may serve a request, and in which order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crew.settings import Deployment, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one call asks for. Tokens are estimates; `patience` is in seconds.
+
+    `tier` is where the search starts when no routing rule fits `kind` and
+    `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
+    """
+
+    tier: str
+    input_tokens: int
+    output_tokens: int
+    role: str = ""
+    task: str | None = None
+    run: str | None = None
+    kind: str | None = None
+    complexity: str | None = None
+    tools: bool = False
+    vision: bool = False
+    patience: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The candidates in order, and why each of the others was left out."""
+
+    candidates: tuple[Deployment, ...]
+    left_out: tuple[tuple[str, str], ...]
+    too_long: bool = False
+
+
+def route(
+    settings: Settings, request: Request, *, unreachable: frozenset[str] = frozenset()
+) -> Route:
+    """Order the deployments for a request.
+
+    `unreachable` names local providers that do not answer. A Route is `too_long`
+    when only the length of the conversation kept it empty.
+    """
+    candidates: list[Deployment] = []
+    left_out: list[tuple[str, str]] = []
+    short = False
+    for name in dict.fromkeys(_names(settings, request)):
+        deployment = settings.deployments[name]
+        reason = _unfit(deployment, request, unreachable)
+        if reason is not None:
+            left_out.append((name, reason))
+        elif request.input_tokens + request.output_tokens > deployment.context_window:
+            short = True
+            left_out.append((name, "its context window is too small"))
+        else:
+            candidates.append(deployment)
+    return Route(
+        candidates=tuple(candidates),
+        left_out=tuple(left_out),
+        too_long=short and not candidates,
+    )
+
+
+def _names(settings: Settings, request: Request) -> Iterator[str]:
+    """Deployment names: the rule's, then the tier's, then those of the tiers after."""
+    for rule in (f"{request.kind}.{request.complexity}", request.kind):
+        if rule in settings.routing:
+            yield from settings.routing[rule]
+            break
+    tier: str | None = request.tier
+    while tier is not None:
+        yield from settings.tiers[tier].chain
+        tier = settings.tiers[tier].then
+
+
+def _unfit(
+    deployment: Deployment, request: Request, unreachable: frozenset[str]
+) -> str | None:
+    provider = deployment.provider
+    if not provider.available:
+        return f"no key: {provider.api_key_variable or provider.name} is not set"
+    if provider.name in unreachable:
+        return f"{provider.name} does not answer"
+    if request.vision and not deployment.vision:
+        return "it cannot see images"
+    if request.tools and not deployment.tools:
+        return "it cannot call tools"
+    return None
