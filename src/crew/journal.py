@@ -1,0 +1,275 @@
+"""The journal: the record of runs, tasks and calls, in one SQLite file.
+
+Metadata only: never a prompt, an answer or a key. Many threads and processes write
+at once. What a method wrote when it returned outlives the process.
+"""
+
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from crew.clock import Clock
+from crew.errors import StoreUnavailable
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE run (
+    run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
+    user TEXT NOT NULL, team TEXT NOT NULL, started_at REAL NOT NULL,
+    finished_at REAL, output TEXT NOT NULL
+);
+CREATE TABLE task (
+    run TEXT NOT NULL, name TEXT NOT NULL, agent TEXT NOT NULL, status TEXT NOT NULL,
+    finished_at REAL, UNIQUE (run, name)
+);
+CREATE TABLE call (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL, task TEXT, role TEXT NOT NULL,
+    deployment TEXT NOT NULL, provider TEXT NOT NULL, input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL, cost_usd TEXT, seconds REAL NOT NULL,
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
+    estimated INTEGER NOT NULL, senior_usd TEXT
+);
+CREATE INDEX call_of_run ON call (run);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call that left for a provider.
+
+    `outcome` is `ok` or the class name of the failure. `reason` says why this
+    deployment and not the first; it is empty when it was the first. `cost_usd` is
+    None when nobody knows it. `senior_usd` is what an ok call would have cost on
+    the first deployment of the senior tier. `estimated`: the provider did not tell
+    the usage. `at` is in seconds since the epoch.
+    """
+
+    run: str
+    task: str | None
+    role: str
+    deployment: str
+    provider: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    seconds: float
+    outcome: str
+    reason: str
+    at: float
+    estimated: bool = False
+    senior_usd: Decimal | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRecord:
+    """One task of a run that came to an end."""
+
+    run: str
+    name: str
+    agent: str
+    status: str
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run. `status` is `running`, `done`, `failed` or `closed`. A run whose
+    process was killed stays `running`."""
+
+    run: str
+    status: str
+    rehearsal: bool
+    user: str
+    team: str
+    started_at: float
+    finished_at: float | None
+    output: Path
+
+
+def new_run_id(clock: Clock) -> str:
+    """A name for a run that sorts by time, such as `20261123-204455-3fa2`."""
+    started = datetime.fromtimestamp(clock.now(), UTC)
+    return f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Journal:
+    """One open journal. Every method raises StoreUnavailable when it cannot work."""
+
+    def __init__(self, path: Path, clock: Clock, db: sqlite3.Connection) -> None:
+        self._path = path
+        self._clock = clock
+        self._db = db
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock) -> Self:
+        """Open the journal at `path`, or make it (mode 0600, its directory 0700)."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            db = sqlite3.connect(
+                path, timeout=30, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.Error) as exc:
+            raise StoreUnavailable(f"journal {path}: {exc}") from exc
+        db.row_factory = sqlite3.Row
+        journal = cls(path, clock, db)
+        try:
+            journal._migrate()
+        except BaseException:
+            db.close()
+            raise
+        return journal
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start_run(
+        self, run: str, *, rehearsal: bool, user: str, team: str, output: Path
+    ) -> None:
+        """Note that a run started, or runs again: then it keeps when and whose it is,
+        and its status goes back to `running`."""
+        self._change(
+            "INSERT INTO run VALUES (?, 'running', ?, ?, ?, ?, NULL, ?) "
+            "ON CONFLICT (run) DO UPDATE SET status = 'running', finished_at = NULL, "
+            "output = excluded.output",
+            (run, rehearsal, user, team, self._clock.now(), str(output)),
+        )
+
+    def record(self, call: Call) -> None:
+        """Add a call."""
+        self._change(
+            _ADD_CALL, {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
+        )
+
+    def finish_task(self, run: str, name: str, agent: str) -> None:
+        """Note that a task is done. Done twice, the later time counts."""
+        self._change(
+            "INSERT INTO task VALUES (?, ?, ?, 'done', ?) "
+            "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "
+            "status = excluded.status, finished_at = excluded.finished_at",
+            (run, name, agent, self._clock.now()),
+        )
+
+    def finish_run(self, run: str, status: str) -> None:
+        """Note how a run ended."""
+        self._change(
+            "UPDATE run SET status = ?, finished_at = ? WHERE run = ?",
+            (status, self._clock.now(), run),
+        )
+
+    def calls(self, run: str) -> list[Call]:
+        """The calls of a run, in the order they were recorded."""
+        rows = self._read("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
+        return [_call(row) for row in rows]
+
+    def count_calls(self, run: str) -> int:
+        """How many calls a run has made."""
+        (row,) = self._read("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
+        return int(row[0])
+
+    def tasks(self, run: str) -> list[TaskRecord]:
+        """The tasks of a run, in the order they came to an end."""
+        rows = self._read("SELECT * FROM task WHERE run = ? ORDER BY rowid", (run,))
+        return [TaskRecord(**dict(row)) for row in rows]
+
+    def run(self, run: str) -> RunRecord | None:
+        """What is known of a run; None when it never started here."""
+        rows = self._read("SELECT * FROM run WHERE run = ?", (run,))
+        return _run(rows[0]) if rows else None
+
+    def runs(self, limit: int = 20) -> list[RunRecord]:
+        """The latest runs, newest first."""
+        rows = self._read(
+            "SELECT * FROM run ORDER BY started_at DESC, rowid DESC LIMIT ?", (limit,)
+        )
+        return [_run(row) for row in rows]
+
+    def _change(
+        self, statement: str, values: tuple[object, ...] | dict[str, object]
+    ) -> None:
+        with self._using():
+            self._db.execute(statement, values)
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
+        with self._using(), closing(self._db.execute(query, values)) as cursor:
+            return cursor.fetchall()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """The connection, for one thread at a time. A statement is a transaction."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as exc:
+                raise StoreUnavailable(f"journal {self._path}: {exc}") from exc
+
+    def _migrate(self) -> None:
+        with self._using():
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("BEGIN IMMEDIATE")
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            if found == 0:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.execute("COMMIT")
+        if found not in (0, VERSION):
+            raise StoreUnavailable(
+                f"journal {self._path}: it was written by a newer version of this "
+                f"program (format {found}, this one knows {VERSION}); update the "
+                "program, or move the file away"
+            )
+
+
+_CALL_FIELDS = tuple(field.name for field in fields(Call))
+_ADD_CALL = (
+    f"INSERT INTO call ({', '.join(_CALL_FIELDS)}) "
+    f"VALUES ({', '.join(f':{name}' for name in _CALL_FIELDS)})"
+)
+
+
+def _stored(value: object) -> object:
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _call(row: sqlite3.Row) -> Call:
+    values: dict[str, Any] = {name: row[name] for name in _CALL_FIELDS}
+    for name in ("cost_usd", "senior_usd"):
+        if values[name] is not None:
+            values[name] = Decimal(values[name])
+    return Call(**values | {"estimated": bool(values["estimated"])})
+
+
+def _run(row: sqlite3.Row) -> RunRecord:
+    values: dict[str, Any] = dict(row)
+    return RunRecord(
+        **values
+        | {"rehearsal": bool(values["rehearsal"]), "output": Path(values["output"])}
+    )
