@@ -12,9 +12,9 @@ CrewError                    anything this package raises on purpose
     ├── BadKey               401, 403: the key is wrong or may not do this
     ├── ModelGone            404: the model id is unknown or retired
     ├── Overloaded           5xx, 529: the provider has no room or is broken
-    ├── Unreachable          refused, reset, no such host
+    ├── Unreachable          refused, no such host: nothing was sent
     ├── TimedOut             no answer in time
-    ├── BadAnswer            malformed, empty, an error in a 200, a broken stream
+    ├── BadAnswer            malformed, empty, broken off, an error in a 200
     └── BadRequest           400, 413, 422: the request itself is at fault
         ├── ContextTooLong   the conversation does not fit the window
         └── ContentRefused   the provider's policy refuses the content
@@ -143,7 +143,7 @@ class Overloaded(ProviderError):
 
 
 class Unreachable(ProviderError):
-    """The provider could not be reached."""
+    """The provider could not be reached; nothing was sent."""
 
 
 class TimedOut(ProviderError):

@@ -67,7 +67,7 @@ def route(
 def _names(settings: Settings, request: Request) -> Iterator[str]:
     """Deployment names: the rule's, then the tier's, then those of the tiers after."""
     for rule in (f"{request.kind}.{request.complexity}", request.kind):
-        if rule in settings.routing:
+        if rule is not None and rule in settings.routing:
             yield from settings.routing[rule]
             break
     tier: str | None = request.tier

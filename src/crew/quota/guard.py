@@ -167,10 +167,10 @@ class QuotaGuard:
             "role": request.role,
             "run": request.run,
         }
-        for scope, name in scopes.items():
+        for scope, who in scopes.items():
             limits = settings.quotas.get(scope, ())
-            if limits and name:
-                pools.append(Pool(name=f"{scope}:{name}", limits=limits))
+            if limits and who:
+                pools.append(Pool(name=f"{scope}:{who}", limits=limits))
         pools.extend(_budgets(settings.budgets, request.run))
         return pools
 

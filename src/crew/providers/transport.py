@@ -1,0 +1,232 @@
+"""One call to one deployment through litellm: exactly one attempt, no fallbacks.
+
+The only module that imports litellm. Whatever litellm raises leaves here as one
+class of our own error tree.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import litellm
+import openai
+
+from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
+from crew.providers.signals import classify
+from crew.settings import Deployment
+
+litellm.suppress_debug_info = True
+litellm.telemetry = False
+# One HTTP client for sync and async, so that a broken connection is one exception.
+litellm.disable_aiohttp_transport = True
+# Counting the tokens of a Llama stream would download a tokenizer.
+litellm.disable_hf_tokenizer_download = True
+
+Message = Mapping[str, Any]
+OnChunk = Callable[[Any], None]
+"""Called with each chunk of a streamed answer, as litellm gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What is sent: the conversation in OpenAI's form, tools, and parameters."""
+
+    messages: Sequence[Message]
+    tools: Sequence[Message] | None = None
+    stop: Sequence[str] = ()
+    response_format: object = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `tool_calls` are litellm's objects; `usage` is None when the
+    provider told none; `headers` are the provider's own, in lower case."""
+
+    text: str
+    tool_calls: tuple[Any, ...]
+    finish_reason: str | None
+    id: str | None
+    usage: Any | None
+    headers: Mapping[str, str]
+
+    @property
+    def input_tokens(self) -> int | None:
+        return int(self.usage.prompt_tokens) if self.usage else None
+
+    @property
+    def output_tokens(self) -> int | None:
+        return int(self.usage.completion_tokens) if self.usage else None
+
+
+def complete(
+    deployment: Deployment, prompt: Prompt, on_chunk: OnChunk | None = None
+) -> Answer:
+    """Make the call; with `on_chunk` it is streamed. Raises ProviderError."""
+    try:
+        response = litellm.completion(
+            **_arguments(deployment, prompt, stream=on_chunk is not None)
+        )
+        if on_chunk is None:
+            return _answer(deployment, response)
+        chunks = []
+        for chunk in response:
+            chunks.append(_checked(deployment, chunk))
+            on_chunk(chunk)
+        return _joined(deployment, prompt, chunks, response)
+    except Exception as exc:  # litellm lets the classes of five libraries through
+        raise _mapped(deployment, exc) from exc
+
+
+async def acomplete(
+    deployment: Deployment, prompt: Prompt, on_chunk: OnChunk | None = None
+) -> Answer:
+    """As `complete`, without blocking the event loop. Raises ProviderError."""
+    try:
+        response = await litellm.acompletion(
+            **_arguments(deployment, prompt, stream=on_chunk is not None)
+        )
+        if on_chunk is None:
+            return _answer(deployment, response)
+        chunks = []
+        async for chunk in response:
+            chunks.append(_checked(deployment, chunk))
+            on_chunk(chunk)
+        return _joined(deployment, prompt, chunks, response)
+    except Exception as exc:  # as above
+        raise _mapped(deployment, exc) from exc
+
+
+def _arguments(
+    deployment: Deployment, prompt: Prompt, *, stream: bool
+) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "model": deployment.model,
+        "messages": list(prompt.messages),
+        "api_key": deployment.provider.api_key,
+        "api_base": deployment.base_url or deployment.provider.base_url,
+        "timeout": deployment.timeout or deployment.provider.timeout,
+        # One lease stands for one attempt: the openai SDK alone would make three.
+        "max_retries": 0,
+        "num_retries": 0,
+        "drop_params": True,
+        **prompt.parameters,
+    }
+    if prompt.stop:
+        arguments["stop"] = list(prompt.stop)
+    if prompt.tools:
+        arguments["tools"] = list(prompt.tools)
+        # litellm 1.103 and later import mcp 2 here, which crewai excludes.
+        arguments["_skip_mcp_handler"] = True
+    if prompt.response_format is not None:
+        arguments["response_format"] = prompt.response_format
+    if stream:
+        arguments["stream"] = True
+        arguments["stream_options"] = {"include_usage": True}
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _checked(deployment: Deployment, chunk: Any) -> Any:
+    """A chunk, unless it is an error in disguise."""
+    if getattr(chunk, "error", None):
+        raise BadAnswer(deployment.name, "an error came in place of the answer")
+    return chunk
+
+
+def _joined(
+    deployment: Deployment, prompt: Prompt, chunks: list[Any], stream: Any
+) -> Answer:
+    if not any(chunk.choices for chunk in chunks):
+        raise BadAnswer(deployment.name, "the stream was empty")
+    told = any(getattr(chunk, "usage", None) for chunk in chunks)
+    whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
+    answer = _answer(deployment, whole, headers=_headers(stream))
+    if told:
+        return answer
+    # Without the provider's numbers litellm makes up its own.
+    return Answer(
+        text=answer.text,
+        tool_calls=answer.tool_calls,
+        finish_reason=answer.finish_reason,
+        id=answer.id,
+        usage=None,
+        headers=answer.headers,
+    )
+
+
+def _answer(
+    deployment: Deployment, response: Any, *, headers: Mapping[str, str] | None = None
+) -> Answer:
+    if getattr(response, "error", None):
+        raise BadAnswer(deployment.name, "an error came in place of the answer")
+    if not response.choices:
+        raise BadAnswer(deployment.name, "the answer holds no choice")
+    choice = response.choices[0]
+    if choice.finish_reason == "error":
+        raise BadAnswer(deployment.name, "the answer ended in an error")
+    text = choice.message.content or ""
+    tool_calls = tuple(choice.message.tool_calls or ())
+    if not text.strip() and not tool_calls:
+        raise BadAnswer(deployment.name, "the answer is empty")
+    usage = getattr(response, "usage", None)
+    return Answer(
+        text=text,
+        tool_calls=tool_calls,
+        finish_reason=choice.finish_reason,
+        id=response.id,
+        usage=usage if usage and usage.prompt_tokens else None,
+        headers=headers if headers is not None else _headers(response),
+    )
+
+
+def _headers(response: Any) -> Mapping[str, str]:
+    hidden = getattr(response, "_hidden_params", None) or {}
+    found = hidden.get("additional_headers") or {}
+    return {
+        str(name).lower().removeprefix("llm_provider-"): str(value)
+        for name, value in found.items()
+    }
+
+
+def _mapped(deployment: Deployment, exc: Exception) -> Exception:
+    """Our class for whatever came out of litellm.
+
+    litellm's own classes and statuses differ by provider (a body that is no JSON is
+    a 500 here and a 422 there), so the exception at the root decides.
+    """
+    name = deployment.name
+    for cause in _chain(exc):
+        match cause:
+            case ProviderError():
+                return cause
+            case ImportError():
+                # Our own installation is broken: no provider is to blame.
+                return cause
+            case httpx.HTTPStatusError(response=response):
+                body = response.text if response.is_stream_consumed else str(exc)
+                return classify(name, response.status_code, body, response.headers)
+            case httpx.ConnectError() | ConnectionRefusedError():
+                return Unreachable(name, "no connection")
+            case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
+                return TimedOut(name, "no answer in time")
+            case httpx.TransportError() | ConnectionError():
+                return BadAnswer(name, "the connection broke off")
+    status = getattr(exc, "status_code", None)
+    if status in _BELIEVED:
+        return classify(name, status, str(exc), {})
+    return BadAnswer(name, "the answer is malformed, or an error in disguise")
+
+
+_BELIEVED = (401, 402, 403, 404, 429)
+"""Statuses that litellm takes from an error inside a 200; others it makes up."""
+
+
+def _chain(exc: BaseException) -> Iterator[BaseException]:
+    """An exception and everything it was raised from."""
+    seen: set[int] = set()
+    current: BaseException | None = exc
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
