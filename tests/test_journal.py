@@ -49,7 +49,7 @@ UNPRICED = Call(
 )
 
 WRITER = """
-import dataclasses, sys
+import itertools, sys
 from decimal import Decimal
 from pathlib import Path
 from crew.clock import SystemClock
@@ -58,7 +58,7 @@ from crew.journal import Call, Journal
 path, run, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 with Journal.open(path, SystemClock()) as journal:
     journal.start_run(run, rehearsal=True, user="u", team="t", output=Path("out"))
-    for number in range(count) if count else iter(int, 1):
+    for number in range(count) if count else itertools.count():
         journal.record(Call(
             run=run, task="code", role="coder", deployment="d", provider="p",
             input_tokens=number, output_tokens=1, cost_usd=Decimal("0.1"), seconds=0.5,
@@ -261,6 +261,30 @@ def test_threads_share_one_journal(journal: Journal) -> None:
     assert journal.count_calls("r1") == 400
 
 
+def test_new_file_is_opened_by_many_at_once(tmp_path: Path, clock: ManualClock) -> None:
+    opened: list[int] = []
+
+    def work(path: Path, number: int, barrier: threading.Barrier) -> None:
+        barrier.wait()
+        with Journal.open(path, clock) as journal:
+            journal.finish_task("r1", f"task {number}", "coder")
+            opened.append(number)
+
+    for attempt in range(20):
+        path = tmp_path / f"s{attempt}" / "journal.db"
+        barrier = threading.Barrier(6)
+        threads = [
+            threading.Thread(target=work, args=(path, number, barrier))
+            for number in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(opened) == 120
+
+
 def test_processes_write_one_new_file_at_once(path: Path, clock: ManualClock) -> None:
     writers = [writer(path, f"r{number % 2}", 150) for number in range(6)]
     errors = [process.communicate(timeout=120)[1] for process in writers]
@@ -282,7 +306,8 @@ def test_killed_writer_loses_no_recorded_call(path: Path, clock: ManualClock) ->
     for _ in range(40):
         told += process.stdout.readline() == "recorded\n"
     os.kill(process.pid, signal.SIGKILL)
-    told += process.communicate(timeout=60)[0].count("recorded\n")
+    told += process.stdout.read().count("recorded\n")
+    process.communicate(timeout=60)
     with Journal.open(path, clock) as journal:
         kept = journal.calls("r1")
         record = journal.run("r1")
@@ -290,5 +315,5 @@ def test_killed_writer_loses_no_recorded_call(path: Path, clock: ManualClock) ->
     assert told >= 40
     # A call may be written, and the process killed before it says so.
     assert len(kept) in (told, told + 1)
-    assert [call.input_tokens for call in kept] == [0] * len(kept)
+    assert [call.input_tokens for call in kept] == [*range(len(kept))]
     assert record is not None and record.status == "running"

@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from crew.clock import Clock
 from crew.errors import StoreUnavailable
 
 VERSION = 1
+_SWITCH_ATTEMPTS = 100
 _SCHEMA = """
 CREATE TABLE run (
     run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
@@ -231,7 +232,7 @@ class Journal:
 
     def _migrate(self) -> None:
         with self._using():
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             (found,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -246,6 +247,17 @@ class Journal:
                 f"program (format {found}, this one knows {VERSION}); update the "
                 "program, or move the file away"
             )
+
+    def _write_ahead(self) -> None:
+        """Switch a new file to WAL. Two processes that switch at once get `locked`
+        at once, whatever the timeout; a transaction in between waits for the other."""
+        for _ in range(_SWITCH_ATTEMPTS):
+            with suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("ROLLBACK")
+        self._db.execute("PRAGMA journal_mode = WAL")
 
 
 _CALL_FIELDS = tuple(field.name for field in fields(Call))
