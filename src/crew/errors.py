@@ -104,7 +104,9 @@ class ProviderError(CrewError):
     """One attempt at one deployment failed.
 
     `status` is the HTTP status, or None where there was none. `retry_after` is in
-    seconds. The provider's own text is not kept: it may quote the prompt or a key.
+    seconds. `charged` is the input and output tokens that the provider told, where
+    an answer came and was of no use. The provider's own text is not kept: it may
+    quote the prompt or a key.
     """
 
     def __init__(
@@ -114,10 +116,12 @@ class ProviderError(CrewError):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        charged: tuple[int, int] | None = None,
     ) -> None:
         self.deployment = deployment
         self.status = status
         self.retry_after = retry_after
+        self.charged = charged
         code = f" ({status})" if status is not None else ""
         super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
 

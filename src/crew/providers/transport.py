@@ -52,12 +52,11 @@ class Answer:
     headers: Mapping[str, str]
 
     @property
-    def input_tokens(self) -> int | None:
-        return int(self.usage.prompt_tokens) if self.usage else None
-
-    @property
-    def output_tokens(self) -> int | None:
-        return int(self.usage.completion_tokens) if self.usage else None
+    def charged(self) -> tuple[int, int] | None:
+        """Input and output tokens, as the provider told them."""
+        if self.usage is None:
+            return None
+        return int(self.usage.prompt_tokens), int(self.usage.completion_tokens)
 
 
 def complete(
@@ -139,45 +138,40 @@ def _joined(
 ) -> Answer:
     if not any(chunk.choices for chunk in chunks):
         raise BadAnswer(deployment.name, "the stream was empty")
+    # Without the provider's numbers litellm makes up its own.
     told = any(getattr(chunk, "usage", None) for chunk in chunks)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
-    answer = _answer(deployment, whole, headers=_headers(stream))
-    if told:
-        return answer
-    # Without the provider's numbers litellm makes up its own.
-    return Answer(
-        text=answer.text,
-        tool_calls=answer.tool_calls,
-        finish_reason=answer.finish_reason,
-        id=answer.id,
-        usage=None,
-        headers=answer.headers,
-    )
+    return _answer(deployment, whole, told=told, headers=_headers(stream))
 
 
 def _answer(
-    deployment: Deployment, response: Any, *, headers: Mapping[str, str] | None = None
+    deployment: Deployment,
+    response: Any,
+    *,
+    told: bool = True,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     if getattr(response, "error", None):
         raise BadAnswer(deployment.name, "an error came in place of the answer")
     if not response.choices:
         raise BadAnswer(deployment.name, "the answer holds no choice")
     choice = response.choices[0]
-    if choice.finish_reason == "error":
-        raise BadAnswer(deployment.name, "the answer ended in an error")
-    text = choice.message.content or ""
-    tool_calls = tuple(choice.message.tool_calls or ())
-    if not text.strip() and not tool_calls:
-        raise BadAnswer(deployment.name, "the answer is empty")
-    usage = getattr(response, "usage", None)
-    return Answer(
-        text=text,
-        tool_calls=tool_calls,
+    usage = getattr(response, "usage", None) if told else None
+    answer = Answer(
+        text=choice.message.content or "",
+        tool_calls=tuple(choice.message.tool_calls or ()),
         finish_reason=choice.finish_reason,
         id=response.id,
         usage=usage if usage and usage.prompt_tokens else None,
         headers=headers if headers is not None else _headers(response),
     )
+    if choice.finish_reason == "error":
+        raise BadAnswer(
+            deployment.name, "the answer ended in an error", charged=answer.charged
+        )
+    if not answer.text.strip() and not answer.tool_calls:
+        raise BadAnswer(deployment.name, "the answer is empty", charged=answer.charged)
+    return answer
 
 
 def _headers(response: Any) -> Mapping[str, str]:

@@ -274,7 +274,10 @@ class Attempts:
         """Take note of a failed attempt. Raises it again when another deployment
         would refuse the request too."""
         opens = self.guard.note_failure(lease.deployment, error)
-        if isinstance(error, _NOT_CHARGED):
+        if error.charged is not None:
+            sent, wrote = error.charged
+            lease.settle(input_tokens=sent, output_tokens=wrote)
+        elif isinstance(error, _NOT_CHARGED):
             lease.settle(input_tokens=0, output_tokens=0)
         else:
             lease.keep()

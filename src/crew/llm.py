@@ -1,0 +1,447 @@
+"""TieredLLM: a CrewAI LLM that is bound to a role's tier instead of to a model.
+
+Each call asks the guard for a lease, and takes the next deployment when one fails,
+with the whole conversation. One instance per agent: CrewAI counts tokens by it.
+"""
+
+import asyncio
+import contextvars
+import json
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from crewai.events.types.llm_events import LLMCallType
+from crewai.hooks.dispatch import HookAborted
+from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
+from pydantic import BaseModel, PrivateAttr
+
+from crew.errors import (
+    BadAnswer,
+    ContextTooLong,
+    CrewError,
+    ProviderError,
+    QuotaExceeded,
+    RunFailed,
+)
+from crew.providers.transport import Answer, OnChunk, Prompt, acomplete, complete
+from crew.quota.guard import Attempts, Lease
+from crew.routing import Request, route
+from crew.run import Run
+from crew.settings import Role, TaskSpec
+
+IMAGE_TOKENS = 1_000
+"""What an image counts in an estimate: its bytes are not its tokens."""
+CHARACTERS_PER_TOKEN = 4
+_PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+
+# The task of the crew that a delegated call works for: CrewAI gives a coworker a
+# task without a name.
+_current_task: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "crew_current_task", default=None
+)
+
+# A copy that was pickled finds its run again by name.
+_runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
+
+
+class QuotaStop(QuotaExceeded, HookAborted):
+    """QuotaExceeded as CrewAI lets it through: it retries every other exception."""
+
+
+class RunStop(RunFailed, HookAborted):
+    """RunFailed as CrewAI lets it through."""
+
+
+class TieredLLM(BaseLLM):
+    """The LLM of one role. `model` is the role's tier, `role` its name in
+    agents.yaml, `run` the id of the run it belongs to.
+
+    Raises QuotaExceeded when every deployment is closed, RunFailed when the request
+    itself is refused, ContextTooLong when no window holds the conversation.
+    """
+
+    llm_type: str = "tiered"
+    role: str
+    run: str
+    _context: Run | None = PrivateAttr(default=None)
+
+    @classmethod
+    def bound(cls, run: Run, role: Role) -> "TieredLLM":
+        """The LLM of a role in a run."""
+        options: dict[str, Any] = {n: role.options.get(n) for n in _PARAMETERS}
+        llm = cls(
+            model=role.tier, provider="crew", role=role.name, run=run.id, **options
+        )
+        llm._context = run
+        _runs[run.id] = run
+        return llm
+
+    # What CrewAI asks of an LLM.
+
+    def supports_function_calling(self) -> bool:
+        return True
+
+    def supports_stop_words(self) -> bool:
+        return True
+
+    def supports_multimodal(self) -> bool:
+        return True
+
+    def _multimodal_formatter_name(self) -> str:
+        return "openai"
+
+    def get_context_window_size(self) -> int:
+        """85 % of the largest window the role can reach, in tokens."""
+        request = Request(tier=self.model, input_tokens=0, output_tokens=0)
+        found = route(self._run.settings, request).candidates
+        return int(0.85 * max((d.context_window for d in found), default=128_000))
+
+    def get_input_tokens_count(
+        self,
+        messages: Any,
+        tools: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> int:
+        """An estimate from the number of characters."""
+        return _estimate(messages, tools)
+
+    def __copy__(self) -> "TieredLLM":
+        """An LLM with counts of its own, in the same run."""
+        return self.model_copy()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "TieredLLM":
+        return self.model_copy()
+
+    def model_copy(self, *, update: Any = None, deep: bool = False) -> "TieredLLM":
+        llm = type(self)(**{**self.model_dump(), **(update or {})})
+        llm._context = self._context
+        return llm
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the run: it holds keys and open files."""
+        state = super().__getstate__()
+        private = dict(state.get("__pydantic_private__") or {})
+        private["_context"] = None
+        return {**state, "__pydantic_private__": private}
+
+    @property
+    def _run(self) -> Run:
+        if self._context is None:
+            self._context = _runs.get(self.run)
+        if self._context is None:
+            raise RunFailed(f"run {self.run} is not open in this process")
+        return self._context
+
+    def call(
+        self,
+        messages: Any,
+        tools: Any = None,
+        callbacks: Any = None,
+        available_functions: Any = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> Any:
+        """Answer with text, a list of tool calls, or an instance of
+        `response_model`."""
+        with llm_call_context():
+            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            try:
+                answer = turn.complete()
+            except CrewError as exc:
+                stop = self._stop(exc, from_task, from_agent)
+            else:
+                return self._finish(turn, answer, available_functions)
+            # Outside the handler: CrewAI looks for limits along the exception's
+            # context, and would run the call again.
+            raise stop
+
+    async def acall(
+        self,
+        messages: Any,
+        tools: Any = None,
+        callbacks: Any = None,
+        available_functions: Any = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> Any:
+        """As `call`, without blocking the event loop."""
+        with llm_call_context():
+            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            try:
+                answer = await turn.acomplete()
+            except CrewError as exc:
+                stop = self._stop(exc, from_task, from_agent)
+            else:
+                return self._finish(turn, answer, available_functions)
+            raise stop
+
+    def _begin(
+        self,
+        messages: Any,
+        tools: Any,
+        from_task: Any,
+        from_agent: Any,
+        response_model: type[BaseModel] | None,
+    ) -> "_Turn":
+        if self._run.failure is not None:
+            raise _stopping(self._run.failure)
+        self._emit_call_started_event(
+            messages=messages, tools=tools, from_task=from_task, from_agent=from_agent
+        )
+        formatted: Any = self._format_messages(messages)
+        try:
+            self._invoke_before_llm_call_hooks(formatted, from_agent)
+        except (HookAborted, LLMCallBlockedError) as exc:
+            self._emit_call_denied_event(exc, from_task, from_agent)
+            raise
+        if name := getattr(from_task, "name", None):
+            _current_task.set(name)
+        return _Turn(
+            llm=self,
+            run=self._run,
+            messages=formatted,
+            tools=tools or None,
+            response_model=response_model,
+            from_task=from_task,
+            from_agent=from_agent,
+        )
+
+    def _stop(self, error: CrewError, from_task: Any, from_agent: Any) -> Exception:
+        """The exception that ends the run; too long a conversation does not, since
+        CrewAI can shorten it."""
+        self._emit_call_failed_event(str(error), from_task, from_agent)
+        if isinstance(error, ContextTooLong):
+            return error
+        if self._run.failure is None:
+            self._run.failure = error
+        return _stopping(error)
+
+    def _finish(self, turn: "_Turn", answer: Answer, functions: Any) -> Any:
+        if answer.usage is not None:
+            self._track_token_usage_internal(answer.usage.model_dump())
+        text = self._apply_stop_words(answer.text)
+        kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL
+        result: Any = list(answer.tool_calls) if answer.tool_calls else text
+        if not answer.tool_calls and turn.response_model is not None:
+            result = turn.structured(answer)
+        self._emit_call_completed_event(
+            response=result,
+            call_type=kind,
+            from_task=turn.from_task,
+            from_agent=turn.from_agent,
+            messages=turn.messages,
+            usage=answer.usage.model_dump() if answer.usage else None,
+            finish_reason=answer.finish_reason,
+            response_id=answer.id,
+        )
+        if answer.tool_calls and functions:
+            called = answer.tool_calls[0].function
+            return self._handle_tool_execution(
+                called.name,
+                json.loads(called.arguments or "{}"),
+                functions,
+                turn.from_task,
+                turn.from_agent,
+            )
+        if isinstance(result, str):
+            return self._invoke_after_llm_call_hooks(
+                turn.messages, result, turn.from_agent
+            )
+        return result
+
+
+@dataclass(slots=True, kw_only=True)
+class _Turn:
+    """One call of an agent: one or more attempts, until one is answered."""
+
+    llm: TieredLLM
+    run: Run
+    messages: list[Any]
+    tools: Sequence[Any] | None
+    response_model: type[BaseModel] | None
+    from_task: Any
+    from_agent: Any
+
+    def complete(self) -> Answer:
+        attempts, request, prompt = self._open()
+        while True:
+            self.run.count_attempt()
+            lease = attempts.acquire()
+            began = self.run.clock.monotonic()
+            failure: ProviderError
+            try:
+                answer = complete(lease.deployment, prompt, self._on_chunk())
+                self.structured(answer)
+            except ProviderError as exc:
+                failure = exc
+            except BaseException:
+                lease.keep()
+                raise
+            else:
+                seconds = self.run.clock.monotonic() - began
+                self.run.settle(lease, answer, request, seconds)
+                return answer
+            self._failed(attempts, lease, failure, request, began)
+
+    async def acomplete(self) -> Answer:
+        attempts, request, prompt = self._open()
+        while True:
+            self.run.count_attempt()
+            lease = await attempts.acquire_async()
+            began = self.run.clock.monotonic()
+            failure: ProviderError
+            try:
+                answer = await acomplete(lease.deployment, prompt, self._on_chunk())
+                self.structured(answer)
+            except ProviderError as exc:
+                failure = exc
+            except BaseException:
+                lease.keep()
+                raise
+            else:
+                seconds = self.run.clock.monotonic() - began
+                await asyncio.to_thread(
+                    self.run.settle, lease, answer, request, seconds
+                )
+                return answer
+            await asyncio.to_thread(
+                self._failed, attempts, lease, failure, request, began
+            )
+
+    def structured(self, answer: Answer) -> BaseModel | None:
+        """The answer as an instance of the response model, if one was asked for.
+
+        Raises BadAnswer when it is no such instance.
+        """
+        if self.response_model is None or answer.tool_calls:
+            return None
+        try:
+            found = self.llm._validate_structured_output(
+                answer.text, self.response_model
+            )
+        except ValueError:
+            found = ""
+        if isinstance(found, BaseModel):
+            return found
+        raise BadAnswer(
+            self.llm.role,
+            f"no valid {self.response_model.__name__}",
+            charged=answer.charged,
+        )
+
+    def _open(self) -> tuple[Attempts, Request, Prompt]:
+        messages = self.messages
+        if self.response_model is not None:
+            schema = json.dumps(self.response_model.model_json_schema())
+            instruction = f"Answer with one JSON object of this schema: {schema}"
+            messages = [*messages, {"role": "user", "content": instruction}]
+        request = self._request(messages)
+        prompt = Prompt(
+            messages=messages,
+            tools=self.tools,
+            stop=self.llm.stop_sequences,
+            response_format=self.response_model,
+            parameters={name: getattr(self.llm, name) for name in _PARAMETERS},
+        )
+        return self.run.guard.begin(request), request, prompt
+
+    def _request(self, messages: list[Any]) -> Request:
+        settings = self.run.settings
+        role = settings.roles[self.llm.role]
+        task: TaskSpec | None = settings.tasks.get(_current_task.get() or "")
+        own = task is not None and task.agent == role.name
+        return Request(
+            tier=role.tier,
+            input_tokens=_estimate(messages, self.tools),
+            output_tokens=self.run.expected_output(role.name),
+            role=role.name,
+            task=task.name if task else None,
+            run=self.run.id,
+            kind=(task.kind if task and own and task.kind else None) or role.kind,
+            complexity=task.complexity if task else None,
+            tools=bool(self.tools),
+            vision=_has_image(messages),
+            patience=role.patience,
+        )
+
+    def _failed(
+        self,
+        attempts: Attempts,
+        lease: Lease,
+        failure: ProviderError,
+        request: Request,
+        began: float,
+    ) -> None:
+        seconds = self.run.clock.monotonic() - began
+        self.run.note_failure(lease, failure, request, seconds)
+        attempts.failed(lease, failure)
+
+    def _on_chunk(self) -> OnChunk | None:
+        if not self.llm._effective_stream():
+            return None
+        return self._emit_chunk
+
+    def _emit_chunk(self, chunk: Any) -> None:
+        if not chunk.choices:
+            return
+        delta = chunk.choices[0].delta
+        for call in getattr(delta, "tool_calls", None) or ():
+            self.llm._emit_stream_chunk_event(
+                chunk=call.function.arguments or "",
+                from_task=self.from_task,
+                from_agent=self.from_agent,
+                tool_call=call.model_dump(),
+                call_type=LLMCallType.TOOL_CALL,
+                response_id=chunk.id,
+            )
+        if delta.content:
+            self.llm._emit_stream_chunk_event(
+                chunk=delta.content,
+                from_task=self.from_task,
+                from_agent=self.from_agent,
+                call_type=LLMCallType.LLM_CALL,
+                response_id=chunk.id,
+            )
+
+
+def _stopping(error: CrewError) -> Exception:
+    """An error in the class that CrewAI passes through instead of trying again."""
+    if isinstance(error, QuotaExceeded):
+        return QuotaStop(error.closed, role=error.role)
+    return RunStop(f"{type(error).__name__}: {error}")
+
+
+def _blocks(messages: Any) -> list[Any]:
+    if isinstance(messages, str):
+        return [messages]
+    found: list[Any] = []
+    for message in messages:
+        content = message.get("content")
+        found.extend(content if isinstance(content, list) else [content or ""])
+        if calls := message.get("tool_calls"):
+            found.append(str(calls))
+    return found
+
+
+def _has_image(messages: Any) -> bool:
+    return any(
+        isinstance(block, dict) and block.get("type") == "image_url"
+        for block in _blocks(messages)
+    )
+
+
+def _estimate(messages: Any, tools: Any) -> int:
+    """Input tokens, from the number of characters."""
+    characters, images = len(json.dumps(tools, default=str)) if tools else 0, 0
+    for block in _blocks(messages):
+        if isinstance(block, dict) and block.get("type") == "image_url":
+            images += 1
+        else:
+            text = block.get("text", "") if isinstance(block, dict) else block
+            characters += len(text)
+    return ceil(characters / CHARACTERS_PER_TOKEN) + images * IMAGE_TOKENS

@@ -1,0 +1,165 @@
+"""One run: what every model call of a crew shares."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import ceil
+from pathlib import Path
+
+from crew.clock import Clock, SystemClock
+from crew.errors import CrewError, ProviderError, RunFailed
+from crew.journal import Call, Journal, new_run_id
+from crew.providers.transport import Answer
+from crew.quota.guard import Lease, Listener, QuotaGuard
+from crew.routing import Request
+from crew.settings import Settings
+
+_FIRST_GUESS = 800
+"""Output tokens that a role is expected to write before it has written anything."""
+_MARGIN = 1.5
+_WEIGHT = 0.3
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Run:
+    """The guard, the journal and the name of one run.
+
+    `failure` is the error that ends the run: a manager would otherwise read a
+    coworker's failure as text and carry on without its work.
+    """
+
+    id: str
+    settings: Settings
+    guard: QuotaGuard
+    journal: Journal
+    clock: Clock
+    failure: CrewError | None = None
+    _written: dict[str, float] = field(
+        default_factory=lambda: defaultdict(lambda: _FIRST_GUESS / _MARGIN)
+    )
+    _calls: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    __weakref__: object = field(init=False, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        output: Path,
+        run_id: str | None = None,
+        listener: Listener = lambda line: None,
+    ) -> "Run":
+        """Start a run, or take one up again. Raises StoreUnavailable."""
+        clock = SystemClock()
+        run_id = run_id or new_run_id(clock)
+        guard = QuotaGuard.open(settings, listener=listener)
+        journal = Journal.open(settings.state_dir / "journal.db", clock)
+        journal.start_run(
+            run_id,
+            rehearsal=settings.rehearsal,
+            user=settings.user,
+            team=settings.team,
+            output=output,
+        )
+        return cls(
+            id=run_id,
+            settings=settings,
+            guard=guard,
+            journal=journal,
+            clock=clock,
+            _calls=journal.count_calls(run_id),
+        )
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        self.guard.close()
+        self.journal.close()
+
+    def expected_output(self, role: str) -> int:
+        """How many output tokens to reserve for a role's next answer."""
+        return ceil(self._written[role] * _MARGIN)
+
+    def count_attempt(self) -> None:
+        """Take one attempt of the run's `max_calls`. Raises RunFailed past it."""
+        with self._lock:
+            self._calls += 1
+            if self._calls > self.settings.max_calls:
+                raise RunFailed(
+                    f"the run made {self.settings.max_calls} model calls "
+                    "(max_calls in tiers.yaml) without coming to an end"
+                )
+
+    def settle(
+        self, lease: Lease, answer: Answer, request: Request, seconds: float
+    ) -> None:
+        """Settle a call that was answered, and record it."""
+        estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
+        sent, wrote = answer.charged or estimate
+        usage = lease.settle(input_tokens=sent, output_tokens=wrote)
+        with self._lock:
+            known = self._written[request.role]
+            self._written[request.role] = known + _WEIGHT * (
+                usage.output_tokens - known
+            )
+        self._record(
+            lease,
+            request,
+            seconds,
+            tokens=(usage.input_tokens, usage.output_tokens),
+            cost=usage.usd,
+            senior=self._senior_cost(usage.input_tokens, usage.output_tokens),
+            estimated=answer.charged is None,
+        )
+
+    def note_failure(
+        self, lease: Lease, error: ProviderError, request: Request, seconds: float
+    ) -> None:
+        """Record an attempt that failed."""
+        tokens, price = error.charged or (0, 0), lease.deployment.price
+        self._record(
+            lease,
+            request,
+            seconds,
+            tokens=tokens,
+            cost=price.cost(*tokens) if price and error.charged else None,
+            outcome=type(error).__name__,
+        )
+
+    def _senior_cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """What the call would have cost at the first deployment of `senior`."""
+        tier = self.settings.tiers.get("senior")
+        price = self.settings.deployments[tier.chain[0]].price if tier else None
+        return price.cost(input_tokens, output_tokens) if price else None
+
+    def _record(
+        self,
+        lease: Lease,
+        request: Request,
+        seconds: float,
+        *,
+        tokens: tuple[int, int] = (0, 0),
+        cost: Decimal | None = None,
+        senior: Decimal | None = None,
+        outcome: str = "ok",
+        estimated: bool = False,
+    ) -> None:
+        self.journal.record(
+            Call(
+                run=self.id,
+                task=request.task,
+                role=request.role,
+                deployment=lease.deployment.name,
+                provider=lease.deployment.provider.name,
+                input_tokens=tokens[0],
+                output_tokens=tokens[1],
+                cost_usd=cost,
+                seconds=seconds,
+                outcome=outcome,
+                reason=lease.reason,
+                at=self.clock.now(),
+                estimated=estimated,
+                senior_usd=senior,
+            )
+        )
