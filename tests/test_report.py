@@ -265,7 +265,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         tasks=journal.tasks("r1"),
         results={"design": "Two classes."},
         result="Done.",
-        workspace=Path("output/r1/workspace"),
+        workspace={"path": "output/r1/workspace"},
     )
 
     assert json.loads(json.dumps(document)) == {
@@ -273,7 +273,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         "status": "done",
         "rehearsal": True,
         "result": "Done.",
-        "workspace": "output/r1/workspace",
+        "workspace": {"path": "output/r1/workspace"},
         "tasks": [
             {
                 "name": "design",

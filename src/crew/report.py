@@ -166,17 +166,17 @@ def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 def run_document(
     report: RunReport,
     record: RunRecord,
-    *,
     tasks: Sequence[TaskRecord],
     results: Mapping[str, str],
     result: str | None,
-    workspace: Path | None,
+    workspace: Mapping[str, object] | str | None,
+    *,
     error: str | None = None,
     closed: Sequence[Closed] = (),
 ) -> dict[str, object]:
     """The record of a run as a JSON document.
 
-    `results` are the tasks' results by name. `error` is told of a run that is not
+    `results` are the tasks' results by name. `workspace` is told as it is. `error` is told of a run that is not
     done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
@@ -184,7 +184,7 @@ def run_document(
         "status": record.status,
         "rehearsal": record.rehearsal,
         "result": result,
-        "workspace": str(workspace) if workspace is not None else None,
+        "workspace": workspace,
         "tasks": [
             {
                 "name": task.name,
