@@ -176,8 +176,8 @@ def run_document(
 ) -> dict[str, object]:
     """The record of a run as a JSON document.
 
-    `results` are the tasks' results by name. `workspace` is told as it is. `error` is told of a run that is not
-    done, `closed` of one that is closed.
+    `results` are the tasks' results by name. `workspace` is told as it is,
+    `error` of a run that is not done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
         "run": record.run,
