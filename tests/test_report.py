@@ -19,10 +19,9 @@ from crew.report import (
     build_report,
     run_document,
     status_document,
-    status_lines,
-    summary_lines,
     write_document,
 )
+from crew.terminal import status_lines, summary_lines
 
 CALL = Call(
     run="r1",

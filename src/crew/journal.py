@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from crew.clock import Clock
+from crew.database import open_database
 from crew.errors import StoreUnavailable
 
 VERSION = 1
-_SWITCH_ATTEMPTS = 100
 _SCHEMA = """
 CREATE TABLE run (
     run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
@@ -117,22 +117,9 @@ class Journal:
     @classmethod
     def open(cls, path: Path, clock: Clock) -> Self:
         """Open the journal at `path`, or make it (mode 0600, its directory 0700)."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            db = sqlite3.connect(
-                path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as exc:
-            raise StoreUnavailable(f"journal {path}: {exc}") from exc
+        db = open_database(path, schema=_SCHEMA, version=VERSION)
         db.row_factory = sqlite3.Row
-        journal = cls(path, clock, db)
-        try:
-            journal._migrate()
-        except BaseException:
-            db.close()
-            raise
-        return journal
+        return cls(path, clock, db)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -229,35 +216,6 @@ class Journal:
                 yield
             except sqlite3.Error as exc:
                 raise StoreUnavailable(f"journal {self._path}: {exc}") from exc
-
-    def _migrate(self) -> None:
-        with self._using():
-            self._write_ahead()
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("BEGIN IMMEDIATE")
-            (found,) = self._db.execute("PRAGMA user_version").fetchone()
-            if found == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-            self._db.execute("COMMIT")
-        if found not in (0, VERSION):
-            raise StoreUnavailable(
-                f"journal {self._path}: it was written by a newer version of this "
-                f"program (format {found}, this one knows {VERSION}); update the "
-                "program, or move the file away"
-            )
-
-    def _write_ahead(self) -> None:
-        """Switch a new file to WAL. Two processes that switch at once get `locked`
-        at once, whatever the timeout; a transaction in between waits for the other."""
-        for _ in range(_SWITCH_ATTEMPTS):
-            with suppress(sqlite3.OperationalError):
-                self._db.execute("PRAGMA journal_mode = WAL")
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("ROLLBACK")
-        self._db.execute("PRAGMA journal_mode = WAL")
 
 
 _CALL_FIELDS = tuple(field.name for field in fields(Call))

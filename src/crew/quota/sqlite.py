@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crew.clock import Clock
+from crew.database import open_database
 from crew.errors import StoreUnavailable
 from crew.quota.limits import (
     Kind,
@@ -73,15 +74,7 @@ class SQLiteStore:
         self._lock = threading.Lock()
         self._ids: dict[tuple[str, Limit], int] = {}
         self._settled = 0
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(
-                path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            self._migrate()
-        except (OSError, sqlite3.Error) as exc:
-            raise StoreUnavailable(f"quota store {path}: {exc}") from exc
+        self._db = open_database(path, schema=_SCHEMA, version=VERSION)
 
     def now(self) -> float:
         return self._clock.now()
@@ -179,20 +172,6 @@ class SQLiteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                     self._ids.clear()
-
-    def _migrate(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        with self._step():
-            (found,) = self._db.execute("PRAGMA user_version").fetchone()
-            if found == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-            elif found != VERSION:
-                raise sqlite3.DatabaseError(
-                    f"its version is {found}, this program knows {VERSION}"
-                )
 
     def _id(self, pool: str, limit: Limit) -> int:
         known = self._ids.get((pool, limit))

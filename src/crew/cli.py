@@ -1,0 +1,338 @@
+"""The `crew` command."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crew.clock import SystemClock
+from crew.emulator.process import serve_forever
+from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
+from crew.journal import Journal
+from crew.loader import check_placeholders, load_settings
+from crew.model_map import lookup
+from crew.quota.guard import QuotaGuard
+from crew.report import build_report, status_document
+from crew.settings import Deployment, Inputs, Settings
+from crew.terminal import status_lines, summary_lines
+from crew.workspace import check_inputs
+
+if TYPE_CHECKING:
+    from crewai import Crew
+
+    from crew.lifecycle import Outcome
+
+DONE, FAILED, MISTAKEN, CLOSED, INTERRUPTED = 0, 1, 2, 75, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except SettingsError as exc:
+        for mistake in exc.mistakes:
+            print(f"crew: {mistake}", file=sys.stderr)
+        return MISTAKEN
+    except QuotaExceeded as exc:
+        print(f"crew: {exc}", file=sys.stderr)
+        return CLOSED
+    except CrewError as exc:
+        print(f"crew: {exc}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("crew: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="crew",
+        description="A development crew that keeps working when limits hit.",
+        epilog="Exit codes: 0 done; 1 the crew failed; 2 the configuration or the "
+        "arguments are wrong; 75 every deployment is closed, resume later.",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="DIR",
+        help="the YAML files (default: CREW_CONFIG_DIR, "
+        "or config/ here, or config/ of the project)",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="run the crew on a request")
+    run.add_argument(
+        "request",
+        nargs="?",
+        metavar="REQUEST",
+        help="what to do (default: what config/inputs.yaml says)",
+    )
+    run.add_argument(
+        "--repo",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a repository to work on, in a worktree of its own; may be repeated",
+    )
+    run.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="an image file or an http(s) address to look at; may be repeated",
+    )
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a placeholder {K} of tasks.yaml; may be repeated",
+    )
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run; finished tasks stay",
+    )
+    run.add_argument(
+        "--json",
+        action="store_true",
+        help="print the run as one JSON document",
+    )
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="check the YAML, the keys, the models")
+    check.set_defaults(command=_check)
+
+    status = commands.add_parser("status", help="how full each limit is")
+    status.add_argument("--watch", action="store_true", help="again every 2 seconds")
+    status.add_argument("--json", action="store_true", help="as one JSON document")
+    status.set_defaults(command=_status)
+
+    report = commands.add_parser("report", help="what a run did and what it cost")
+    report.add_argument("run", nargs="?", metavar="RUN", help="default: the latest")
+    report.add_argument("--json", action="store_true", help="as one JSON document")
+    report.set_defaults(command=_report)
+
+    emulate = commands.add_parser("emulate", help="play the providers on loopback")
+    emulate.add_argument(
+        "--port",
+        type=int,
+        default=0,
+        metavar="N",
+        help="default: a free one",
+    )
+    emulate.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="how many times as fast as real time the limits run (default: 1)",
+    )
+    emulate.set_defaults(command=_emulate)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    if options.resume is None:
+        inputs = _checked_inputs(options, settings)
+        execute, resumed = _lifecycle(settings)
+    elif options.request or options.repo or options.image or options.input:
+        raise _mistake("--resume", "a resumed run keeps its request and inputs")
+    else:
+        execute, resumed = _lifecycle(settings)
+    # CrewAI prints panels of its own; stdout is for the result.
+    with redirect_stdout(sys.stderr):
+        if options.resume is None:
+            outcome = execute(settings, inputs, listener=_tell)
+        else:
+            outcome = resumed(settings, options.resume, listener=_tell)
+    return _show(outcome, as_json=options.json)
+
+
+def _lifecycle(settings: Settings) -> tuple[Any, Any]:
+    """`execute` and `resumed`. Imported here: crewai and litellm take seconds."""
+    os.environ.setdefault(
+        "CREWAI_STORAGE_DIR", str(settings.state_dir.absolute() / "crewai")
+    )
+    from crew.lifecycle import execute, resumed
+
+    return execute, resumed
+
+
+def _checked_inputs(options: argparse.Namespace, settings: Settings) -> Inputs:
+    """What to work on, from the arguments or from inputs.yaml. Raises
+    SettingsError with everything that is wrong with it."""
+    mistakes = []
+    values = {}
+    for pair in options.input:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            mistakes.append(
+                Mistake(
+                    file="arguments",
+                    line=None,
+                    key="--input",
+                    message=f"{pair!r} is not of the form K=V",
+                )
+            )
+        values[key] = value
+    file = "arguments"
+    if options.request is not None:
+        inputs = Inputs(
+            request=options.request,
+            repositories=tuple(options.repo),
+            images=tuple(options.image),
+            values=values,
+        )
+    elif settings.inputs is None or options.repo or options.image:
+        raise _mistake("REQUEST", "say what to do: crew run 'REQUEST' --repo PATH")
+    else:
+        file = str(settings.config_dir / "inputs.yaml")
+        given = settings.inputs
+        inputs = Inputs(
+            request=given.request,
+            repositories=given.repositories,
+            images=given.images,
+            values={**given.values, **values},
+        )
+    if not inputs.request.strip():
+        mistakes.append(
+            Mistake(file=file, line=None, key="REQUEST", message="it is empty")
+        )
+    mistakes += check_inputs(inputs, file=file)
+    mistakes += check_placeholders(settings, inputs)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return inputs
+
+
+def _mistake(key: str, message: str) -> SettingsError:
+    return SettingsError(
+        [Mistake(file="arguments", line=None, key=key, message=message)]
+    )
+
+
+def _tell(line: str) -> None:
+    print(f"· {line}", file=sys.stderr, flush=True)
+
+
+def _show(outcome: "Outcome", *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(outcome.document, indent=2))
+    else:
+        print(outcome.raw)
+        print()
+        print(summary_lines(outcome.report))
+        print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
+        for repository in outcome.document["workspace"]["repositories"]:
+            if branch := repository.get("branch"):
+                print(f"  git -C {repository['source']} diff HEAD...{branch}")
+    if outcome.error is None:
+        return DONE
+    print(f"crew: {outcome.error}", file=sys.stderr)
+    print(f"crew: go on with: crew run --resume {outcome.run_id}", file=sys.stderr)
+    if isinstance(outcome.error, QuotaExceeded):
+        return CLOSED
+    return INTERRUPTED if str(outcome.error) == "interrupted" else FAILED
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    print(f"configuration: {settings.config_dir} is well-formed")
+    today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
+    rows = [_check_row(d, today.isoformat()) for d in settings.deployments.values()]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for name, model, note in rows:
+        print(f"  {name:<{widths[0]}}  {model:<{widths[1]}}  {note}")
+    if not any(provider.api_key for provider in settings.providers.values()):
+        print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
+    return DONE
+
+
+def _check_row(deployment: Deployment, today: str) -> tuple[str, str, str]:
+    provider = deployment.provider
+    notes = []
+    if provider.local:
+        notes.append("local")
+    elif provider.api_key is None:
+        notes.append(f"no key: {provider.api_key_variable} is not set")
+    else:
+        notes.append("key set")
+    if deployment.price is None:
+        notes.append("price unknown")
+    facts = lookup(deployment.model)
+    if facts is not None and facts.deprecation_date:
+        word = "RETIRED" if str(facts.deprecation_date) <= today else "retires"
+        notes.append(f"{word} {facts.deprecation_date}")
+    return deployment.name, deployment.model, "; ".join(notes)
+
+
+def _status(options: argparse.Namespace) -> int:
+    guard = QuotaGuard.open(load_settings(options.config))
+    clock = SystemClock()
+    try:
+        while True:
+            pools = guard.status()
+            if options.json:
+                print(json.dumps(status_document(pools), indent=2))
+            else:
+                if options.watch:
+                    print("\033[2J\033[H", end="")
+                print(status_lines(pools, now=clock.now()))
+            if not options.watch:
+                return DONE
+            clock.sleep(2.0)
+    finally:
+        guard.close()
+
+
+def _report(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    with Journal.open(settings.state_dir / "journal.db", SystemClock()) as journal:
+        if options.run is None:
+            latest = journal.runs(limit=1)
+            record = latest[0] if latest else None
+        else:
+            record = journal.run(options.run)
+        if record is None:
+            raise _mistake("RUN", f"no run {options.run or ''} is in the journal")
+        document = record.output / "run.json"
+        if options.json and document.exists():
+            print(document.read_text(encoding="utf-8"))
+            return DONE
+        print(f"run {record.run}: {record.status}; see {record.output}/")
+        print(summary_lines(build_report(journal, record.run)))
+    return DONE
+
+
+def _emulate(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    return serve_forever(settings, port=options.port, speed=options.speed)
+
+
+@contextmanager
+def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
+    """A plain crew and its inputs from inputs.yaml, for CrewAI's other commands."""
+    settings = load_settings()
+    if settings.inputs is None:
+        path = Path(settings.config_dir) / "inputs.yaml"
+        raise SettingsError(
+            [Mistake(file=str(path), line=None, key="", message="file not found")]
+        )
+    _lifecycle(settings)
+    from crew.lifecycle import fresh_crew
+
+    values = {"repositories": "none", "images": "none", **settings.inputs.values}
+    yield (
+        fresh_crew(settings, Path("output")),
+        {
+            "request": settings.inputs.request,
+            **values,
+        },
+    )

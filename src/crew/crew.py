@@ -1,0 +1,144 @@
+"""From settings to a plain `crewai.Crew`: agents on tiers, tasks, and the manager."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crewai import Agent, Crew, Process, Task
+from crewai.tasks.task_output import TaskOutput
+
+from crew.gates import build_gates
+from crew.llm import TieredLLM
+from crew.run import Run
+from crew.settings import Role, Settings, TaskSpec
+from crew.tools import build_tools
+from crew.workspace import Workspace
+
+MANAGER_ITERATIONS = 8
+"""A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
+
+OnResult = Callable[[TaskSpec, TaskOutput], None]
+
+
+def assemble(
+    run: Run,
+    workspace: Workspace,
+    *,
+    finished: Mapping[str, str] | None = None,
+    on_result: OnResult | None = None,
+) -> Crew:
+    """The crew of a run.
+
+    `finished` maps the tasks that need not run again to their results; they reach
+    the others as context. `on_result` is told each task that ends.
+    """
+    settings, finished = run.settings, finished or {}
+    specs = [
+        spec
+        for spec in settings.tasks.values()
+        if spec.when != "images" or workspace.images
+    ]
+    managed = settings.process == "hierarchical"
+    workers = {
+        name: _agent(run, role, workspace)
+        for name, role in settings.roles.items()
+        if not (managed and name == settings.manager)
+    }
+    tasks: dict[str, Task] = {}
+    for spec in specs:
+        task = _task(spec, tasks, workers, workspace, on_result)
+        if spec.name in finished:
+            task.output = TaskOutput(
+                name=spec.name,
+                description=spec.description,
+                raw=finished[spec.name],
+                agent=spec.agent or "",
+            )
+        tasks[spec.name] = task
+    return Crew(
+        agents=list(workers.values()),
+        tasks=[task for name, task in tasks.items() if name not in finished],
+        process=Process.hierarchical if managed else Process.sequential,
+        manager_agent=_manager(run) if managed else None,
+        # Each of these would call a model of CrewAI's own choice, past the guard.
+        memory=False,
+        planning=False,
+        tracing=False,
+        share_crew=False,
+    )
+
+
+def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+    llm = TieredLLM.bound(run, role)
+    options: dict[str, Any] = {"allow_delegation": False, **role.options}
+    return Agent(
+        role=role.role,
+        goal=role.goal,
+        backstory=role.backstory,
+        llm=llm,
+        tools=build_tools(role.tools, workspace, llm),
+        **_known(options),
+    )
+
+
+def _manager(run: Run) -> Agent:
+    role = run.settings.roles[run.settings.manager]
+    options: dict[str, Any] = {"max_iter": MANAGER_ITERATIONS, **role.options}
+    options["allow_delegation"] = True
+    return Agent(
+        role=role.role,
+        goal=role.goal,
+        backstory=role.backstory,
+        llm=TieredLLM.bound(run, role),
+        **_known(options),
+    )
+
+
+def _known(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are the agent's; the others are its LLM's."""
+    return {
+        name: value for name, value in options.items() if name in Agent.model_fields
+    }
+
+
+def _task(
+    spec: TaskSpec,
+    earlier: Mapping[str, Task],
+    workers: Mapping[str, Agent],
+    workspace: Workspace,
+    on_result: OnResult | None,
+) -> Task:
+    asynchronous = bool(spec.options.get("async_execution"))
+    if spec.context is None:
+        # CrewAI's own default, written out: a resumed run has to be given it.
+        context = [
+            task
+            for task in earlier.values()
+            if not (asynchronous and task.async_execution)
+        ]
+    else:
+        context = [earlier[name] for name in spec.context if name in earlier]
+    options: dict[str, Any] = dict(spec.options)
+    if gates := build_gates(spec.gates, workspace):
+        options["guardrails"] = gates
+    if on_result is not None:
+        options["callback"] = lambda output: on_result(spec, output)
+    return Task(
+        name=spec.name,
+        description=spec.description,
+        expected_output=spec.expected_output,
+        agent=workers[spec.agent] if spec.agent else None,
+        context=context,
+        **options,
+    )
+
+
+def placeholders(
+    settings: Settings, workspace: Workspace, request: str
+) -> dict[str, str]:
+    """What the task descriptions' placeholders stand for."""
+    repositories = ", ".join(workspace.names) or "none; the workspace is empty"
+    return {
+        "request": request,
+        "repositories": repositories,
+        "images": ", ".join(workspace.images) or "none",
+    }

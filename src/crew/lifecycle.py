@@ -1,0 +1,244 @@
+"""The life of a run: prepare, kick off, keep each result, report. One way in for
+`crew run`, `crewai run` and scripts."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crewai import Crew
+from crewai.tasks.task_output import TaskOutput
+
+from crew.clock import SystemClock
+from crew.crew import assemble, placeholders
+from crew.errors import CrewError, Mistake, QuotaExceeded, RunFailed, SettingsError
+from crew.journal import new_run_id
+from crew.quota.guard import Listener
+from crew.rehearsal import NOTICE, needed, rehearsing
+from crew.report import RunReport, build_report, run_document, write_document
+from crew.run import Run
+from crew.settings import Inputs, Settings, TaskSpec
+from crew.workspace import Workspace, hide_from_git
+
+OUTPUT = Path("output")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended. `raw` is the crew's final text, empty when there is none;
+    `document` is what `output/<run>/run.json` holds."""
+
+    run_id: str
+    status: str
+    raw: str
+    error: CrewError | None
+    report: RunReport
+    document: Mapping[str, Any]
+    output: Path
+
+
+def execute(
+    settings: Settings,
+    inputs: Inputs,
+    *,
+    output: Path = OUTPUT,
+    listener: Listener = lambda line: None,
+) -> Outcome:
+    """Run the crew on checked inputs. What ends a run early is in the outcome.
+
+    Raises WorkspaceError or StoreUnavailable when the run cannot start.
+    """
+    run_id = new_run_id(SystemClock())
+    directory = output / run_id
+    rehearsal = needed(settings)
+    workspace = Workspace.prepare(directory / "workspace", run_id, inputs)
+    hide_from_git(output)
+    record = {"inputs": asdict(inputs), "rehearsal": rehearsal}
+    _write(directory / "inputs.json", json.dumps(record, indent=2))
+    return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+
+
+def resumed(
+    settings: Settings,
+    run_id: str,
+    *,
+    output: Path = OUTPUT,
+    listener: Listener = lambda line: None,
+) -> Outcome:
+    """Take a run up again where it stopped: no finished task runs twice.
+
+    Raises SettingsError when there is no such run, or when it was a rehearsal and a
+    key is set now.
+    """
+    directory = output / run_id
+    try:
+        record = json.loads((directory / "inputs.json").read_text(encoding="utf-8"))
+        inputs = Inputs(**record["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = sorted(path.parent.name for path in output.glob("*/inputs.json"))
+        latest = f"; the latest is {known[-1]}" if known else "; there are none"
+        raise _refused(f"no run {run_id!r} in {output}/{latest}") from None
+    rehearsal = needed(settings)
+    if record["rehearsal"] != rehearsal:
+        was = (
+            "a rehearsal, and a key is set now"
+            if record["rehearsal"]
+            else ("no rehearsal, and no key is set now")
+        )
+        raise _refused(f"run {run_id} was {was}: start a new run")
+    workspace = Workspace.reopen(directory / "workspace", run_id)
+    return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+
+
+def fresh_crew(settings: Settings, output: Path) -> Crew:
+    """A crew in a run of its own, with an empty workspace, for scripts."""
+    run_id = new_run_id(SystemClock())
+    directory = output / run_id
+    workspace = Workspace.prepare(directory / "workspace", run_id, Inputs(request=""))
+    hide_from_git(output)
+    return assemble(Run.open(settings, output=directory, run_id=run_id), workspace)
+
+
+def _refused(message: str) -> SettingsError:
+    return SettingsError(
+        [Mistake(file="arguments", line=None, key="--resume", message=message)]
+    )
+
+
+def _carry_out(
+    settings: Settings,
+    inputs: Inputs,
+    workspace: Workspace,
+    directory: Path,
+    rehearsal: bool,
+    listener: Listener,
+) -> Outcome:
+    with _providers(settings, rehearsal, listener) as settings:
+        run = Run.open(
+            settings, output=directory, run_id=directory.name, listener=listener
+        )
+        hide_from_git(settings.state_dir)
+        try:
+            return _kick_off(run, inputs, workspace, directory)
+        finally:
+            run.close()
+
+
+@contextmanager
+def _providers(
+    settings: Settings, rehearsal: bool, listener: Listener
+) -> Iterator[Settings]:
+    if not rehearsal:
+        yield settings
+        return
+    listener(NOTICE)
+    with rehearsing(settings) as played:
+        yield played
+
+
+def _kick_off(
+    run: Run, inputs: Inputs, workspace: Workspace, directory: Path
+) -> Outcome:
+    finished = _finished(run, directory)
+
+    def keep(spec: TaskSpec, output: TaskOutput) -> None:
+        # The file first: a task counts as finished only when its result is there.
+        if run.failure is None:
+            _write(directory / f"{spec.name}.md", output.raw)
+            run.journal.finish_task(run.id, spec.name, spec.agent or output.agent)
+            workspace.commit(f"crew: {spec.name}")
+            run.guard.listener(f"{spec.name} is done")
+
+    crew = assemble(run, workspace, finished=finished, on_result=keep)
+    values = {**inputs.values, **placeholders(run.settings, workspace, inputs.request)}
+    raw, error = "", None
+    try:
+        if crew.tasks:
+            raw = str(crew.kickoff(inputs=values).raw)
+        else:
+            raw = list(finished.values())[-1]
+    except CrewError as exc:
+        error = exc
+    except KeyboardInterrupt:
+        error = RunFailed("interrupted")
+    except Exception as exc:  # CrewAI raises bare Exceptions, e.g. for a failed gate
+        error = RunFailed(f"{type(exc).__name__}: {exc}")
+        error.__cause__ = exc
+    # A coworker's failure is the run's, even where the manager wrote around it.
+    error = run.failure or error
+    workspace.finish()
+    return _conclude(run, workspace, directory, raw if error is None else "", error)
+
+
+def _conclude(
+    run: Run,
+    workspace: Workspace,
+    directory: Path,
+    raw: str,
+    error: CrewError | None,
+) -> Outcome:
+    match error:
+        case None:
+            status = "done"
+        case QuotaExceeded():
+            status = "closed"
+        case _:
+            status = "failed"
+    run.journal.finish_run(run.id, status)
+    report = build_report(run.journal, run.id)
+    record = run.journal.run(run.id)
+    assert record is not None
+    document = run_document(
+        report,
+        record,
+        run.journal.tasks(run.id),
+        _finished(run, directory),
+        raw or None,
+        _pointer(workspace),
+        error=str(error) if error is not None else None,
+        closed=error.closed if isinstance(error, QuotaExceeded) else (),
+    )
+    write_document(directory / "run.json", document)
+    return Outcome(
+        run_id=run.id,
+        status=status,
+        raw=raw,
+        error=error,
+        report=report,
+        document=document,
+        output=directory,
+    )
+
+
+def _finished(run: Run, directory: Path) -> dict[str, str]:
+    """The results of the tasks that ended, in the order of tasks.yaml."""
+    done = {task.name for task in run.journal.tasks(run.id) if task.status == "done"}
+    return {
+        name: path.read_text(encoding="utf-8")
+        for name in run.settings.tasks
+        if name in done and (path := directory / f"{name}.md").exists()
+    }
+
+
+def _pointer(workspace: Workspace) -> dict[str, Any]:
+    return {
+        "path": str(workspace.root),
+        "repositories": [
+            {
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in asdict(change).items()
+            }
+            for change in workspace.changes()
+        ],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

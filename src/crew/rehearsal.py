@@ -1,0 +1,91 @@
+"""A run without any key: the same crew, against the built-in emulator on loopback."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from crew.emulator.process import running
+from crew.quota.guard import answers
+from crew.routing import Request, route
+from crew.settings import Settings
+
+NOTICE = (
+    "REHEARSAL: no provider key is set. The text is scripted and one 429 is staged; "
+    "routing, limits, swaps, gates and reports are real. Put a key into .env to work."
+)
+
+
+def needed(settings: Settings) -> bool:
+    """Whether nothing real can be reached: no key is set, no local provider answers."""
+    return not any(
+        provider.api_key is not None or (provider.local and answers(provider.base_url))
+        for provider in settings.providers.values()
+    )
+
+
+@contextmanager
+def rehearsing(settings: Settings) -> Iterator[Settings]:
+    """The same settings with every provider played by an emulator of our own.
+
+    Its limits are those of providers.yaml; the counts are kept in memory, apart from
+    the real ones.
+    """
+    with running(settings.config_dir) as root:
+        played = _played(settings, root)
+        _stage_a_refusal(played, root)
+        yield played
+
+
+def _played(settings: Settings, root: str) -> Settings:
+    providers = {
+        name: replace(
+            provider, api_key="rehearsal", local=False, base_url=f"{root}/{name}/v1"
+        )
+        for name, provider in settings.providers.items()
+    }
+    deployments = {
+        name: replace(
+            deployment,
+            provider=providers[deployment.provider.name],
+            model=f"openai/{name}",
+            base_url=None,
+        )
+        for name, deployment in settings.deployments.items()
+    }
+    return replace(
+        settings,
+        providers=providers,
+        deployments=deployments,
+        store_url="memory:",
+        rehearsal=True,
+    )
+
+
+def _stage_a_refusal(settings: Settings, root: str) -> None:
+    """Let the first choice of the first worker refuse once, so that a swap is seen."""
+    worker = next(
+        (role for role in settings.roles.values() if role.name != settings.manager),
+        None,
+    )
+    if worker is None:
+        return
+    request = Request(
+        tier=worker.tier, kind=worker.kind, input_tokens=0, output_tokens=0, tools=True
+    )
+    first = route(settings, request).candidates[0]
+    fault = {
+        "provider": first.provider.name,
+        "deployment": first.name,
+        "fault": "rate_limit",
+        "after": 1,
+        "retry_after": 60,
+    }
+    post = urllib.request.Request(
+        f"{root}/_control/faults",
+        data=json.dumps(fault).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(post, timeout=10) as answer:
+        answer.read()
