@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import crew  # noqa: F401  before crewai: it keeps telemetry and litellm offline
+
 _connect = socket.socket.connect
 
 

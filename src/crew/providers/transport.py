@@ -4,6 +4,8 @@ The only module that imports litellm. Whatever litellm raises leaves here as one
 class of our own error tree.
 """
 
+import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +18,10 @@ from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.signals import classify
 from crew.settings import Deployment
 
+# litellm's own types and answers make pydantic warn; a user can do nothing about it.
+warnings.filterwarnings("ignore", "Item '.*' on TypedDict class", UserWarning)
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 litellm.suppress_debug_info = True
 litellm.telemetry = False
 # One HTTP client for sync and async, so that a broken connection is one exception.
@@ -209,7 +215,9 @@ def _mapped(deployment: Deployment, exc: Exception) -> Exception:
     status = getattr(exc, "status_code", None)
     if status in _BELIEVED:
         return classify(name, status, str(exc), {})
-    return BadAnswer(name, "the answer is malformed, or an error in disguise")
+    # The class only: the text may quote the answer.
+    what = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
+    return BadAnswer(name, what)
 
 
 _BELIEVED = (401, 402, 403, 404, 429)

@@ -1,0 +1,267 @@
+"""A provider of the tests' own: real HTTP on loopback, OpenAI's protocol, told per
+model what to answer or how to break."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Reply = str | dict[str, Any]
+"""A fault's name, an HTTP status as digits, a text, or a message of the assistant."""
+
+HANGS = 5.0
+
+
+@dataclass
+class Scripted:
+    """What the server does, and what it saw.
+
+    `replies[model]` is a list that is used up from the front; its last entry stays.
+    `brain` answers what no list does: it gets the request's JSON.
+    """
+
+    url: str = ""
+    replies: dict[str, list[Reply]] = field(default_factory=dict)
+    brain: Callable[[dict[str, Any]], Reply] = lambda request: "hello"
+    headers: dict[str, str] = field(default_factory=dict)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    delay: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def hits(self, model: str) -> int:
+        return sum(request["model"] == model for request in self.requests)
+
+    def next_reply(self, request: dict[str, Any]) -> Reply:
+        with self.lock:
+            self.requests.append(request)
+            left = self.replies.get(request["model"])
+            if left:
+                return left.pop(0) if len(left) > 1 else left[0]
+        return self.brain(request)
+
+    def usage(self, request: dict[str, Any]) -> dict[str, int]:
+        """Numbers that differ from call to call, and are remembered."""
+        with self.lock:
+            count = sum(len(told) for told in self.told.values())
+            sent = len(json.dumps(request["messages"])) // 4 + count
+            wrote = 7 + count
+            self.told.setdefault(request["model"], []).append((sent, wrote))
+        return {
+            "prompt_tokens": sent,
+            "completion_tokens": wrote,
+            "total_tokens": sent + wrote,
+        }
+
+    def totals(self) -> tuple[int, int]:
+        told = [pair for pairs in self.told.values() for pair in pairs]
+        return sum(sent for sent, _ in told), sum(wrote for _, wrote in told)
+
+
+def tool_call(name: str, **arguments: object) -> dict[str, Any]:
+    """A message that calls one tool."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": f"call_{name}", "type": "function", "function": function}
+        ],
+    }
+
+
+@contextmanager
+def serving() -> Iterator[Scripted]:
+    """A running server."""
+    script = Scripted()
+    handler = type("Bound", (_Handler,), {"script": script})
+    server = _Server(("127.0.0.1", 0), handler)
+    script.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield script
+    finally:
+        script.stop.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A connection that a fault broke is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    script: Scripted
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65_536
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        size = int(self.headers["content-length"])
+        request = json.loads(self.rfile.read(size))
+        reply = self.script.next_reply(request)
+        if self.script.delay:
+            self.script.stop.wait(self.script.delay)
+        fault = getattr(self, f"_{reply}", None) if isinstance(reply, str) else None
+        if fault is not None:
+            fault(request)
+        elif isinstance(reply, str) and reply.isdigit():
+            body = {"error": {"message": f"status {reply}", "type": "x", "code": None}}
+            self._send(int(reply), body, self.script.headers)
+        else:
+            plain = {"role": "assistant", "content": reply}
+            message = plain if isinstance(reply, str) else reply
+            self._answer(request, message)
+
+    def _answer(self, request: dict[str, Any], message: dict[str, Any]) -> None:
+        if request.get("stream"):
+            self._stream(request, message)
+        else:
+            self._send(200, self._whole(request, message), self.script.headers)
+
+    def _whole(
+        self, request: dict[str, Any], message: dict[str, Any]
+    ) -> dict[str, Any]:
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": request["model"],
+            "choices": [choice],
+            "usage": self.script.usage(request),
+        }
+
+    def _send(
+        self, status: int, body: object, headers: Mapping[str, str] | None = None
+    ) -> None:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(raw)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+        self.wfile.flush()
+
+    # Streams.
+
+    def _stream(self, request: dict[str, Any], message: dict[str, Any]) -> None:
+        self._open_stream()
+        for delta in _deltas(message):
+            self._event(self._chunk(request, delta))
+        reason = "tool_calls" if message.get("tool_calls") else "stop"
+        self._event(self._chunk(request, {}, reason))
+        if request.get("stream_options", {}).get("include_usage"):
+            last = self._chunk(request, {})
+            self._event({**last, "choices": [], "usage": self.script.usage(request)})
+        self._event("[DONE]")
+        self._close_stream()
+
+    def _open_stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+
+    def _event(self, data: object) -> None:
+        text = data if isinstance(data, str) else json.dumps(data)
+        raw = f"data: {text}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(raw), raw))
+        self.wfile.flush()
+
+    def _close_stream(self) -> None:
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _chunk(
+        self, request: dict[str, Any], delta: object, reason: str | None = None
+    ) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": request["model"],
+            "choices": [choice],
+        }
+
+    # Faults, by name.
+
+    def _malformed(self, request: dict[str, Any]) -> None:
+        self._send(200, '{"id": "chatcmpl-1", "choi')
+
+    def _html(self, request: dict[str, Any]) -> None:
+        self._send(200, "<html><body>Bad gateway</body></html>")
+
+    def _empty(self, request: dict[str, Any]) -> None:
+        self._answer(request, {"role": "assistant", "content": ""})
+
+    def _no_choices(self, request: dict[str, Any]) -> None:
+        whole = self._whole(request, {"role": "assistant", "content": "x"})
+        self._send(200, {**whole, "choices": []})
+
+    def _error_in_200(self, request: dict[str, Any]) -> None:
+        self._send(200, {"error": {"message": "upstream failed", "code": 502}})
+
+    def _broken(self, request: dict[str, Any]) -> None:
+        """A stream, or a body, that ends in the middle."""
+        if request.get("stream"):
+            self._open_stream()
+            self._event(self._chunk(request, {"role": "assistant", "content": "hal"}))
+        else:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{")
+            self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+    def _error_in_stream(self, request: dict[str, Any]) -> None:
+        self._open_stream()
+        self._event(self._chunk(request, {"role": "assistant", "content": "hal"}))
+        choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        error = {"message": "upstream failed", "code": 502}
+        self._event({"id": "1", "error": error, "choices": [choice]})
+        self._event("[DONE]")
+        self._close_stream()
+
+    def _reset(self, request: dict[str, Any]) -> None:
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.close()
+        self.close_connection = True
+
+    def _timeout(self, request: dict[str, Any]) -> None:
+        self.script.stop.wait(HANGS)
+        self.close_connection = True
+
+
+def _deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A message in small pieces, as a provider streams it."""
+    yield {"role": "assistant", "content": ""}
+    text = message.get("content") or ""
+    for start in range(0, len(text), 5):
+        yield {"content": text[start : start + 5]}
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        function = call["function"]
+        head = {"name": function["name"], "arguments": ""}
+        whole = {"index": index, "id": call["id"], "type": "function"}
+        yield {"tool_calls": [{**whole, "function": head}]}
+        arguments = function["arguments"]
+        for start in range(0, len(arguments), 9):
+            piece = {"arguments": arguments[start : start + 9]}
+            yield {"tool_calls": [{"index": index, "function": piece}]}
