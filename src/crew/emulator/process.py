@@ -1,0 +1,83 @@
+"""The emulator as a child process of one's own."""
+
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crew.clock import Clock, SystemClock
+from crew.errors import CrewError
+from crew.settings import Settings
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+
+
+@contextmanager
+def running(
+    config_dir: Path,
+    *,
+    speed: float = 1.0,
+    default_faults: bool = False,
+    latency: float = 0.0,
+    clock: Clock | None = None,
+) -> Iterator[str]:
+    """Run the emulator under the limits of `config_dir`; yields its root address.
+
+    It ends with the block, and with this process however that ends. With a `clock`
+    that runs at `speed`, the emulator's shows the same time. Raises CrewError if it
+    does not start; the reason is on stderr.
+    """
+    command = _command(config_dir, port=0, speed=speed)
+    command += ["--latency", str(latency)]
+    command += ["--default-faults"] if default_faults else []
+    if clock is not None:
+        command += ["--now", f"{clock.now()!r}@{SystemClock().now()!r}"]
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the crew; the emulator follows it
+    )
+    with child:
+        try:
+            yield f"http://127.0.0.1:{_port(child)}"
+        finally:
+            if child.stdin is not None:
+                child.stdin.close()
+            try:
+                child.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def serve_forever(settings: Settings, *, port: int = 0, speed: float = 1.0) -> int:
+    """Run the emulator in the foreground until it is interrupted; its exit code.
+
+    It says `{"port": N}` on stdout once it accepts connections.
+    """
+    command = _command(settings.config_dir, port=port, speed=speed)
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            # The interrupt reached the child as well, and ends it.
+            return child.wait(_STOP_SECONDS)
+
+
+def _command(config_dir: Path, *, port: int, speed: float) -> list[str]:
+    command = [sys.executable, "-m", "crew.emulator", "--with-parent"]
+    command += ["--config-dir", str(config_dir)]
+    return [*command, "--port", str(port), "--speed", str(speed)]
+
+
+def _port(child: subprocess.Popen[bytes]) -> int:
+    assert child.stdout is not None
+    ready, _, _ = select.select([child.stdout], [], [], _START_SECONDS)
+    line = child.stdout.readline() if ready else b""
+    if not line:
+        raise CrewError("the emulator did not start")
+    return int(json.loads(line)["port"])
