@@ -210,6 +210,8 @@ def _final_text(talk: Conversation) -> str:
         lines.append(results[-1] if results else "")
     else:
         lines += [f"It was told: {_few_words(result)}" for result in results]
+        if "write_file" in talk.called():
+            lines.append(f"It wrote:\n```python\n{_NOTE}```")
     lines += [f"It was shown {picture}." for picture in talk.pictures]
     text = "\n".join(line for line in lines if line)
     if any("Final Answer:" in said for said in [talk.system, *talk.texts("user")]):
