@@ -1,0 +1,81 @@
+"""Quality gates: checks on a task's result, as CrewAI guardrails.
+
+A result that fails goes back to its agent with the reason.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from crewai.tasks.task_output import TaskOutput
+
+from crew.errors import WorkspaceError
+from crew.workspace import Workspace
+
+Gate = Callable[[TaskOutput], tuple[bool, Any]]
+
+_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def build_gates(names: Sequence[str], workspace: Workspace) -> list[Gate]:
+    """The gates of a task."""
+    return [_gate(_CHECKS[name], workspace) for name in names]
+
+
+def _gate(check: Callable[[str, Workspace], str | None], workspace: Workspace) -> Gate:
+    def gate(output: TaskOutput) -> tuple[bool, Any]:
+        problem = check(output.raw, workspace)
+        return (True, output.raw) if problem is None else (False, problem)
+
+    return gate
+
+
+def _not_empty(text: str, workspace: Workspace) -> str | None:
+    return None if text.strip() else "The result is empty."
+
+
+def _python_parses(text: str, workspace: Workspace) -> str | None:
+    """Every Python block of the result, and every Python file that was changed."""
+    for name, source in (*_blocks(text, "python", "py"), *_changed(workspace)):
+        try:
+            ast.parse(source)
+        except (SyntaxError, ValueError) as exc:
+            line = getattr(exc, "lineno", None)
+            what = getattr(exc, "msg", None) or str(exc)
+            return f"{name}, line {line}: this is not Python: {what}."
+    return None
+
+
+def _json_parses(text: str, workspace: Workspace) -> str | None:
+    blocks = [source for _, source in _blocks(text, "json")] or [text]
+    try:
+        for source in blocks:
+            json.loads(source)
+    except ValueError as exc:
+        return f"The result is not JSON: {exc}."
+    return None
+
+
+_CHECKS: dict[str, Callable[[str, Workspace], str | None]] = {
+    "not_empty": _not_empty,
+    "python_parses": _python_parses,
+    "json_parses": _json_parses,
+}
+GATE_NAMES = tuple(_CHECKS)
+
+
+def _blocks(text: str, *languages: str) -> Iterator[tuple[str, str]]:
+    for number, (language, source) in enumerate(_BLOCK.findall(text), 1):
+        if language.lower() in languages:
+            yield f"code block {number} of the result", source
+
+
+def _changed(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    for name in workspace.touched():
+        if name.endswith(".py"):
+            try:
+                yield name, workspace.read(name, line_count=1_000_000)
+            except WorkspaceError:
+                continue
