@@ -184,6 +184,31 @@ async def test_json_schema_is_satisfied() -> None:
     assert value["why"]
 
 
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"const": "x"}, "x"),
+        ({"type": ["null", "integer"]}, 1),
+        ({"type": "number", "maximum": -2.5}, -2.5),
+        ({"type": "string", "minLength": 40}, 40),
+        ({"type": "string", "maxLength": 3}, 3),
+        ({"oneOf": [{"type": "boolean"}]}, True),
+        ({"allOf": [{"$ref": "#/$defs/Even"}, {"type": "integer"}]}, 2),
+        ({"type": "null"}, None),
+        ({"type": "array", "items": {"$ref": "#"}}, []),
+    ],
+)
+async def test_each_kind_of_schema_has_a_value(schema: Any, value: object) -> None:
+    defs = {"Even": {"type": "integer", "minimum": 2}}
+    whole = {"type": "object", "properties": {"v": schema}, "$defs": defs}
+    form = {"type": "json_schema", "json_schema": {"name": "V", "schema": whole}}
+    async with in_process(make_settings()) as desk:
+        body = (await desk.ask(response_format=form)).json()
+
+    made = json.loads(body["choices"][0]["message"]["content"])["v"]
+    assert (len(made) if schema.get("type") == "string" else made) == value
+
+
 async def test_requests_are_remembered_without_text_or_key() -> None:
     messages = [{"role": "system", "content": "You are Coder. " + "s" * 300}, *HELLO]
     async with in_process(make_settings()) as desk:
@@ -206,6 +231,7 @@ async def test_controls_answer_loopback_hosts_only() -> None:
             ("localhost", 200),
             ("evil.example", 403),
             ("127.0.0.1.evil.example", 403),
+            ("[::1", 403),
         ):
             answer = await desk.client.get("/_control/counters", headers={"host": host})
             assert answer.status_code == status, host

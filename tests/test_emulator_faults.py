@@ -55,11 +55,11 @@ async def test_refusing_fault_has_its_status(
 
 async def test_rate_limit_says_when_to_come_back() -> None:
     openai = await failed("rate_limit", retry_after=7)
-    gemini = await failed("rate_limit", "gemini", retry_after=7)
+    gemini = await failed("rate_limit", "gemini", retry_after=70)
     silent = await failed("rate_limit")
 
     assert openai.headers["retry-after"] == "7"
-    assert gemini.json()["error"]["details"][-1]["retryDelay"] == "7s"
+    assert gemini.json()["error"]["details"][-1]["retryDelay"] == "70s"
     assert "retry-after" not in silent.headers
 
 
@@ -101,6 +101,18 @@ async def test_empty_has_no_content() -> None:
 
     assert message["content"] == ""
     assert "tool_calls" not in message
+
+
+async def test_empty_answer_tells_what_was_charged() -> None:
+    async with in_process(make_settings()) as desk:
+        await desk.order("empty", times=2)
+        whole = (await desk.ask()).json()["usage"]
+        options = {"stream": True, "stream_options": {"include_usage": True}}
+        lines = (await desk.ask(**options)).text.split("\n\n")
+
+    events = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    assert events[-1]["usage"] == whole
+    assert whole["completion_tokens"] > 0
 
 
 async def test_no_choices() -> None:

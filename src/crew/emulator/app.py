@@ -1,10 +1,8 @@
 """The emulator's routes: one chat-completions door per provider, and the controls."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from itertools import count
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,14 +11,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crew.clock import Clock
+from crew.emulator.control import PREFIX, control_routes, is_loopback
 from crew.emulator.conversation import (
     BadConversation,
     Conversation,
     parse_conversation,
 )
-from crew.emulator.counters import Counters
 from crew.emulator.dialects import family_of, refusal, upstream_id
-from crew.emulator.enforcement import Gate, Ticket, spend
+from crew.emulator.enforcement import Ticket, spend
 from crew.emulator.envelopes import Reply, failure
 from crew.emulator.failing import (
     SEND,
@@ -29,13 +27,12 @@ from crew.emulator.failing import (
     failed_reply,
     unknown_model,
 )
-from crew.emulator.faults import BadFault, Order, Orders, parse_order
+from crew.emulator.faults import Order
 from crew.emulator.headers import Headers, limit_headers
 from crew.emulator.script import answer
+from crew.emulator.state import State
 from crew.emulator.wire import DONE, Completion, event
 from crew.settings import Deployment, Settings
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def build_app(
@@ -49,17 +46,13 @@ def build_app(
 
     `orders` are faults to begin with. Every answer takes `latency` seconds.
     """
-    desk = _Desk(settings, clock, Orders(orders), latency)
-    completions = "/{provider}/v1/chat/completions"
+    state = State(settings, clock, orders)
+    doors = _Doors(state, latency)
     return _Emulator(
         routes=[
-            Route(completions, desk.complete, methods=["POST"]),
-            Route("/{provider}/v1/models", desk.models),
-            Route("/_control/counters", desk.control_counters),
-            Route("/_control/requests", desk.control_requests),
-            Route("/_control/clock", desk.control_clock),
-            Route("/_control/faults", desk.control_faults, methods=["GET", "POST"]),
-            Route("/_control/reset", desk.control_reset, methods=["POST"]),
+            *control_routes(state),
+            Route("/{provider}/v1/chat/completions", doors.complete, methods=["POST"]),
+            Route("/{provider}/v1/models", doors.models),
         ]
     )
 
@@ -69,34 +62,22 @@ class _Emulator(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SEND] = send
-        if scope["type"] == "http" and scope["path"].startswith("/_control/"):
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             host = Request(scope).headers.get("host", "")
-            if urlsplit(f"//{host}").hostname not in _LOOPBACK:
+            if not is_loopback(host):
                 refused = JSONResponse({"error": "loopback only"}, status_code=403)
                 await refused(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
 
 
-class _Desk:
-    """Everything that one emulator remembers. Used from one event loop only."""
+class _Doors:
+    """What the clients of the providers see."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, orders: Orders, latency: float
-    ) -> None:
-        self._clock = clock
-        self._orders = orders
+    def __init__(self, state: State, latency: float) -> None:
+        self._state = state
         self._latency = latency
-        self._gate = Gate(settings)
-        self._counters = Counters(settings.deployments.values())
         self._numbers = count(1)
-        self._providers = frozenset(settings.providers)
-        self._models: dict[tuple[str, str], Deployment] = {}
-        for deployment in settings.deployments.values():
-            for name in (upstream_id(deployment), deployment.model):
-                self._models.setdefault((deployment.provider.name, name), deployment)
-        for deployment in settings.deployments.values():
-            self._models[deployment.provider.name, deployment.name] = deployment
 
     async def complete(self, request: Request) -> ASGIApp:
         """Answer a chat-completions request, or refuse it as the provider would."""
@@ -105,12 +86,12 @@ class _Desk:
         except (BadConversation, json.JSONDecodeError, UnicodeDecodeError) as exc:
             return _sent(failure("openai", 400, "invalid_request", str(exc)))
         provider = request.path_params["provider"]
-        deployment = self._models.get((provider, talk.model))
+        deployment = self._state.find(provider, talk.model)
         if deployment is None:
             return _sent(unknown_model(talk.model))
-        now = self._clock.now()
-        self._counters.of(deployment).requests += 1
-        self._counters.saw(deployment, talk, now)
+        now = self._state.clock.now()
+        self._state.counters.of(deployment).requests += 1
+        self._state.counters.saw(deployment, talk, now)
         unable = _unable(deployment, talk)
         if unable is not None:
             return _sent(unable)
@@ -119,16 +100,16 @@ class _Desk:
     async def _serve(
         self, deployment: Deployment, talk: Conversation, now: float
     ) -> ASGIApp:
-        counter = self._counters.of(deployment)
+        counter = self._state.counters.of(deployment)
         family = family_of(deployment)
         said = answer(talk)
         spent = spend(deployment, talk.input_tokens, said.output_tokens)
-        ticket = self._gate.admit(deployment, spent, now)
+        ticket = self._state.gate.admit(deployment, spent, now)
         if not isinstance(ticket, Ticket):
             counter.refused += 1
             reply = refusal(deployment, ticket, now)
             return _sent(reply, self._limit_headers(deployment, now))
-        order = self._orders.take(deployment.provider.name, deployment.name)
+        order = self._state.orders.take(deployment.provider.name, deployment.name)
         failed = failed_reply(order, deployment, talk, now) if order else None
         if failed is not None:
             ticket.cancel()
@@ -151,66 +132,46 @@ class _Desk:
         counter.accepted += 1
         counter.input_tokens += talk.input_tokens
         counter.output_tokens += said.output_tokens
+        return _Served(_answered(completion, talk, headers), ticket, self._think)
+
+    async def _think(self) -> None:
         if self._latency:
-            await self._clock.asleep(self._latency)
-        return _Served(_answered(completion, talk, headers), ticket)
+            await self._state.clock.asleep(self._latency)
 
     def _limit_headers(self, deployment: Deployment, now: float) -> Headers:
-        readings = self._gate.readings(deployment, now)
+        readings = self._state.gate.readings(deployment, now)
         return limit_headers(family_of(deployment), readings, now)
 
     async def models(self, request: Request) -> Response:
         """The models of one provider, by the provider's own ids."""
         provider = request.path_params["provider"]
-        if provider not in self._providers:
+        if not self._state.serves(provider):
             return _sent(unknown_model(provider))
-        ids = {
-            upstream_id(d): None for (p, _), d in self._models.items() if p == provider
-        }
-        data = [{"id": name, "object": "model"} for name in ids]
+        names = self._state.models(provider)
+        data = [{"id": name, "object": "model"} for name in names]
         return JSONResponse({"object": "list", "data": data})
 
-    async def control_counters(self, request: Request) -> Response:
-        return JSONResponse(self._counters.shown())
 
-    async def control_requests(self, request: Request) -> Response:
-        return JSONResponse(self._counters.seen())
-
-    async def control_clock(self, request: Request) -> Response:
-        return JSONResponse({"now": self._clock.now()})
-
-    async def control_faults(self, request: Request) -> Response:
-        if request.method == "POST":
-            try:
-                order = parse_order(json.loads(await request.body()))
-                if order.provider not in self._providers:
-                    raise BadFault(f"no provider {order.provider!r} is configured")
-                if order.deployment is not None:
-                    named = self._models.get((order.provider, order.deployment))
-                    if named is None:
-                        raise BadFault(f"no deployment {order.deployment!r} there")
-                    order = replace(order, deployment=named.name)
-            except (BadFault, json.JSONDecodeError, UnicodeDecodeError) as exc:
-                return JSONResponse({"error": str(exc)}, status_code=400)
-            self._orders.add(order)
-        return JSONResponse(self._orders.shown())
-
-    async def control_reset(self, request: Request) -> Response:
-        self._counters.reset()
-        self._gate.reset()
-        self._orders.clear()
-        return JSONResponse({})
+async def _at_once() -> None:
+    """Nothing comes before the answer."""
 
 
 class _Served:
     """An answer under way: it counts as concurrent until it was sent, or broke."""
 
-    def __init__(self, response: ASGIApp, ticket: Ticket) -> None:
+    def __init__(
+        self,
+        response: ASGIApp,
+        ticket: Ticket,
+        before: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self._response = response
         self._ticket = ticket
+        self._before = before
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            await self._before()
             await self._response(scope, receive, send)
         finally:
             self._ticket.finish()

@@ -119,7 +119,8 @@ def _gemini(deployment: Deployment, breaches: Sequence[Breach], now: float) -> R
     plan = "Paid" if deployment.provider.plan not in (None, "free") else "Free"
     violations = [_violation(breach, model, plan) for breach in breaches]
     wait = breaches[0].wait
-    delay = None if wait is None else min(wait, _SHORT_DELAY)
+    misled = breaches[0].limit.unit in ("day", "month")
+    delay = min(wait, _SHORT_DELAY) if wait is not None and misled else wait
     details: list[dict[str, Any]] = [
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",

@@ -65,8 +65,13 @@ def failed_reply(
 
 
 def _rate_limited(order: Order, deployment: Deployment, now: float) -> Reply:
+    # A limit of the minute: what is said about longer ones is not to be trusted.
     limits = (*deployment.provider.limits, *deployment.limits)
-    counted = [limit for limit in limits if limit.metric is Metric.REQUESTS]
+    counted = [
+        limit
+        for limit in limits
+        if limit.metric is Metric.REQUESTS and limit.unit == "minute"
+    ]
     minute = Limit(amount=60, metric=Metric.REQUESTS, kind=Kind.ROLLING, unit="minute")
     limit = counted[0] if counted else minute
     breach = Breach(
@@ -140,7 +145,9 @@ def broken_response(
             opening = chunks[:3] if fault is Fault.ERROR_IN_STREAM else ()
     if not talk.stream:
         return JSONResponse(frame, headers=dict(headers))
-    body = b"".join([*opening, event(frame), DONE])
+    told = fault is Fault.EMPTY and talk.include_usage
+    closing = [chunks[-1], DONE] if told else [DONE]
+    body = b"".join([*opening, event(frame), *closing])
     return Response(body, media_type=kind, headers=dict(headers))
 
 

@@ -44,7 +44,8 @@ def _typed(schema: Mapping[str, Any], root: Mapping[str, Any], text: str) -> obj
             }
         case "array":
             item = schema.get("items", {})
-            return [_value(item, root, text)] * schema.get("minItems", 0)
+            least = schema.get("minItems", 0)
+            return [_value(item, root, text) for _ in range(least)]
         case "string":
             return _string(schema, text)
         case "integer":
@@ -75,6 +76,6 @@ def _preferred(options: list[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def _follow(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Any = root
-    for step in reference.removeprefix("#/").split("/"):
+    for step in reference.removeprefix("#").split("/")[1:]:
         found = found[step]
     return found  # type: ignore[no-any-return]
