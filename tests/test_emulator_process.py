@@ -11,8 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-pytest.importorskip("crew.loader")
-
 from crew.clock import ScaledClock
 from crew.emulator.process import running
 from crew.errors import CrewError
@@ -38,8 +36,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "  slot: {provider: openai, model: openai/some-model}\n"
     )
     (place / "tiers.yaml").write_text("tiers:\n  mid: [slot]\n")
-    agent = "{role: R, goal: G, backstory: B, tier: mid}"
-    (place / "agents.yaml").write_text(f"manager: {agent}\ncoder: {agent}\n")
+    rest = "goal: G, backstory: B, tier: mid}"
+    (place / "agents.yaml").write_text(
+        f"manager: {{role: Manager, {rest}\ncoder: {{role: Coder, {rest}\n"
+    )
     (place / "tasks.yaml").write_text(
         "code: {description: D, expected_output: E, agent: coder}\n"
     )

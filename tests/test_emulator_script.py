@@ -171,7 +171,10 @@ def test_worker_writes_beside_the_workspace_without_a_repository() -> None:
     ("prompt", "image"),
     [
         ("Look at shots/a.JPG, please.", "shots/a.JPG"),
-        ("Images: https://example.org/a.webp?x=1", "https://example.org/a.webp"),
+        ("Images: https://example.org/a.webp?x=1", "https://example.org/a.webp?x=1"),
+        ("Images: images/start page.png, images/b.png", "images/start page.png"),
+        ("The images are (https://example.org/seven).", "https://example.org/seven"),
+        ("Images: none", None),
         ("Images:\nhttps://example.org/picture/7", "https://example.org/picture/7"),
         ("Read https://example.org/docs first.", None),
         ("No picture here.", None),
@@ -181,6 +184,21 @@ def test_image_is_looked_at_only_when_named(prompt: str, image: str | None) -> N
     called, _ = Talk(prompt, [tool("look_at_image")]).run({"look_at_image": "x"})
 
     assert [arguments["image"] for _, arguments in called] == ([image] if image else [])
+
+
+def test_worker_writes_into_a_repository_not_among_the_images() -> None:
+    talk = Talk("Write.", [tool("list_files"), tool("write_file")])
+    listing = "images/a.png\nmy shop/logo.gif\nmy shop/main.py"
+    called, _ = talk.run({"list_files": listing, "write_file": "ok"})
+
+    assert dict(called)["write_file"]["path"] == "my shop/rehearsal_note.py"
+
+
+def test_who_wants_json_gets_json() -> None:
+    text = Talk("Current Task: list the routes as JSON.").next().text
+    block = text.partition("```json\n")[2].partition("```")[0]
+
+    assert json.loads(block)
 
 
 def test_other_tools_are_never_called() -> None:

@@ -5,8 +5,6 @@ import binascii
 import io
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
-
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
@@ -33,6 +31,9 @@ def look(url: str) -> Picture:
     """Decode a `data:` URL as far as format and size; addresses are not followed."""
     if not url.startswith("data:"):
         return Picture(source="url")
+    # Only a conversation with images pays for Pillow: the start must be quick.
+    from PIL import Image, UnidentifiedImageError
+
     try:
         raw = base64.b64decode(url.partition(",")[2], validate=True)
         with Image.open(io.BytesIO(raw), formats=_FORMATS) as image:

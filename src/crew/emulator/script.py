@@ -8,6 +8,7 @@ counted in the conversation itself.
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 
@@ -115,22 +116,28 @@ def _delegation(talk: Conversation, tool: Tool) -> ToolCall | None:
 
 # A worker
 
-_PATH = re.compile(r"[^\s\"'`<>()\[\]{},;:|]+")
-_IMAGE = re.compile(r"[^\s\"'`<>()\[\]{},;|]+\.(?:png|jpe?g|webp|gif)\b", re.IGNORECASE)
-_IMAGE_ADDRESS = re.compile(
-    r"\bimages?\b[^\n]*\n?[^\n]*?(?P<url>https?://[^\s\"'`<>()\[\]{},;|]+)",
-    re.IGNORECASE,
-)
+_SUFFIX = r"\.(?:png|jpe?g|webp|gif)\b"
+_IMAGE = re.compile(r"[^\s\"'`<>()\[\]{},;|]+" + _SUFFIX, re.IGNORECASE)
+# The workspace keeps the images of the user there; their names may hold spaces.
+_PLACED_IMAGE = re.compile(r"\bimages/[^,\n\"'`]+?" + _SUFFIX, re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s\"'`<>,]+")
+_IMAGE_WORD = re.compile(_SUFFIX + r"|\bimages?\b", re.IGNORECASE)
+_NEARBY = 200
 _TEXT_FILES = (".md", ".toml", ".txt", ".js", ".ts", ".go", ".rs", ".java", ".yaml")
 
 
 def _listed(talk: Conversation) -> list[str]:
-    """The paths that `list_files` showed."""
-    if "list_files" not in talk.called():
-        return []
+    """The paths that `list_files` showed, one a line or as a JSON list."""
     results = talk.texts("tool")
-    shown = results[talk.called().index("list_files")] if results else ""
-    return [path.removeprefix("./") for path in _PATH.findall(shown)]
+    if "list_files" not in talk.called() or not results:
+        return []
+    shown = results[talk.called().index("list_files")]
+    with suppress(ValueError):
+        found = json.loads(shown)
+        if isinstance(found, list):
+            return [str(path).removeprefix("./") for path in found]
+    lines = (line.strip().removeprefix("- ") for line in shown.splitlines())
+    return [line.removeprefix("./") for line in lines if line]
 
 
 def _list_files(talk: Conversation) -> Mapping[str, str] | None:
@@ -156,19 +163,30 @@ def _search_files(talk: Conversation) -> Mapping[str, str] | None:
 
 
 def _write_file(talk: Conversation) -> Mapping[str, str] | None:
-    inside = [path for path in _listed(talk) if "/" in path.lstrip("/")]
-    place = inside[0].partition("/")[0] + "/" if inside else ""
+    tops = (path.partition("/") for path in _listed(talk) if not _IMAGE.search(path))
+    place = next((f"{top}/" for top, slash, _ in tops if slash and top), "")
     return {"path": f"{place}rehearsal_note.py", "content": _NOTE}
 
 
 def _look_at_image(talk: Conversation) -> Mapping[str, str] | None:
     for text in talk.texts("user") + talk.texts("tool"):
-        named = _IMAGE.search(text)
-        address = _IMAGE_ADDRESS.search(text)
-        image = named[0] if named else address["url"] if address else None
+        image = _named_image(text)
         if image is not None:
             return {"image": image, "question": "What does this image show?"}
     return None
+
+
+def _named_image(text: str) -> str | None:
+    """The image that a text names: a path, or an address that is one by its looks."""
+    placed = _PLACED_IMAGE.search(text)
+    if placed is not None:
+        return placed[0]
+    for found in _ADDRESS.finditer(text):
+        nearby = text[max(0, found.start() - _NEARBY) : found.end()]
+        if _IMAGE_WORD.search(nearby):
+            return found[0].rstrip(".;:!?)]}")
+    named = _IMAGE.search(_ADDRESS.sub("", text))
+    return named[0] if named else None
 
 
 _STEPS: Mapping[str, Callable[[Conversation], Mapping[str, str] | None]] = {
@@ -199,6 +217,7 @@ def _next_call(talk: Conversation) -> ToolCall | None:
 
 # The final answer
 
+_WANTS_JSON = re.compile(r"\bJSON\b")
 _ROLE = re.compile(r"You are [^.\n]*\.?")
 
 
@@ -212,6 +231,8 @@ def _final_text(talk: Conversation) -> str:
         lines += [f"It was told: {_few_words(result)}" for result in results]
         if "write_file" in talk.called():
             lines.append(f"It wrote:\n```python\n{_NOTE}```")
+        if any(_WANTS_JSON.search(said) for said in talk.texts("user")):
+            lines.append('```json\n{"rehearsed": true}\n```')
     lines += [f"It was shown {picture}." for picture in talk.pictures]
     text = "\n".join(line for line in lines if line)
     if any("Final Answer:" in said for said in [talk.system, *talk.texts("user")]):
