@@ -6,10 +6,30 @@ and every name that is used exists.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 from crew.quota.limits import Limit
+
+KINDS = (
+    "coding",
+    "documentation",
+    "vision",
+    "reasoning",
+    "orchestration",
+    "design",
+    "review",
+    "testing",
+    "general",
+)
+"""The kinds of work that roles and tasks may have and routing rules may name."""
+
+COMPLEXITIES = ("low", "medium", "high")
+GATES = ("not_empty", "python_parses", "json_parses")
+TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
+PLACEHOLDERS = ("request", "repositories", "images")
+"""What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +77,7 @@ class Deployment:
 
     `model` is litellm's id. `context_window` and `max_output` are in tokens.
     `price` is None when nobody knows it: then a cost is unknown, not zero.
+    `checked` is the day on which somebody saw that the id is alive.
     """
 
     name: str
@@ -71,6 +92,7 @@ class Deployment:
     vision: bool = False
     tools: bool = True
     timeout: float | None = None
+    checked: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,299 @@
+"""One YAML file as plain data that remembers its lines and collects its mistakes."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+from crew.errors import Mistake
+
+KeyPath = tuple[str | int, ...]
+_Entries = dict[str, tuple[yaml.Node, yaml.Node]]
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
+_VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{")
+_KEY_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
+_KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
+SECRET = "api_key"
+"""The one key whose value is a secret: it is read from the environment only."""
+
+
+def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
+    """The message for a name that does not exist, with the nearest that does."""
+    names = list(allowed)
+    close = get_close_matches(found, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    listed = ", ".join(names) or "none is defined"
+    return f"unknown {what} {found!r}; {hint}allowed: {listed}"
+
+
+class Document:
+    """A YAML file, read once.
+
+    `data` is the file as plain values, with `${VARIABLE}` replaced; None when the
+    file cannot be read as a mapping, which is then among the `mistakes`.
+    """
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.file = str(path)
+        self.mistakes: list[Mistake] = []
+        self.data: dict[str, object] | None = None
+        self._environ = environ
+        self._entries: dict[int, _Entries] = {}
+        self._open: set[int] = set()
+        self._reported: set[KeyPath] = set()
+        self._root = self._compose(path)
+        if isinstance(self._root, yaml.MappingNode):
+            self.data = self._mapping(self._root, ())
+
+    # Where things are.
+
+    def at(self, path: KeyPath) -> tuple[int | None, str, yaml.Node | None]:
+        """The line and the printed key of `path`, and its node or the nearest above.
+
+        Parts that a short form of the YAML leaves out are passed over.
+        """
+        node, key = self._root, ""
+        line = 1 if node is not None else None
+        for index, part in enumerate(path):
+            if isinstance(node, yaml.MappingNode):
+                deeper = f"{key}.{part}" if key else str(part)
+                found = self._of(node).get(str(part))
+                if found is not None:
+                    line, node = found[0].start_mark.line + 1, found[1]
+                    key = deeper
+                elif index == len(path) - 1 and part != "":
+                    return line, deeper, None
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                node = node.value[part]
+                line, key = node.start_mark.line + 1, f"{key}[{part}]"
+        return line, key, node
+
+    def names(self, *path: str) -> list[str] | None:
+        """The keys of the mapping at `path`; None when there is no mapping."""
+        found: object = self.data
+        for part in path:
+            found = found.get(part) if isinstance(found, dict) else None
+        return list(found) if isinstance(found, dict) else None
+
+    def raw(self, path: KeyPath) -> str:
+        """The text at `path` as it is written, variables and all."""
+        node = self.at(path)[2]
+        return node.value if isinstance(node, yaml.ScalarNode) else ""
+
+    # What is wrong.
+
+    def reject(self, path: KeyPath, message: str) -> None:
+        """Note a mistake; one that follows from another at the same place is left
+        out. Values of variables are never shown."""
+        if any(path[:length] in self._reported for length in range(1, len(path) + 1)):
+            return
+        self._reported.add(path)
+        raw = self.raw(path)
+        if "${" in raw:
+            rule = message.partition("allowed: ")[2]
+            message = f"the value of {raw} does not fit" + (
+                f"; allowed: {rule}" if rule else ""
+            )
+        line, key, _ = self.at(path)
+        self._note(line, key, message)
+
+    def _note(self, line: int | None, key: str, message: str) -> None:
+        self.mistakes.append(
+            Mistake(
+                file=self.file,
+                line=line,
+                key=self._masked(key),
+                message=self._masked(message),
+            )
+        )
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return _KEY_LIKE.sub("***", text)
+
+    @cached_property
+    def _secrets(self) -> list[str]:
+        return [
+            value
+            for name, value in self._environ.items()
+            if len(value) >= 8 and _KEY_NAME.search(name)
+        ]
+
+    # Reading.
+
+    def _compose(self, path: Path) -> yaml.Node | None:
+        try:
+            content = path.read_bytes()
+            text = content.decode("utf-8-sig")
+        except FileNotFoundError:
+            self._note(None, "", "file not found")
+            return None
+        except OSError as exc:
+            self._note(None, "", f"cannot be read: {exc.strerror}")
+            return None
+        except UnicodeDecodeError as exc:
+            line = content.count(b"\n", 0, exc.start) + 1
+            self._note(line, "", "not UTF-8; save the file as UTF-8")
+            return None
+        try:
+            root = yaml.compose(text, Loader=_LOADER)
+        except yaml.YAMLError as exc:
+            self._note(*_broken(exc, text))
+            return None
+        if root is None or (root.tag.endswith(":null") and not root.value):
+            self._note(1, "", "the file is empty")
+            return None
+        if not isinstance(root, yaml.MappingNode):
+            line = root.start_mark.line + 1
+            found = "a list" if isinstance(root, yaml.SequenceNode) else "a text"
+            self._note(line, "", f"found {found}, expected a mapping (key: value)")
+            return None
+        return root
+
+    def _of(self, node: yaml.MappingNode) -> _Entries:
+        """The entries of a mapping, those of `<<` included."""
+        if id(node) not in self._entries:
+            self._entries[id(node)] = {}  # what `<<` finds that names its own mapping
+            own: _Entries = {}
+            merged: _Entries = {}
+            for key, value in node.value:
+                if key.tag == _MERGE:
+                    merged = {**self._merged(value), **merged}
+                elif not isinstance(key, yaml.ScalarNode):
+                    self._note(key.start_mark.line + 1, "", "a key must be a word")
+                elif key.value in own:
+                    first = own[key.value][0].start_mark.line + 1
+                    self._note(
+                        key.start_mark.line + 1,
+                        key.value,
+                        f"duplicate key; it is already on line {first}",
+                    )
+                else:
+                    own[key.value] = (key, value)
+            self._entries[id(node)] = {**merged, **own}
+        return self._entries[id(node)]
+
+    def _merged(self, node: yaml.Node) -> _Entries:
+        if isinstance(node, yaml.MappingNode):
+            return self._of(node)
+        entries: _Entries = {}
+        for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if isinstance(part, yaml.MappingNode):
+                entries = {**self._of(part), **entries}
+            else:
+                self._note(node.start_mark.line + 1, "<<", "expected a mapping")
+        return entries
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, object]:
+        return {
+            key: self._value(value, (*path, key))
+            for key, (_, value) in self._of(node).items()
+        }
+
+    def _value(self, node: yaml.Node, path: KeyPath) -> object:
+        if path[-1] == SECRET:
+            return self._secret(node, path)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        if id(node) in self._open:
+            self.reject(path, "refers to itself")
+            return None
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self._value(v, (*path, i)) for i, v in enumerate(node.value)]
+        finally:
+            self._open.discard(id(node))
+
+    def _secret(self, node: yaml.Node, path: KeyPath) -> str | None:
+        """The value of the variable that `api_key` names; None when it is not set."""
+        match = (
+            _KEY_VARIABLE.fullmatch(node.value.strip())
+            if isinstance(node, yaml.ScalarNode)
+            else None
+        )
+        if match is None:
+            self._reported.add(path)
+            line, key, _ = self.at(path)
+            name = re.sub(
+                r"\W", "_", str(path[-2] if len(path) > 1 else "NAME")
+            ).upper()
+            rule = f"keys belong in the environment or .env; write ${{{name}_API_KEY}}"
+            self._note(line, key, rule)
+            return None
+        return self._environ.get(match[1], "").strip() or None
+
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> object:
+        text = node.value
+        if "${" in text:
+            text = self._expanded(text, path)
+            if node.style is None:  # unquoted: a number may come out of a variable
+                resolve: Callable[..., str] = Resolver().resolve
+                tag = resolve(yaml.ScalarNode, text, (True, False))
+                node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
+            else:
+                return text
+        try:
+            return SafeConstructor().construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            kind = node.tag.rpartition(":")[2]
+            self.reject(path, f"is not a valid value of the kind {kind!r}")
+            return None
+
+    def _expanded(self, text: str, path: KeyPath) -> str:
+        def value(match: re.Match[str]) -> str:
+            escaped, name, default = match.groups()
+            if escaped:
+                return "${"
+            if name is None:
+                problem = "a variable is written ${NAME} or ${NAME:-default}, "
+                problems.append(f"{problem}and a plain '${{' is written '$${{'")
+                return ""
+            if name.upper().endswith("_API_KEY"):
+                problems.append(f"${{{name}}} may only be used as `api_key`")
+                return ""
+            if found := self._environ.get(name):
+                return found
+            if default is None:
+                problems.append(
+                    f"the variable {name} is not set; "
+                    f"set it in .env or write ${{{name}:-default}}"
+                )
+            return default or ""
+
+        problems: list[str] = []
+        expanded = _VARIABLE.sub(value, text)
+        if problems:
+            self._reported.add(path)
+            line, key, _ = self.at(path)
+            for problem in problems:
+                self._note(line, key, problem)
+        return expanded
+
+
+def _broken(error: yaml.YAMLError, text: str) -> tuple[int | None, str, str]:
+    """The line, the key (none) and the message of a syntax error."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return None, "", "broken YAML: a character that is not allowed"
+    lines = text.splitlines() or [""]
+    number = min(mark.line, len(lines) - 1)
+    indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
+    if "\t" in indent:
+        return number + 1, "", "a tab; YAML is indented with spaces"
+    problem = getattr(error, "problem", None) or "it cannot be understood"
+    if "alias" in problem:
+        problem = "an alias (*name) whose anchor (&name) is missing"
+    context = getattr(error, "context_mark", None)
+    if context is not None and context.line != number:
+        problem += f" (in what starts on line {context.line + 1})"
+    return number + 1, "", f"broken YAML: {problem}"
