@@ -195,6 +195,7 @@ async def test_json_schema_is_satisfied() -> None:
         ({"oneOf": [{"type": "boolean"}]}, True),
         ({"allOf": [{"$ref": "#/$defs/Even"}, {"type": "integer"}]}, 2),
         ({"type": "null"}, None),
+        ({"$ref": "#/$defs/Missing"}, "A rehearsed answer."),
         ({"type": "array", "items": {"$ref": "#"}}, []),
     ],
 )

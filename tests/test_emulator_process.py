@@ -1,5 +1,6 @@
 """The emulator as a child process: on loopback only, and never outliving its parent."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,6 +23,14 @@ from crew.emulator.process import running
 with running(Path(sys.argv[1])) as root:
     print(root, flush=True)
     time.sleep(60)
+"""
+
+FOREGROUND = """
+import sys
+from pathlib import Path
+from crew.emulator.process import serve_forever
+from crew.loader import load_settings
+sys.exit(serve_forever(load_settings(Path(sys.argv[1]))))
 """
 
 
@@ -116,6 +125,23 @@ def test_child_dies_with_a_parent_that_was_killed(config: Path) -> None:
         parent.wait()
 
         assert gone(root)
+
+
+def test_foreground_says_its_port_and_ends_quietly_on_interrupt(config: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FOREGROUND, str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        root = f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        assert alive(root)
+        os.killpg(process.pid, signal.SIGINT)
+        said, complaint = process.communicate(timeout=10)
+
+    assert (process.returncode, said, complaint) == (0, b"", b"")
+    assert gone(root)
 
 
 def test_hanging_call_does_not_keep_the_child(config: Path) -> None:

@@ -75,7 +75,8 @@ def _preferred(options: list[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _follow(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema at `reference`; a broken reference allows anything."""
     found: Any = root
     for step in reference.removeprefix("#").split("/")[1:]:
-        found = found[step]
+        found = found.get(step, {})
     return found  # type: ignore[no-any-return]
