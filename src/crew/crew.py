@@ -1,5 +1,6 @@
 """From settings to a plain `crewai.Crew`: agents on tiers, tasks, and the manager."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,14 +8,31 @@ from crewai import Agent, Crew, Process, Task
 from crewai.tasks.task_output import TaskOutput
 
 from crew.gates import build_gates
-from crew.llm import TieredLLM
+from crew.llm import TieredLLM, working_on
 from crew.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
+# Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
+warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
+
 MANAGER_ITERATIONS = 8
 """A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
+
+
+class NamedTask(Task):
+    """A task whose delegated calls know what they work for: CrewAI gives a coworker
+    a task without a name."""
+
+    def _execute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
+        with working_on(self.name):
+            return super()._execute_core(*args, **kwargs)
+
+    async def _aexecute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
+        with working_on(self.name):
+            return await super()._aexecute_core(*args, **kwargs)
+
 
 OnResult = Callable[[TaskSpec, TaskOutput], None]
 
@@ -122,7 +140,7 @@ def _task(
         options["guardrails"] = gates
     if on_result is not None:
         options["callback"] = lambda output: on_result(spec, output)
-    return Task(
+    return NamedTask(
         name=spec.name,
         description=spec.description,
         expected_output=spec.expected_output,

@@ -14,7 +14,14 @@ from crewai.tasks.task_output import TaskOutput
 
 from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
-from crew.errors import CrewError, Mistake, QuotaExceeded, RunFailed, SettingsError
+from crew.errors import (
+    CrewError,
+    Mistake,
+    ProviderError,
+    QuotaExceeded,
+    RunFailed,
+    SettingsError,
+)
 from crew.journal import new_run_id
 from crew.quota.guard import Listener
 from crew.rehearsal import NOTICE, needed, rehearsing
@@ -169,6 +176,8 @@ def _kick_off(
         error.__cause__ = exc
     # A coworker's failure is the run's, even where the manager wrote around it.
     error = run.failure or error
+    if isinstance(error, ProviderError):
+        error = RunFailed(f"{type(error).__name__}: {error}")
     workspace.finish()
     return _conclude(run, workspace, directory, raw if error is None else "", error)
 

@@ -8,7 +8,8 @@ import asyncio
 import contextvars
 import json
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -42,6 +43,17 @@ _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 _current_task: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "crew_current_task", default=None
 )
+
+
+@contextmanager
+def working_on(task: str | None) -> Iterator[None]:
+    """Every call made in here works for this task of tasks.yaml."""
+    token = _current_task.set(task)
+    try:
+        yield
+    finally:
+        _current_task.reset(token)
+
 
 # A copy that was pickled finds its run again by name.
 _runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
@@ -199,8 +211,6 @@ class TieredLLM(BaseLLM):
         except (HookAborted, LLMCallBlockedError) as exc:
             self._emit_call_denied_event(exc, from_task, from_agent)
             raise
-        if name := getattr(from_task, "name", None):
-            _current_task.set(name)
         return _Turn(
             llm=self,
             run=self._run,
