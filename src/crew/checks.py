@@ -126,6 +126,12 @@ def _check_tasks(files: Files, shapes: Shapes) -> None:
         for index, earlier in enumerate(task.context or []):
             _expect(files.tasks, (name, "context", index), "task", earlier, names)
     _check_order(files.tasks, names, shapes.tasks)
+    complete = len(names) == len(shapes.tasks)
+    if complete and names and all(task.when for task in shapes.tasks.values()):
+        message = "a run without images would have no task; leave it out of one task"
+        files.tasks.reject((names[0], "when"), message)
+    if complete:
+        _check_asynchronous(files.tasks, shapes.tasks)
 
 
 def _check_order(
@@ -147,12 +153,33 @@ def _check_order(
                 )
 
 
+def _check_asynchronous(document: Document, tasks: Mapping[str, TaskShape]) -> None:
+    """CrewAI's own rules; it would stop with a traceback."""
+    running: list[str] = []  # asynchronous tasks that nothing waited for so far
+    for name, task in tasks.items():
+        if not task.async_execution:
+            running = []
+            continue
+        for index, other in enumerate(task.context or []):
+            if other in running:
+                document.reject(
+                    (name, "context", index),
+                    f"{other!r} runs at the same time; put a task that waits between",
+                )
+        running.append(name)
+    if len(running) > 1:
+        document.reject(
+            (running[-1], "async_execution"),
+            "at most one asynchronous task may be at the end",
+        )
+
+
 def _check_providers(
     document: Document, providers: Mapping[str, ProviderShape]
 ) -> None:
     for name, provider in providers.items():
         path = ("providers", name)
-        plans = list(provider.plans)
+        plans = document.names(*path, "plans") or []
         if provider.plan is not None:
             _expect(document, (*path, "plan"), "plan", provider.plan, plans)
         elif plans:
@@ -175,16 +202,18 @@ def _check_deployments(document: Document, shapes: Shapes) -> None:
     for name, deployment in shapes.deployments.items():
         path = ("deployments", name)
         _expect(document, (*path, "provider"), "provider", deployment.provider, known)
-        provider = shapes.providers.get(deployment.provider)
-        if deployment.klass is not None and provider is not None:
-            classes = class_names(provider)
+        if deployment.klass is not None and deployment.provider in shapes.providers:
+            classes = _classes(document, deployment.provider)
             _expect(document, (*path, "class"), "class", deployment.klass, classes)
 
 
-def class_names(provider: ProviderShape) -> list[str]:
+def _classes(document: Document, provider: str) -> list[str]:
     """The classes of deployments that a provider or any of its plans names."""
-    planned = (name for plan in provider.plans.values() for name in plan.limits)
-    return [name for name in dict.fromkeys([*provider.classes, *planned]) if name]
+    path = ("providers", provider)
+    names = document.names(*path, "classes") or []
+    for plan in document.names(*path, "plans") or []:
+        names += document.names(*path, "plans", plan, "limits") or []
+    return list(dict.fromkeys(names))
 
 
 def _check_tiers(files: Files, shapes: Shapes) -> None:
@@ -262,12 +291,11 @@ def check_prices(
         provider = deployment.provider
         shared = provider.classes.get(deployment.klass or "", ())
         limits = [*everywhere, *provider.limits, *shared, *deployment.limits]
-        dollars = next((one for one in limits if one.metric is Metric.USD), None)
-        if dollars is not None and deployment.price is None:
+        counted = any(limit.metric is Metric.USD for limit in limits)
+        if counted and deployment.price is None:
             document.reject(
-                ("deployments", name),
-                "price unknown: set `price: {input, output}`; "
-                f"the limit {str(dollars)!r} counts dollars",
+                ("deployments", name, "price"),
+                "price unknown: set `price: {input, output}`; a limit counts usd",
             )
 
 

@@ -104,6 +104,22 @@ class Document:
         line, key, _ = self.at(path)
         self._note(line, key, message)
 
+    def doubt(self, path: KeyPath) -> None:
+        """Note nothing more at `path`: it would only follow from what is known."""
+        self._reported.add(path)
+
+    def reject_key(self, path: KeyPath, message: str) -> None:
+        """Note that a key should not be there; what its value is does not matter."""
+        line, key, _ = self.at(path)
+        below = (f"{key}.", f"{key}[")
+        self.mistakes[:] = [
+            mistake
+            for mistake in self.mistakes
+            if mistake.key != key and not mistake.key.startswith(below)
+        ]
+        self._reported.add(path)
+        self._note(line, key, message)
+
     def _note(self, line: int | None, key: str, message: str) -> None:
         self.mistakes.append(
             Mistake(
@@ -203,6 +219,9 @@ class Document:
             return self._secret(node, path)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
+        if not node.tag.endswith((":map", ":seq")):
+            self.reject(path, "a tag (!name) means nothing here; leave it out")
+            return None
         if id(node) in self._open:
             self.reject(path, "refers to itself")
             return None
@@ -236,7 +255,7 @@ class Document:
         text = node.value
         if "${" in text:
             text = self._expanded(text, path)
-            if node.style is None:  # unquoted: a number may come out of a variable
+            if not node.style:  # unquoted: a number may come out of a variable
                 resolve: Callable[..., str] = Resolver().resolve
                 tag = resolve(yaml.ScalarNode, text, (True, False))
                 node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)

@@ -16,7 +16,6 @@ from crew.checks import (
     Shapes,
     check,
     check_prices,
-    class_names,
     expanded,
 )
 from crew.document import SECRET, Document, unknown
@@ -173,7 +172,14 @@ def _braced(names: list[str]) -> list[str]:
 
 def _environment() -> dict[str, str]:
     """`.env` of the working directory, below the environment. Changes neither."""
-    written = dotenv_values(Path.cwd() / ".env")
+    path = Path.cwd() / ".env"
+    try:
+        written = dotenv_values(path)
+    except UnicodeDecodeError:
+        message = "not UTF-8; save the file as UTF-8"
+        raise SettingsError(
+            [Mistake(file=str(path), line=None, key="", message=message)]
+        ) from None
     known = {name: value for name, value in written.items() if value is not None}
     return {**known, **os.environ}
 
@@ -259,9 +265,10 @@ def _process(tasks: Document) -> str:
 
 def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
     plan = shape.plans[shape.plan].limits if shape.plan in shape.plans else {}
+    planned = {one: () for other in shape.plans.values() for one in other.limits if one}
     classes: dict[str, tuple[Limit, ...]] = {
         one: (*shape.classes.get(one, ()), *plan.get(one, ()))
-        for one in class_names(shape)
+        for one in {**planned, **shape.classes}
     }
     variable = document.raw(("providers", name, SECRET)).strip()
     return Provider(

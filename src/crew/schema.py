@@ -23,6 +23,9 @@ from crew.document import Document, KeyPath, unknown
 from crew.quota.limits import FORM, Kind, Limit, parse_limit
 from crew.settings import COMPLEXITIES, GATES, KINDS, TOOLS
 
+SHORT = 16
+"""Characters of a text that a message may quote where no text is expected."""
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -278,8 +281,9 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 def read(document: Document, shape: type[ShapeT], path: KeyPath = ()) -> ShapeT | None:
-    """The value at `path` as a `shape`; None when it does not fit, and then the
-    document holds a mistake for each thing that is wrong."""
+    """The value at `path` as a `shape`. The document holds a mistake for each thing
+    that is wrong, and what is returned then lacks it; None when nothing can be read.
+    """
     value: object = document.data
     for part in path:
         value = value[str(part)] if isinstance(value, dict) else None
@@ -291,8 +295,39 @@ def read(document: Document, shape: type[ShapeT], path: KeyPath = ()) -> ShapeT 
     try:
         return shape.model_validate(value)
     except ValidationError as exc:
-        for error in exc.errors(include_url=False):
-            document.reject((*path, *error["loc"]), _explained(error, shape))
+        errors = exc.errors(include_url=False)
+    wrong = set()
+    for error in errors:
+        at = (*path, *error["loc"])
+        if error["type"] == "extra_forbidden":
+            document.reject_key(at, _unknown_key(error["loc"], shape))
+        else:
+            document.reject(at, _explained(error))
+        wrong.add(str(error["loc"][0]))
+    for key in wrong:
+        document.doubt((*path, key))
+    return _without(wrong, value, shape)
+
+
+_STAND_INS: Mapping[str, object] = {
+    "chain": ["?"],
+    "tiers": {"?": None},
+    "providers": {"?": None},
+    "deployments": {"?": None},
+}
+
+
+def _without(
+    wrong: set[str], value: Mapping[str, object], shape: type[ShapeT]
+) -> ShapeT | None:
+    """The shape without its wrong keys, so that what is right is checked further."""
+    right = {key: found for key, found in value.items() if key not in wrong}
+    for name, field in shape.model_fields.items():
+        if field.is_required() and name not in right:
+            right[name] = _STAND_INS.get(name, "?")
+    try:
+        return shape.model_validate(right)
+    except ValidationError:
         return None
 
 
@@ -322,14 +357,12 @@ _BOUNDS = {
 }
 
 
-def _explained(error: ErrorDetails, shape: type[Shape]) -> str:
+def _explained(error: ErrorDetails) -> str:
     """Our own words for what pydantic found."""
     kind, found = error["type"], error["input"]
     context = error.get("ctx", {})
     if kind == "missing":
         return "missing; it is required"
-    if kind == "extra_forbidden":
-        return _unknown_key(error["loc"], shape)
     if kind == "value_error":
         return str(context["error"])
     if kind == "string_too_short":
@@ -369,7 +402,7 @@ def _shapes(annotation: object) -> list[type[Shape]]:
 
 
 def _shown(value: object) -> str:
-    """What was found, in words; a text is not quoted, for it may be a key."""
+    """What was found, in words. A longer text is not quoted: it may be a key."""
     match value:
         case None:
             return "nothing"
@@ -378,7 +411,7 @@ def _shown(value: object) -> str:
         case int() | float():
             return str(value)
         case str():
-            return "a text" if value.strip() else "an empty text"
+            return repr(value) if len(value) <= SHORT else "a text"
         case list():
             return "a list"
         case dict():
