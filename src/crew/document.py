@@ -23,6 +23,9 @@ _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
 
+SHORT = 16
+"""Characters of a text that a message may quote where no text is expected."""
+
 
 def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
     """The message for a name that does not exist, with the nearest that does."""
@@ -31,6 +34,25 @@ def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
     hint = f"did you mean {close[0]!r}? " if close else ""
     listed = ", ".join(names) or "none is defined"
     return f"unknown {what} {found!r}; {hint}allowed: {listed}"
+
+
+def shown(value: object) -> str:
+    """What was found, in words. A longer text is not quoted: it may be a key."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case str():
+            return repr(value) if len(value) <= SHORT else "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"a {type(value).__name__}"
 
 
 class Document:

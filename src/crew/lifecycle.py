@@ -12,6 +12,7 @@ from typing import Any
 from crewai import Crew
 from crewai.tasks.task_output import TaskOutput
 
+from crew import worktrees
 from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import (
@@ -63,6 +64,9 @@ def execute(
     rehearsal = needed(settings)
     workspace = Workspace.prepare(directory / "workspace", run_id, inputs)
     hide_from_git(output)
+    for repository in workspace.repositories:
+        if worktrees.is_dirty(repository.source):
+            listener(f"{repository.name}: what is not committed is not seen")
     record = {"inputs": asdict(inputs), "rehearsal": rehearsal}
     _write(directory / "inputs.json", json.dumps(record, indent=2))
     return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
@@ -150,6 +154,7 @@ def _kick_off(
     run: Run, inputs: Inputs, workspace: Workspace, directory: Path
 ) -> Outcome:
     finished = _finished(run, directory)
+    run.guard.listener(f"run {run.id}: results go to {directory}/")
 
     def keep(spec: TaskSpec, output: TaskOutput) -> None:
         # The file first: a task counts as finished only when its result is there.
@@ -164,7 +169,8 @@ def _kick_off(
     raw, error = "", None
     try:
         if crew.tasks:
-            raw = str(crew.kickoff(inputs=values).raw)
+            result: Any = crew.kickoff(inputs=values)
+            raw = str(result.raw)
         else:
             raw = list(finished.values())[-1]
     except CrewError as exc:

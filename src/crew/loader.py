@@ -22,6 +22,7 @@ from crew.document import SECRET, Document, unknown
 from crew.errors import Mistake, SettingsError
 from crew.model_map import NOTHING_KNOWN, ModelFacts, lookup
 from crew.quota.limits import Limit
+from crew.reading import options, read
 from crew.schema import (
     AgentOptions,
     DeploymentShape,
@@ -35,8 +36,6 @@ from crew.schema import (
     TaskShape,
     TiersFile,
     TierShape,
-    options,
-    read,
 )
 from crew.settings import (
     PLACEHOLDERS,

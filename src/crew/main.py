@@ -45,5 +45,5 @@ def test() -> None:
     it would be called past the guard.
     """
     with open_crew() as (crew, inputs):
-        judge = crew.manager_agent or crew.agents[0]
+        judge: Any = crew.manager_agent or crew.agents[0]
         crew.test(n_iterations=int(sys.argv[1]), eval_llm=judge.llm, inputs=inputs)

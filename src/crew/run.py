@@ -38,6 +38,7 @@ class Run:
     _written: dict[str, float] = field(
         default_factory=lambda: defaultdict(lambda: _FIRST_GUESS / _MARGIN)
     )
+    _told: set[tuple[str, str]] = field(default_factory=set)
     _calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     __weakref__: object = field(init=False, repr=False)
@@ -94,10 +95,11 @@ class Run:
     def settle(
         self, lease: Lease, answer: Answer, request: Request, seconds: float
     ) -> None:
-        """Settle a call that was answered, and record it."""
+        """Settle a call that was answered, and record it; tell a new swap."""
         estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
         sent, wrote = answer.charged or estimate
         usage = lease.settle(input_tokens=sent, output_tokens=wrote)
+        self._tell_swap(lease, request)
         with self._lock:
             known = self._written[request.role]
             self._written[request.role] = known + _WEIGHT * (
@@ -126,6 +128,15 @@ class Run:
             cost=price.cost(*tokens) if price and error.charged else None,
             outcome=type(error).__name__,
         )
+
+    def _tell_swap(self, lease: Lease, request: Request) -> None:
+        swap = (request.role, lease.reason.partition(";")[0])
+        if lease.reason and swap not in self._told:
+            self._told.add(swap)
+            self.guard.listener(
+                f"{request.role} is served by {lease.deployment.name}, as "
+                f"{lease.reason}"
+            )
 
     def _senior_cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
         """What the call would have cost at the first deployment of `senior`."""

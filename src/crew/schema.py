@@ -2,10 +2,9 @@
 
 import math
 import re
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -15,16 +14,11 @@ from pydantic import (
     Field,
     InstanceOf,
     StringConstraints,
-    ValidationError,
 )
-from pydantic_core import ErrorDetails
 
-from crew.document import Document, KeyPath, unknown
+from crew.document import shown, unknown
 from crew.quota.limits import FORM, Kind, Limit, parse_limit
 from crew.settings import COMPLEXITIES, GATES, KINDS, TOOLS
-
-SHORT = 16
-"""Characters of a text that a message may quote where no text is expected."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -33,10 +27,14 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 def _duration(value: object) -> float:
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         return float(match[1]) * _SECONDS[match[2]]
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value < math.inf
+    ):
         return float(value)
     raise ValueError(
-        f"found {_shown(value)}; allowed: seconds as a number, or 30s, 5m, 2h"
+        f"found {shown(value)}; allowed: seconds as a number, or 30s, 5m, 2h"
     )
 
 
@@ -48,7 +46,7 @@ def _positive(seconds: float) -> float:
 
 def _limit(value: object) -> Limit:
     if not isinstance(value, str):
-        raise ValueError(f"found {_shown(value)}; allowed: {FORM}")
+        raise ValueError(f"found {shown(value)}; allowed: {FORM}")
     return parse_limit(value)
 
 
@@ -60,7 +58,7 @@ def _not_of_a_run(limit: Limit) -> Limit:
 
 def _price(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"found {_shown(value)}; allowed: US dollars as a number")
+        raise ValueError(f"found {shown(value)}; allowed: US dollars as a number")
     if not 0 <= value < math.inf:
         raise ValueError(f"found {value}; allowed: 0 or more")
     return Decimal(str(value))
@@ -246,175 +244,3 @@ class InputsFile(Shape):
     repositories: list[Text] = []
     images: list[Text] = []
     values: dict[str, str] = {}
-
-
-_UNGUARDED = "an LLM named here would not pass the quota guard; use `tier:`"
-_MEMORY = "it would call models of CrewAI's own choice, past the quota guard"
-_PLANNING = "it would plan past the manager; give a task to a role instead"
-_EXECUTION = "CrewAI has no safe place to run code"
-_REFUSED: Mapping[type[Shape], Mapping[str, str]] = {
-    RoleShape: {
-        "llm": _UNGUARDED,
-        "manager_llm": _UNGUARDED,
-        "function_calling_llm": _UNGUARDED,
-        "planning_llm": _UNGUARDED,
-        "memory": _MEMORY,
-        "embedder": _MEMORY,
-        "knowledge": _MEMORY,
-        "knowledge_sources": _MEMORY,
-        "planning": _PLANNING,
-        "planning_config": _PLANNING,
-        "allow_code_execution": _EXECUTION,
-        "code_execution_mode": _EXECUTION,
-        "multimodal": "give the role the tool look_at_image instead",
-    },
-    TaskShape: {
-        "output_file": "results go to output/<run>/",
-        "create_directory": "results go to output/<run>/",
-        "guardrail": "use `gates:`",
-        "guardrails": "use `gates:`",
-        "tools": "tools belong to the role, in agents.yaml",
-    },
-}
-
-ShapeT = TypeVar("ShapeT", bound=Shape)
-
-
-def read(document: Document, shape: type[ShapeT], path: KeyPath = ()) -> ShapeT | None:
-    """The value at `path` as a `shape`. The document holds a mistake for each thing
-    that is wrong, and what is returned then lacks it; None when nothing can be read.
-    """
-    value: object = document.data
-    for part in path:
-        value = value[str(part)] if isinstance(value, dict) else None
-    if shape in (TierShape, RuleShape) and not isinstance(value, dict):
-        value = {"chain": value}
-    if not isinstance(value, dict):
-        document.reject(path, f"found {_shown(value)}, expected a mapping")
-        return None
-    try:
-        return shape.model_validate(value)
-    except ValidationError as exc:
-        errors = exc.errors(include_url=False)
-    wrong = set()
-    for error in errors:
-        at = (*path, *error["loc"])
-        if error["type"] == "extra_forbidden":
-            document.reject_key(at, _unknown_key(error["loc"], shape))
-        else:
-            document.reject(at, _explained(error))
-        wrong.add(str(error["loc"][0]))
-    for key in wrong:
-        document.doubt((*path, key))
-    return _without(wrong, value, shape)
-
-
-_STAND_INS: Mapping[str, object] = {
-    "chain": ["?"],
-    "tiers": {"?": None},
-    "providers": {"?": None},
-    "deployments": {"?": None},
-}
-
-
-def _without(
-    wrong: set[str], value: Mapping[str, object], shape: type[ShapeT]
-) -> ShapeT | None:
-    """The shape without its wrong keys, so that what is right is checked further."""
-    right = {key: found for key, found in value.items() if key not in wrong}
-    for name, field in shape.model_fields.items():
-        if field.is_required() and name not in right:
-            right[name] = _STAND_INS.get(name, "?")
-    try:
-        return shape.model_validate(right)
-    except ValidationError:
-        return None
-
-
-def options(shape: Shape, of: type[Shape]) -> dict[str, object]:
-    """The values of the keys of `of` that are given."""
-    return {
-        name: value
-        for name in of.model_fields
-        if (value := getattr(shape, name)) is not None
-    }
-
-
-_EXPECTED = {
-    "string_type": "a text",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "date_type": "a date such as 2026-11-23",
-}
-_BOUNDS = {
-    "greater_than_equal": ("at least", "ge"),
-    "less_than_equal": ("at most", "le"),
-}
-
-
-def _explained(error: ErrorDetails) -> str:
-    """Our own words for what pydantic found."""
-    kind, found = error["type"], error["input"]
-    context = error.get("ctx", {})
-    if kind == "missing":
-        return "missing; it is required"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_too_short":
-        return "is empty, expected a text"
-    if kind == "too_short":
-        return "is empty; name at least one"
-    if kind in _BOUNDS:
-        words, bound = _BOUNDS[kind]
-        return f"found {found}; allowed: {words} {context[bound]}"
-    expected = _EXPECTED.get(kind)
-    return f"found {_shown(found)}, expected {expected or error['msg']}"
-
-
-def _unknown_key(path: KeyPath, shape: type[Shape]) -> str:
-    key = str(path[-1])
-    reason = _REFUSED.get(shape, {}).get(key)
-    if reason is not None:
-        return f"not allowed: {reason}"
-    for part in path[:-1]:
-        field = next(
-            (f for n, f in shape.model_fields.items() if part in (n, f.alias)), None
-        )
-        if field is not None:
-            shape = next(iter(_shapes(field.annotation)), shape)
-    required_first = sorted(
-        shape.model_fields.items(), key=lambda item: not item[1].is_required()
-    )
-    names = [field.alias or name for name, field in required_first]
-    return unknown("key", key, names)
-
-
-def _shapes(annotation: object) -> list[type[Shape]]:
-    """The shapes that a field's type mentions."""
-    if isinstance(annotation, type) and issubclass(annotation, Shape):
-        return [annotation]
-    return [shape for part in get_args(annotation) for shape in _shapes(part)]
-
-
-def _shown(value: object) -> str:
-    """What was found, in words. A longer text is not quoted: it may be a key."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-        case str():
-            return repr(value) if len(value) <= SHORT else "a text"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return f"a {type(value).__name__}"
