@@ -96,6 +96,7 @@ def serving() -> Iterator[Scripted]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # the default of 5 refuses connections of 24 at once
 
     def handle_error(self, *_: object) -> None:
         """A connection that a fault broke is no news."""
