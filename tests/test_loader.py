@@ -444,6 +444,58 @@ MISTAKES = [
         "design.agent",
         "the manager delegates every task",
     ),
+    (
+        "agents",
+        "role: Engineer",
+        """role: ' "MANAGER" '""",
+        7,
+        "coder.role",
+        "is also the role of 'manager'",
+    ),
+    # What CrewAI refuses, or passes over without a word.
+    (
+        "tasks",
+        "complexity: high",
+        "async_execution: true",
+        11,
+        "code.async_execution",
+        "the one manager works on one task at a time; leave it out, or set "
+        "`process: sequential`",
+    ),
+    (
+        "agents",
+        "max_iter: 5",
+        "allow_delegation: true",
+        14,
+        "coder.allow_delegation",
+        "only the manager delegates in a hierarchical process; leave it out",
+    ),
+    (
+        "agents",
+        "  tier: senior\n",
+        "  tier: senior\n  allow_delegation: false\n",
+        6,
+        "manager.allow_delegation",
+        "that is its work; leave it out",
+    ),
+    (
+        "agents",
+        "max_iter: 5",
+        "date_format: '%Y'",
+        14,
+        "coder.date_format",
+        "does nothing without `inject_date`",
+    ),
+    ("agents", "max_iter: 5", "system_template: x", 14, "coder.system_template", ""),
+    ("agents", "max_iter: 5", "prompt_template: x", 14, "coder.prompt_template", ""),
+    (
+        "tasks",
+        "gates: [python_parses]",
+        "guardrail_max_retries: 2",
+        12,
+        "code.guardrail_max_retries",
+        "does nothing without `gates`",
+    ),
     ("providers", "    plan: free\n", "", 2, "providers.alpha.plan", "say which plan"),
     (
         "providers",
@@ -769,23 +821,67 @@ def test_a_run_without_images_keeps_at_least_one_task(config: Path) -> None:
     assert (found.line, found.key) == (4, "look.when")
 
 
+ASYNC = "async_execution: true"
+
+
 @pytest.mark.parametrize(
-    ("first", "second", "key"),
+    ("design", "look", "code", "key", "message"),
     [
-        ("  async_execution: true\n", "", "code.async_execution"),
-        ("  async_execution: true\n", "  context: [design]\n", "code.context[0]"),
+        # Two at the end.
+        (ASYNC, "", f"agent: other, {ASYNC}", None, ""),
+        (
+            ASYNC,
+            ASYNC,
+            f"agent: other, {ASYNC}",
+            "code.async_execution",
+            "at most one asynchronous task may be at the end",
+        ),
+        # One needs what is not there yet.
+        (ASYNC, "", f"context: [design], {ASYNC}", None, ""),
+        (
+            ASYNC,
+            ASYNC,
+            f"context: [design], {ASYNC}",
+            "code.context[0]",
+            "'design' runs at the same time; put a task that waits between",
+        ),
+        # One role for two.
+        (
+            ASYNC,
+            ASYNC,
+            "",
+            "look.agent",
+            "this role works on 'design' at the same time",
+        ),
+        # A task that waits between, but not in every run.
+        (
+            ASYNC,
+            "when: images",
+            f"agent: other, {ASYNC}",
+            "code.async_execution",
+            "in a run without images, at most one asynchronous task",
+        ),
     ],
 )
 def test_asynchronous_tasks_follow_the_rules_of_crewai(
-    config: Path, first: str, second: str, key: str
+    config: Path, design: str, look: str, code: str, key: str | None, message: str
 ) -> None:
-    text = "  description: x\n  expected_output: y\n"
-    (config / "tasks.yaml").write_text(
-        f"design:\n{text}{first}code:\n{text}  async_execution: true\n{second}",
-        encoding="utf-8",
-    )
+    with (config / "agents.yaml").open("a", encoding="utf-8") as file:
+        file.write("other: {role: Other, goal: x, backstory: y, tier: mid}\n")
+    given = {"design": design, "look": look, "code": code}
+    entries = [
+        f"{name}: {{description: x, expected_output: y"
+        f"{'' if 'agent' in more else ', agent: coder'}{', ' * bool(more)}{more}}}\n"
+        for name, more in given.items()
+    ]
+    text = "process: sequential\n" + "".join(entries)
+    (config / "tasks.yaml").write_text(text, encoding="utf-8")
 
-    assert key in {mistake.key for mistake in _mistakes(config)}
+    if key is None:
+        assert load_settings(config, environ={}).process == "sequential"
+    else:
+        found = {mistake.key: mistake.message for mistake in _mistakes(config)}
+        assert message in found[key]
 
 
 def test_what_is_not_used_is_no_mistake(config: Path) -> None:
