@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,23 +57,68 @@ def test_it_loads_with_and_without_keys(environ: Mapping[str, str]) -> None:
     assert settings.process == "hierarchical"
 
 
-def test_every_key_variable_is_explained_in_the_example() -> None:
-    settings = _load(KEYS)
+class Reading(dict[str, str]):
+    """An environment that knows which of its variables were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(KEYS)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+def test_the_example_names_the_variables_that_are_read_and_no_others() -> None:
+    environ = Reading()
+    settings = load_settings(CONFIG, environ=environ)
     example = (PROJECT / ".env.example").read_text(encoding="utf-8")
 
-    variables = {one.api_key_variable for one in settings.providers.values()} - {None}
-    written = set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE))
+    written = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
+    keys = {one.api_key_variable for one in settings.providers.values()} - {None}
 
-    assert variables == set(KEYS)
-    assert written == variables | {
-        "CREW_CONFIG_DIR",
-        "CREW_STATE_DIR",
-        "CREW_STORE",
-        "CREW_DATABASE",
-        "CREW_USER",
-        "CREW_TEAM",
-    }
-    assert not re.search(r"^[A-Z_]+=.", example, re.MULTILINE), "a value is set"
+    assert len(written) == len(set(written))
+    assert keys == set(KEYS)
+    # The queue of runs is not among the settings.
+    assert set(written) == environ.asked | {"CREW_DATABASE"}
+
+
+def test_the_example_explains_each_variable_and_sets_none() -> None:
+    lines = (PROJECT / ".env.example").read_text(encoding="utf-8").splitlines()
+
+    for above, line in pairwise(lines):
+        if re.match(r"#?[A-Z_]+=", line):
+            assert above.startswith("# "), line
+            assert line.startswith("#") or line.endswith("="), "a value is set"
+
+
+def _entries(text: str) -> list[str]:
+    """The entries of providers.yaml, each with the comments inside and above it."""
+    parts = re.split(r"\n(?=(?:\n|  #.*\n)*  [a-z0-9_-]+:)", text)
+    return [part for part in parts if re.search(r"^  [a-z0-9_-]+:", part, re.MULTILINE)]
+
+
+def test_every_number_of_a_provider_has_its_date() -> None:
+    text = (CONFIG / "providers.yaml").read_text(encoding="utf-8")
+    entries = _entries(text)
+
+    assert len(entries) == len(_load({}).providers) + len(_load({}).deployments)
+    for entry in entries:
+        code = re.sub(r"#.*", "", entry)
+        if re.search(r"^    (limits|classes|plans|price|context_window):", code, re.M):
+            assert re.search(r"\b20\d\d-\d\d", entry), entry
+
+
+def test_the_examples_load(tmp_path: Path) -> None:
+    for path in CONFIG.glob("*.yaml"):
+        head, mark, example = path.read_text("utf-8").partition("\n# An example")
+        shown = re.sub(r"^#(?=\w|  )", "", example, flags=re.MULTILINE)
+        (tmp_path / path.name).write_text(head + mark + shown, encoding="utf-8")
+
+    settings = load_settings(tmp_path, environ=KEYS)
+
+    assert settings.roles["reviewer"].tier == "specialist"
+    assert list(settings.tasks)[-1] == "review"
 
 
 def test_every_role_reaches_several_providers_and_the_local_model_last() -> None:
@@ -84,6 +130,26 @@ def test_every_role_reaches_several_providers_and_the_local_model_last() -> None
 
         assert len(providers) >= 5, role
         assert names[-1] == "ollama"
+
+
+def test_the_local_model_is_used_only_while_it_answers() -> None:
+    settings = _load(KEYS)
+    request = Request(tier="senior", input_tokens=1, output_tokens=1)
+    silent = route(settings, request, unreachable=frozenset({"ollama"}))
+
+    assert route(settings, request).candidates[-1].name == "ollama"
+    assert "ollama" not in {one.name for one in silent.candidates}
+
+
+@pytest.mark.parametrize("name", ["senior", "mid", "specialist", "vision"])
+def test_every_tier_has_three_ranks_and_overflows(name: str) -> None:
+    settings = _load({})
+    tier = settings.tiers[name]
+    providers = {settings.deployments[one].provider.name for one in tier.chain}
+
+    assert len(tier.chain) >= 3
+    assert len(providers) >= 2
+    assert tier.then is not None
 
 
 def test_every_role_is_served_by_free_keys_alone() -> None:
@@ -118,12 +184,25 @@ def test_the_stable_names_are_there() -> None:
         "deepseek",
         "deepseek-r1",
         "qwen-coder",
+        "glm-free",
+        "laguna-free",
+        "minimax-free",
         "llama-vision",
         "llama-70b",
         "qwq",
+        "groq-gpt-oss",
         "mistral",
         "ollama",
     }
+
+
+def test_free_models_cost_nothing_and_share_one_bucket() -> None:
+    settings = _load({})
+    free = [one for one in settings.deployments.values() if ":free" in one.model]
+
+    assert {one.klass for one in free} == {"free"}
+    assert {one.price and one.price.output for one in free} == {0}
+    assert settings.providers["openrouter"].classes["free"]
 
 
 def test_high_complexity_and_vision_go_to_models_that_can() -> None:
@@ -134,6 +213,27 @@ def test_high_complexity_and_vision_go_to_models_that_can() -> None:
     seeing = _reachable(settings, "vision_analyst", vision=True)
     assert seeing[0] == "llama-vision"
     assert all(settings.deployments[name].vision for name in seeing)
+
+
+def test_every_kind_of_work_starts_where_the_rules_say() -> None:
+    settings = _load(KEYS)
+
+    assert _reachable(settings, "coder", complexity="low")[0] == "glm-free"
+    assert _reachable(settings, "documenter")[0] == "gemini-flash"
+    assert _reachable(settings, "manager")[:2] == ["claude-sonnet", "claude-opus"]
+    assert _reachable(settings, "architect")[:3] == [
+        "claude-opus",
+        "claude-sonnet",
+        "gpt-4",
+    ]
+    reasoning = Request(
+        tier="specialist", kind="reasoning", input_tokens=1, output_tokens=1
+    )
+    assert [one.name for one in route(settings, reasoning).candidates][:3] == [
+        "qwq",
+        "deepseek-r1",
+        "claude-sonnet",
+    ]
 
 
 REMOTE = sorted(
