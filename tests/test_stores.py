@@ -303,13 +303,15 @@ def test_old_windows_are_forgotten(tmp_path: Path) -> None:
     assert rows < 100
 
 
-@pytest.mark.parametrize("content", [b"this is not a database" * 100])
-def test_a_corrupt_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_one_clear_error_and_is_kept_aside(tmp_path: Path) -> None:
+    url, content = f"sqlite:///{tmp_path}/quota.db", b"this is not a database" * 100
     (tmp_path / "quota.db").write_bytes(content)
 
-    with pytest.raises(StoreUnavailable, match=r"quota\.db"):
-        open_store(f"sqlite:///{tmp_path}/quota.db", SystemClock())
-    assert (tmp_path / "quota.db").read_bytes() == content
+    with pytest.raises(StoreUnavailable, match=r"kept aside as quota\.db\.damaged-1"):
+        open_store(url, SystemClock())
+
+    assert (tmp_path / "quota.db.damaged-1").read_bytes() == content
+    open_store(url, SystemClock()).close()
 
 
 def test_an_unknown_store_is_one_clear_error() -> None:

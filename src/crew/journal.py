@@ -20,8 +20,7 @@ from crew.clock import Clock
 from crew.database import open_database
 from crew.errors import StoreUnavailable
 
-VERSION = 1
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE run (
     run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
     user TEXT NOT NULL, team TEXT NOT NULL, started_at REAL NOT NULL,
@@ -40,6 +39,7 @@ CREATE TABLE call (
 );
 CREATE INDEX call_of_run ON call (run);
 """
+MIGRATIONS = (_FIRST,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Journal:
     @classmethod
     def open(cls, path: Path, clock: Clock) -> Self:
         """Open the journal at `path`, or make it (mode 0600, its directory 0700)."""
-        db = open_database(path, schema=_SCHEMA, version=VERSION)
+        db = open_database(path, MIGRATIONS)
         db.row_factory = sqlite3.Row
         return cls(path, clock, db)
 

@@ -46,28 +46,64 @@ class LimitState:
     """One limit as it stands, in the metric's base unit.
 
     `used` is settled, `reserved` is in flight. `resets_at` is when all of it has
-    stopped counting; None when nothing counts.
+    stopped counting; None when nothing counts. `learned` is the lower amount that the
+    provider told, None when it told none.
     """
 
     limit: Limit
     used: int
     reserved: int
     resets_at: float | None
+    learned: int | None = None
 
     @property
     def left(self) -> int:
-        return max(0, self.limit.amount - self.used - self.reserved)
+        most = self.limit.amount if self.learned is None else self.learned
+        return max(0, most - self.used - self.reserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """One pool as it stands. `cooldown_until` is in seconds since the epoch."""
+    """One pool as it stands. `cooldown_until` is in seconds since the epoch,
+    `throttle` the share of its short limits that it uses, None when it uses all;
+    `waiting` counts the calls in its line."""
 
     name: str
     limits: tuple[LimitState, ...] = ()
     cooldown_until: float | None = None
     cooldown_reason: str = ""
     throttle: float | None = None
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a provider told of one limit: never taken as more room, only as less.
+
+    `amount` is the limit as the provider knows it, `used` what it has counted so
+    far, both in the metric's base unit; `resets_at` (seconds since the epoch) is when
+    all of it stops counting. None where it did not say.
+    """
+
+    pool: str
+    limit: Limit
+    amount: int | None = None
+    used: int | None = None
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanState:
+    """The plan that an account is on. `at` is when that was found out, in seconds
+    since the epoch."""
+
+    plan: str
+    reason: str
+    at: float
+
+
+LEARNED_SECONDS = 86_400.0
+"""How long a limit counts that a provider told and did not tell again."""
 
 
 class Store(Protocol):
@@ -78,14 +114,57 @@ class Store(Protocol):
         ...
 
     def reserve(
-        self, pools: Sequence[Pool], estimate: Usage, *, lease_seconds: float
+        self,
+        pools: Sequence[Pool],
+        estimate: Usage,
+        *,
+        lease_seconds: float,
+        ticket: int | None = None,
     ) -> Reservation | Refusal:
-        """Charge all limits of all pools, or none and say which closes and when."""
+        """Charge all limits of all pools, or none and say which closes and when.
+
+        What waits in a pool's line before this call goes first: it is counted as if
+        it were charged. Who holds a `ticket` has its place, everybody else is last.
+        A reservation takes the ticket back.
+        """
         ...
 
-    def settle(self, reservation: Reservation, actual: Usage) -> bool:
-        """Put what was used in place of the estimate. False: it was settled before,
-        or its lease has passed, and nothing changed."""
+    def settle(
+        self,
+        reservation: Reservation,
+        actual: Usage,
+        observations: Sequence[Observation] = (),
+    ) -> bool:
+        """Put what was used in place of the estimate, and take note of what the
+        provider told. False: it was settled before, or its lease has passed, and
+        nothing changed but for the observations."""
+        ...
+
+    def line_up(
+        self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
+    ) -> int:
+        """Take a place at the end of a pool's line, or keep the one of `ticket`.
+
+        Returns the ticket. It lapses after `seconds`, so that a dead process holds
+        nobody up.
+        """
+        ...
+
+    def leave(self, ticket: int) -> None:
+        """Give a place in a line up."""
+        ...
+
+    def throttle(self, pool: str) -> float:
+        """Let the pool use less of its short limits, after a refusal that the counts
+        did not foresee. Returns the share that it uses now."""
+        ...
+
+    def set_plan(self, provider: str, plan: str, reason: str) -> None:
+        """Note the plan that an account is on, for everybody."""
+        ...
+
+    def plans(self) -> dict[str, PlanState]:
+        """The plans that were noted, by provider."""
         ...
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
@@ -146,3 +225,21 @@ def corrections(charge: Charge, actual: Usage, now: float) -> list[tuple[float, 
         if later != charge.expires_at:
             return [(charge.expires_at, -charge.amount), (later, used)]
     return [(charge.expires_at, used - charge.amount)]
+
+
+def unforeseen(
+    observation: Observation, counted: float, now: float
+) -> tuple[float, int] | None:
+    """What to charge for calls that others made with the same key: (expires_at,
+    amount). `counted` is what the store counts of the limit, in flight included:
+    a provider knows of no more than that unless somebody else spends."""
+    limit = observation.limit
+    missing = (observation.used or 0) - int(counted)
+    if missing <= 0 or limit.kind in (Kind.LEASE, Kind.RUN):
+        return None
+    if limit.kind is Kind.REFILLING:
+        return 0.0, missing
+    until = limit.expires_at(now)
+    if observation.resets_at is not None and observation.resets_at < until:
+        until = limit.slotted(observation.resets_at)
+    return (until, missing) if until > now else None
