@@ -53,7 +53,7 @@ providers:
       free: {limits: {free: [20 requests/minute]}}
       paid:
         limits: [9 requests/minute]
-        from: 10 usd
+        from: 10 usd bought
   beta:
     local: true
     base_url: http://127.0.0.1:1
