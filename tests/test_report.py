@@ -70,14 +70,15 @@ FAILED = replace(
 )
 UNPRICED = replace(SWAPPED, cost_usd=None)
 SUMMARY = """\
-Role       Served by                     Calls  Failed      In    Out        Cost
----------  ----------------------------  -----  ------  ------  -----  ----------
-architect  claude-opus x1                    1          12,345    678     $0.1126
-coder      deepseek x2, gemini-flash x1      4       1  15,000  2,700  $0.0002468
-total                                        5       1  27,345  3,378     $0.1128
+Role       Served by        Calls  Failed      In    Out        Cost
+--------------------------------------------------------------------
+architect  claude-opus x1       1          12,345    678     $0.1126
+coder      deepseek x2          4       1  15,000  2,700  $0.0002468
+           gemini-flash x1
+total                           5       1  27,345  3,378     $0.1128
 
 Role   Swap                      Calls  Why
------  ------------------------  -----  ---------------------------------------
+-------------------------------------------------------------------------------
 coder  claude-opus -> deepseek       2  50 requests/minute (provider:anthropic)
 coder  deepseek -> gemini-flash      1  Overloaded (503)
 
@@ -193,8 +194,7 @@ def test_run_without_calls_costs_nothing(journal: Journal) -> None:
 def test_summary_reads_well(journal: Journal) -> None:
     report = reported(journal, CALL, SWAPPED, FAILED, FREE, AGAIN)
 
-    assert summary_lines(report) == SUMMARY
-    assert "deepseek x2,  " in summary_lines(report, width=80)
+    assert summary_lines(report, width=100) == SUMMARY
 
 
 def test_summary_says_what_is_unknown(journal: Journal) -> None:
@@ -448,7 +448,7 @@ def test_status_reads_well() -> None:
         status_lines(POOLS, now=NOW, width=80)
         == """\
 Pool                Limit                              Used      Left  Resets in
-------------------  -----------------------------  --------  --------  ---------
+--------------------------------------------------------------------------------
 provider:gemini     15 requests/minute                    4        11        40s
                     1M input_tokens/minute          120,500   879,500        40s
                     200 requests/day @                    0       200

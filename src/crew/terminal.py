@@ -1,40 +1,41 @@
 """Reports as plain text for a terminal: the summary of a run, and how limits stand."""
 
-import textwrap
+import shutil
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import zip_longest
+from io import StringIO
 from math import ceil
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
 
 from crew.quota.limits import NANO, Limit, Metric
 from crew.quota.store import LimitState, PoolState
 from crew.report import RoleRow, RunReport
 
-_LONG_WORD = 24
-"""A column keeps words up to this length in one piece while there is room."""
-_NARROWEST = 8
-_GLUE = "\N{NO-BREAK SPACE}"
+_ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+"""Nothing but a line of dashes under the head."""
+_NARROWEST = 80
+"""Columns in which every figure has room; a narrower terminal breaks the lines."""
+_NO_TERMINAL = 100
+"""Columns of what is not a terminal."""
 
 
-def summary_lines(report: RunReport, *, width: int = 100) -> str:
-    """What a run took, for a terminal of `width` columns."""
-    head = ("Role", "Served by", "Calls", "Failed", "In", "Out", "Cost")
-    rows = [_summary_row(row.role, _served(row), row) for row in report.roles]
-    rows.append(_summary_row("total", "", report))
-    lines = _table(head, rows, width=width, right={2, 3, 4, 5, 6})
+def summary_lines(report: RunReport, *, width: int | None = None) -> str:
+    """What a run took, in `width` columns; by default as many as the terminal has."""
+    roles = _table("Role", "Served by", "Calls>", "Failed>", "In>", "Out>", "Cost>")
+    for row in report.roles:
+        roles.add_row(*_summary_row(row.role, _served(row), row))
+    roles.add_row(*_summary_row("total", "", report))
+    parts: list[Table | str] = [roles, ""]
     if report.swaps:
-        swaps = [
-            (
-                swap.role,
-                f"{swap.from_deployment or '?'} -> {swap.to_deployment}",
-                f"{swap.count:,}",
-                swap.reason,
-            )
-            for swap in report.swaps
-        ]
-        titles = ("Role", "Swap", "Calls", "Why")
-        lines += ["", *_table(titles, swaps, width=width, right={2})]
-    return "\n".join([*lines, "", *textwrap.wrap(_bill(report), width)])
+        swaps = _table("Role", "Swap", "Calls>", "Why")
+        for swap in report.swaps:
+            names = f"{swap.from_deployment or '?'} -> {swap.to_deployment}"
+            swaps.add_row(swap.role, names, f"{swap.count:,}", swap.reason)
+        parts += [swaps, ""]
+    return _printed(*parts, _bill(report), width=width)
 
 
 def _summary_row(name: str, served: str, row: RoleRow | RunReport) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ def _summary_row(name: str, served: str, row: RoleRow | RunReport) -> tuple[str,
 
 
 def _served(row: RoleRow) -> str:
-    return ", ".join(f"{name}{_GLUE}x{count}" for name, count in row.served_by)
+    return "\n".join(f"{name} x{count}" for name, count in row.served_by)
 
 
 def _bill(report: RunReport) -> str:
@@ -72,10 +73,13 @@ def _money(amount: Decimal | None) -> str:
     return f"${amount:,.{decimals}f}"
 
 
-def status_lines(pools: Sequence[PoolState], *, now: float, width: int = 100) -> str:
-    """How the pools stand at `now`, for a terminal of `width` columns. What is in
-    flight counts as used. A pool without limits shows only while it cools down."""
-    rows: list[tuple[str, ...]] = []
+def status_lines(
+    pools: Sequence[PoolState], *, now: float, width: int | None = None
+) -> str:
+    """How the pools stand at `now`, in `width` columns; by default as many as the
+    terminal has. What is in flight counts as used. A pool without limits shows only
+    while it cools down."""
+    table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
     for pool in pools:
         lines = [_limit_row(state, now) for state in pool.limits]
         until = pool.cooldown_until
@@ -83,11 +87,9 @@ def status_lines(pools: Sequence[PoolState], *, now: float, width: int = 100) ->
             why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
             lines.insert(0, (why or "cooldown", "", "", _duration(until - now)))
         names = (pool.name, *[""] * len(lines))
-        rows += [(name, *line) for name, line in zip(names, lines, strict=False)]
-    head = ("Pool", "Limit", "Used", "Left", "Resets in")
-    if not rows:
-        return "No limit is set."
-    return "\n".join(_table(head, rows, width=width, right={2, 3, 4}))
+        for name, line in zip(names, lines, strict=False):
+            table.add_row(name, *line)
+    return _printed(table, width=width) if table.rows else "No limit is set."
 
 
 def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
@@ -115,50 +117,30 @@ def _duration(seconds: float) -> str:
     return f"{left // 60}m {left % 60}s" if left >= 60 else f"{left}s"
 
 
-def _table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, right: set[int]
-) -> list[str]:
-    """Aligned columns, two spaces apart. Columns of text give way and their cells go
-    on below; those in `right` hold numbers and keep their width."""
-    columns = list(zip(head, *rows, strict=True))
-    sizes = [max(map(len, column)) for column in columns]
-    _fit(columns, sizes, width - 2 * (len(sizes) - 1), right)
-    lines = []
-    for row in (head, ["-" * size for size in sizes], *rows):
-        cells = [_wrap(cell, size) for cell, size in zip(row, sizes, strict=True)]
-        for parts in zip_longest(*cells, fillvalue=""):
-            padded = [
-                part.rjust(size) if index in right else part.ljust(size)
-                for index, (part, size) in enumerate(zip(parts, sizes, strict=True))
-            ]
-            lines.append("  ".join(padded).rstrip().replace(_GLUE, " "))
-    return lines
+def _table(*titles: str) -> Table:
+    """A table whose columns of text give way when it gets narrow. A title with a `>`
+    heads figures: they stand to the right and keep their width."""
+    table = Table(box=_ONE_RULE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for title in titles:
+        if title.endswith(">"):
+            table.add_column(title[:-1], justify="right", no_wrap=True)
+        else:
+            table.add_column(title, overflow="fold")
+    return table
 
 
-def _wrap(cell: str, size: int) -> list[str]:
-    """The lines of a cell; only a word that is longer than a line is cut."""
-    lines = textwrap.wrap(cell, size, break_long_words=False, break_on_hyphens=False)
-    return [
-        line[start : start + size]
-        for line in lines
-        for start in range(0, len(line), size)
-    ]
-
-
-def _fit(
-    columns: Sequence[Sequence[str]], sizes: list[int], room: int, right: set[int]
-) -> None:
-    """Narrow the columns of text, the widest first: down to their longest word, and
-    if that is not enough, further."""
-    text = [index for index in range(len(sizes)) if index not in right]
-    words = {
-        index: max(len(word) for cell in columns[index] for word in cell.split(" "))
-        for index in text
-    }
-    kept = {index: min(words[index], _LONG_WORD) for index in text}
-    for least in (kept, dict.fromkeys(text, _NARROWEST)):
-        while sum(sizes) > room:
-            wide = [index for index in text if sizes[index] > least[index]]
-            if not wide:
-                break
-            sizes[max(wide, key=sizes.__getitem__)] -= 1
+def _printed(*parts: Table | str, width: int | None) -> str:
+    """Without colours, markup or spaces at the end of a line."""
+    columns = width or shutil.get_terminal_size((_NO_TERMINAL, 24)).columns
+    console = Console(
+        file=StringIO(),
+        width=max(columns, _NARROWEST),
+        color_system=None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

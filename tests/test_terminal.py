@@ -1,0 +1,94 @@
+"""Reports on a terminal: plain text, as wide as it is, every figure whole."""
+
+import re
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from crew.quota.limits import parse_limit
+from crew.quota.store import LimitState, PoolState
+from crew.report import RoleRow, RunReport
+from crew.terminal import status_lines, summary_lines
+
+NOW = 1_795_466_700.0
+ROW = RoleRow(
+    role="documentation_specialist_for_the_public_api",
+    served_by=(("meta-llama-3.1-405b-instruct-turbo-128k", 12_345), ("gpt-4", 1)),
+    calls=12_346,
+    failures=1_234,
+    input_tokens=1_234_567_890,
+    output_tokens=123_456_789,
+    cost=Decimal("12345.6789"),
+)
+REPORT = RunReport(
+    run="r1",
+    calls=ROW.calls,
+    failures=ROW.failures,
+    input_tokens=ROW.input_tokens,
+    output_tokens=ROW.output_tokens,
+    cost=ROW.cost,
+    known_cost=Decimal("12345.6789"),
+    cost_all_senior=None,
+    saved=None,
+    roles=(ROW,),
+    swaps=(),
+    log=(),
+)
+FIGURES = ("12,346", "1,234", "1,234,567,890", "123,456,789", "$12,345.6789")
+POOL = PoolState(
+    name="deployment:[bold]llama[/bold]:smile:",
+    limits=(
+        LimitState(
+            limit=parse_limit("900B input_tokens/day @ America/Los_Angeles"),
+            used=899_999_999_999,
+            reserved=0,
+            resets_at=NOW + 3_600,
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [1, 40, 80, 100, 300])
+def test_no_figure_is_cut_however_narrow_the_terminal(width: int) -> None:
+    summary = summary_lines(REPORT, width=width)
+    status = status_lines([POOL], now=NOW, width=width)
+
+    row = next(line for line in summary.splitlines() if FIGURES[0] in line)
+    assert row.split()[-len(FIGURES) :] == list(FIGURES)
+    assert "899,999,999,999     1      1h 0m" in status
+    for text in (summary, status):
+        assert max(map(len, text.splitlines())) <= max(width, 80)
+
+
+def test_names_are_not_taken_for_markup() -> None:
+    assert POOL.name in status_lines([POOL], now=NOW, width=200)
+
+
+def test_there_are_neither_colours_nor_spaces_at_the_end_of_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = f"{summary_lines(REPORT)}\n{status_lines([POOL], now=NOW)}"
+
+    assert "\x1b" not in text
+    assert not re.search(" $", text, re.MULTILINE)
+
+
+def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    wide = status_lines([POOL], now=NOW)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert wide == status_lines([POOL], now=NOW, width=200)
+    assert status_lines([POOL], now=NOW) == status_lines([POOL], now=NOW, width=80)
+
+
+def test_it_needs_neither_crewai_nor_litellm() -> None:
+    program = (
+        "import sys, crew.terminal; "
+        "sys.exit(bool({'crewai', 'litellm'} & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
