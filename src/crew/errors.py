@@ -23,6 +23,10 @@ CrewError                    anything this package raises on purpose
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crew.providers.told import Told
 
 
 class CrewError(Exception):
@@ -103,10 +107,16 @@ class QuotaExceeded(CrewError):
 class ProviderError(CrewError):
     """One attempt at one deployment failed.
 
-    `status` is the HTTP status, or None where there was none. `retry_after` is in
-    seconds. `charged` is the input and output tokens that the provider told, where
-    an answer came and was of no use. The provider's own text is not kept: it may
-    quote the prompt or a key.
+    `status` is the HTTP status, or None where there was none. `retry_after` is the
+    seconds after which the same request may well pass; None where nobody knows, or
+    where waiting does not help. `never` says that it does not: the request alone is
+    larger than a limit of this deployment, which others may serve. `told` is what the
+    provider said about its limits. `charged` is the input and output tokens that the
+    provider told, where an answer came and was of no use.
+
+    The provider's own text is not kept: it may quote the prompt or a key. Only of a
+    failure that no rule knows `raw` keeps the codes and the beginning of the message,
+    at most 500 characters, with whatever looks like a key or a quotation masked.
     """
 
     def __init__(
@@ -117,11 +127,17 @@ class ProviderError(CrewError):
         status: int | None = None,
         retry_after: float | None = None,
         charged: tuple[int, int] | None = None,
+        never: bool = False,
+        told: "tuple[Told, ...]" = (),
+        raw: str = "",
     ) -> None:
         self.deployment = deployment
         self.status = status
         self.retry_after = retry_after
         self.charged = charged
+        self.never = never
+        self.told = told
+        self.raw = raw
         code = f" ({status})" if status is not None else ""
         super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
 

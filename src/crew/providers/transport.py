@@ -4,6 +4,7 @@ The only module that imports litellm. Whatever litellm raises leaves here as one
 class of our own error tree.
 """
 
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ import litellm
 import openai
 
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
-from crew.providers.signals import classify
+from crew.providers.durations import moment_of
+from crew.providers.signals import Told, classify, told_by_headers
 from crew.settings import Deployment
 
 # litellm's own types and answers make pydantic warn; a user can do nothing about it.
@@ -48,7 +50,8 @@ class Prompt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back. `tool_calls` are litellm's objects; `usage` is None when the
-    provider told none; `headers` are the provider's own, in lower case."""
+    provider told none; `headers` are the provider's own, in lower case, and `told` is
+    what they say about its limits."""
 
     text: str
     tool_calls: tuple[Any, ...]
@@ -56,6 +59,7 @@ class Answer:
     id: str | None
     usage: Any | None
     headers: Mapping[str, str]
+    told: tuple[Told, ...] = ()
 
     @property
     def charged(self) -> tuple[int, int] | None:
@@ -66,26 +70,38 @@ class Answer:
 
 
 def complete(
-    deployment: Deployment, prompt: Prompt, on_chunk: OnChunk | None = None
+    deployment: Deployment,
+    prompt: Prompt,
+    on_chunk: OnChunk | None = None,
+    *,
+    now: float | None = None,
 ) -> Answer:
-    """Make the call; with `on_chunk` it is streamed. Raises ProviderError."""
+    """Make the call; with `on_chunk` it is streamed. Raises ProviderError.
+
+    `now` is what the caller's clock says, in seconds since the epoch: providers tell
+    some resets as moments. Without it the answer's own date is taken.
+    """
     try:
         response = litellm.completion(
             **_arguments(deployment, prompt, stream=on_chunk is not None)
         )
         if on_chunk is None:
-            return _answer(deployment, response)
+            return _answer(deployment, response, now=now)
         chunks = []
         for chunk in response:
-            chunks.append(_checked(deployment, chunk))
+            chunks.append(_checked(deployment, chunk, now))
             on_chunk(chunk)
-        return _joined(deployment, prompt, chunks, response)
+        return _joined(deployment, prompt, chunks, response, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
-        raise _mapped(deployment, exc) from exc
+        raise _mapped(deployment, exc, now) from exc
 
 
 async def acomplete(
-    deployment: Deployment, prompt: Prompt, on_chunk: OnChunk | None = None
+    deployment: Deployment,
+    prompt: Prompt,
+    on_chunk: OnChunk | None = None,
+    *,
+    now: float | None = None,
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
     try:
@@ -93,14 +109,14 @@ async def acomplete(
             **_arguments(deployment, prompt, stream=on_chunk is not None)
         )
         if on_chunk is None:
-            return _answer(deployment, response)
+            return _answer(deployment, response, now=now)
         chunks = []
         async for chunk in response:
-            chunks.append(_checked(deployment, chunk))
+            chunks.append(_checked(deployment, chunk, now))
             on_chunk(chunk)
-        return _joined(deployment, prompt, chunks, response)
+        return _joined(deployment, prompt, chunks, response, now=now)
     except Exception as exc:  # as above
-        raise _mapped(deployment, exc) from exc
+        raise _mapped(deployment, exc, now) from exc
 
 
 def _arguments(
@@ -132,52 +148,78 @@ def _arguments(
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _checked(deployment: Deployment, chunk: Any) -> Any:
+def _checked(deployment: Deployment, chunk: Any, now: float | None) -> Any:
     """A chunk, unless it is an error in disguise."""
-    if getattr(chunk, "error", None):
-        raise BadAnswer(deployment.name, "an error came in place of the answer")
+    if error := getattr(chunk, "error", None):
+        raise _disguised(deployment, error, now)
     return chunk
 
 
+def _disguised(
+    deployment: Deployment, error: object, now: float | None
+) -> ProviderError:
+    """What an error inside a 200 stands for."""
+    status = error.get("code") if isinstance(error, dict) else None
+    if status in _BELIEVED:
+        body = json.dumps({"error": error}, default=str)
+        return _classified(deployment, int(status), body, {}, now)
+    return BadAnswer(deployment.name, "an error came in place of the answer")
+
+
 def _joined(
-    deployment: Deployment, prompt: Prompt, chunks: list[Any], stream: Any
+    deployment: Deployment,
+    prompt: Prompt,
+    chunks: list[Any],
+    stream: Any,
+    *,
+    now: float | None,
 ) -> Answer:
     if not any(chunk.choices for chunk in chunks):
         raise BadAnswer(deployment.name, "the stream was empty")
     # Without the provider's numbers litellm makes up its own.
-    told = any(getattr(chunk, "usage", None) for chunk in chunks)
+    counted = any(getattr(chunk, "usage", None) for chunk in chunks)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
-    return _answer(deployment, whole, told=told, headers=_headers(stream))
+    headers = _headers(stream)
+    return _answer(deployment, whole, counted=counted, headers=headers, now=now)
 
 
 def _answer(
     deployment: Deployment,
     response: Any,
     *,
-    told: bool = True,
+    now: float | None,
+    counted: bool = True,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    if getattr(response, "error", None):
-        raise BadAnswer(deployment.name, "an error came in place of the answer")
+    if error := getattr(response, "error", None):
+        raise _disguised(deployment, error, now)
     if not response.choices:
         raise BadAnswer(deployment.name, "the answer holds no choice")
     choice = response.choices[0]
-    usage = getattr(response, "usage", None) if told else None
+    usage = getattr(response, "usage", None) if counted else None
+    headers = _headers(response) if headers is None else headers
+    at = moment_of(headers) if now is None else now
     answer = Answer(
         text=choice.message.content or "",
         tool_calls=tuple(choice.message.tool_calls or ()),
         finish_reason=choice.finish_reason,
         id=response.id,
         usage=usage if usage and usage.prompt_tokens else None,
-        headers=headers if headers is not None else _headers(response),
+        headers=headers,
+        told=told_by_headers(_family(deployment), headers, now=at),
     )
+    what = ""
     if choice.finish_reason == "error":
-        raise BadAnswer(
-            deployment.name, "the answer ended in an error", charged=answer.charged
-        )
-    if not answer.text.strip() and not answer.tool_calls:
-        raise BadAnswer(deployment.name, "the answer is empty", charged=answer.charged)
+        what = "the answer ended in an error"
+    elif not answer.text.strip() and not answer.tool_calls:
+        what = "the answer is empty"
+    if what:
+        raise BadAnswer(deployment.name, what, charged=answer.charged, told=answer.told)
     return answer
+
+
+def _family(deployment: Deployment) -> str:
+    return deployment.model.partition("/")[0]
 
 
 def _headers(response: Any) -> Mapping[str, str]:
@@ -189,7 +231,18 @@ def _headers(response: Any) -> Mapping[str, str]:
     }
 
 
-def _mapped(deployment: Deployment, exc: Exception) -> Exception:
+def _classified(
+    deployment: Deployment,
+    status: int,
+    body: str,
+    headers: Mapping[str, str],
+    now: float | None,
+) -> ProviderError:
+    family = _family(deployment)
+    return classify(deployment.name, status, body, headers, family=family, now=now)
+
+
+def _mapped(deployment: Deployment, exc: Exception, now: float | None) -> Exception:
     """Our class for whatever came out of litellm.
 
     litellm's own classes and statuses differ by provider (a body that is no JSON is
@@ -205,7 +258,8 @@ def _mapped(deployment: Deployment, exc: Exception) -> Exception:
                 return cause
             case httpx.HTTPStatusError(response=response):
                 body = response.text if response.is_stream_consumed else str(exc)
-                return classify(name, response.status_code, body, response.headers)
+                found, headers = response.status_code, response.headers
+                return _classified(deployment, found, body, headers, now)
             case httpx.ConnectError() | ConnectionRefusedError():
                 return Unreachable(name, "no connection")
             case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
@@ -214,7 +268,7 @@ def _mapped(deployment: Deployment, exc: Exception) -> Exception:
                 return BadAnswer(name, "the connection broke off")
     status = getattr(exc, "status_code", None)
     if status in _BELIEVED:
-        return classify(name, status, str(exc), {})
+        return _classified(deployment, status, str(exc), {}, now)
     # The class only: the text may quote the answer.
     what = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
     return BadAnswer(name, what)

@@ -1,0 +1,114 @@
+"""How long a provider says to wait, in every way that providers write it.
+
+Everything here takes text from outside: it is cut before it is matched, and what
+makes no sense is None.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+from crew.quota.limits import Kind, Limit, Metric, window_end
+
+LONGEST = 32 * 86_400.0
+"""Seconds. No provider closes for longer than a month: more is a mistake."""
+_TEXT = 64
+_EPOCH_SECONDS, _EPOCH_MILLIS = 1e9, 1e11
+"""A number from here on is a moment and no stretch of time."""
+
+GO_DURATION = r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|us|µs|ns|d|h|m|s)){1,6}"
+"""A regular expression for `6m0.5s`, `84ms`, `1h2m3s`. It has no groups."""
+_GO_DURATION = re.compile(GO_DURATION)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|us|µs|ns|d|h|m|s)")
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3_600.0,
+    "d": 86_400.0,
+}
+
+
+def sane(seconds: float) -> float | None:
+    """Seconds to wait, never negative; None when they cannot be meant."""
+    if not isfinite(seconds) or seconds > LONGEST:
+        return None
+    return max(0.0, seconds)
+
+
+def seconds_in(text: str, now: float | None) -> float | None:
+    """Seconds from `now`, from what a header holds: a number of seconds, a Go
+    duration, a moment as seconds or milliseconds since the epoch, an RFC 3339 time or
+    an HTTP date. Moments are None when `now` is.
+    """
+    text = text.strip()
+    if not text or len(text) > _TEXT:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return (
+            _go_duration(text)
+            if text[0].isdigit() and "T" not in text
+            else (_until(_date(text), now))
+        )
+    if number >= _EPOCH_SECONDS:
+        moment = number / 1_000 if number >= _EPOCH_MILLIS else number
+        return _until(moment, now)
+    return sane(number)
+
+
+def moment_of(headers: Mapping[str, str]) -> float | None:
+    """When an answer was sent, in seconds since the epoch, from its `date`."""
+    text = headers.get("date", "").strip()
+    return _date(text) if text and len(text) <= _TEXT else None
+
+
+def until_midnight(timezone: str, now: float | None) -> float | None:
+    """Seconds until the day ends there; such a day may have 23 or 25 hours."""
+    return _until_end("day", timezone, now)
+
+
+def until_month_end(now: float | None) -> float | None:
+    """Seconds until 00:00 UTC on the first of the next month."""
+    return _until_end("month", "UTC", now)
+
+
+def _until_end(unit: str, timezone: str, now: float | None) -> float | None:
+    if now is None:
+        return None
+    window = Limit(
+        amount=1,
+        metric=Metric.REQUESTS,
+        kind=Kind.CALENDAR,
+        unit=unit,
+        timezone=timezone,
+    )
+    return window_end(window, now) - now
+
+
+def _until(moment: float | None, now: float | None) -> float | None:
+    return None if moment is None or now is None else sane(moment - now)
+
+
+def _go_duration(text: str) -> float | None:
+    if _GO_DURATION.fullmatch(text) is None:
+        return None
+    return sane(sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text)))
+
+
+def _date(text: str) -> float | None:
+    """An RFC 3339 time or any of the three forms of an HTTP date."""
+    try:
+        parse = datetime.fromisoformat if text[0].isdigit() else parsedate_to_datetime
+        found = parse(text)
+        # A date without a zone is in UTC: RFC 9110 knows no other.
+        zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return zoned.timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
