@@ -454,6 +454,7 @@ provider:gemini     15 requests/minute                    4        11        40s
                     200 requests/day @                    0       200
                     America/Los_Angeles
 provider:anthropic  cooldown: RateLimited (429)                           1m 30s
+                    throttled to 50%
                     100 usd/month @ UTC            $17.3457  $82.6543      7d 3h
 deployment:gpt-4    cooldown                                               1h 1m"""
     )
@@ -475,6 +476,7 @@ def test_status_document_has_the_promised_shape() -> None:
                 "used": 3,
                 "reserved": 1,
                 "left": 11,
+                "learned": None,
                 "resets_at": "2026-11-23T20:45:40+00:00",
             },
             {
@@ -482,6 +484,7 @@ def test_status_document_has_the_promised_shape() -> None:
                 "used": 120_500,
                 "reserved": 0,
                 "left": 879_500,
+                "learned": None,
                 "resets_at": "2026-11-23T20:45:40+00:00",
             },
             {
@@ -489,11 +492,14 @@ def test_status_document_has_the_promised_shape() -> None:
                 "used": 0,
                 "reserved": 0,
                 "left": 200,
+                "learned": None,
                 "resets_at": None,
             },
         ],
         "cooldown_until": None,
+        "cooldown_reason": None,
         "throttle": None,
+        "waiting": 0,
     }
     assert anthropic["limits"][0]["used"] == 12.345678901
     assert anthropic["limits"][0]["reserved"] == 5.0
@@ -503,5 +509,7 @@ def test_status_document_has_the_promised_shape() -> None:
         "name": "deployment:claude-opus",
         "limits": [],
         "cooldown_until": None,
+        "cooldown_reason": None,
         "throttle": None,
+        "waiting": 0,
     }

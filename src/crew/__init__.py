@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from crew.errors import QuotaExceeded
 from crew.loader import load_settings
-from crew.quota.guard import Listener, QuotaGuard
+from crew.quota.accounts import Listener
+from crew.quota.guard import QuotaGuard
 from crew.settings import Inputs, Settings
 
 if TYPE_CHECKING:

@@ -329,13 +329,15 @@ def _check_rule(document: Document, name: str) -> None:
 
 
 def _check_runs(document: Document, file: TiersFile | None) -> None:
-    for scope, limits in (file.quotas if file else {}).items():
-        for index, limit in enumerate(limits):
-            if limit.unit == "run" and scope != "run":
-                document.reject(
-                    ("quotas", scope, index),
-                    "a limit per run belongs under `budgets` or `quotas.run`",
-                )
+    for scope, members in (file.quotas if file else {}).items():
+        for member, limits in members.items():
+            path = ("quotas", scope, member) if member else ("quotas", scope)
+            for index, limit in enumerate(limits):
+                if limit.unit == "run" and scope != "run":
+                    document.reject(
+                        (*path, index),
+                        "a limit per run belongs under `budgets` or `quotas.run`",
+                    )
 
 
 def check_prices(
@@ -347,7 +349,12 @@ def check_prices(
     everywhere: list[Limit] = []
     if tiers_file is not None:
         everywhere += tiers_file.budgets
-        everywhere += [limit for some in tiers_file.quotas.values() for limit in some]
+        everywhere += [
+            limit
+            for members in tiers_file.quotas.values()
+            for limits in members.values()
+            for limit in limits
+        ]
     for name, deployment in deployments.items():
         provider = deployment.provider
         shared = provider.classes.get(deployment.klass or "", ())

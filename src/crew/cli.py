@@ -280,11 +280,11 @@ def _status(options: argparse.Namespace) -> int:
         while True:
             pools = guard.status()
             if options.json:
-                print(json.dumps(status_document(pools), indent=2))
+                print(json.dumps(status_document(pools, guard.plans()), indent=2))
             else:
                 if options.watch:
                     print("\033[2J\033[H", end="")
-                print(status_lines(pools, now=clock.now()))
+                print(status_lines(pools, guard.plans(), now=clock.now()))
             if not options.watch:
                 return DONE
             clock.sleep(2.0)

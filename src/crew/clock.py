@@ -4,6 +4,7 @@ Every other module takes a `Clock`, so that tests decide what time it is.
 """
 
 import asyncio
+import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ class Clock(Protocol):
         """Return after `seconds`, and let other tasks run meanwhile."""
         ...
 
+    def chance(self) -> float:
+        """A number from 0 up to 1, drawn anew each time."""
+        ...
+
 
 class SystemClock:
     """The machine's own time."""
@@ -44,6 +49,9 @@ class SystemClock:
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+    def chance(self) -> float:
+        return random.random()
 
 
 @dataclass(slots=True)
@@ -71,6 +79,9 @@ class ManualClock:
     async def asleep(self, seconds: float) -> None:
         self.sleep(seconds)
 
+    def chance(self) -> float:
+        return 0.0
+
 
 @dataclass(slots=True)
 class ScaledClock:
@@ -91,3 +102,6 @@ class ScaledClock:
 
     async def asleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self.speed)
+
+    def chance(self) -> float:
+        return random.random()

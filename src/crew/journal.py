@@ -39,7 +39,11 @@ CREATE TABLE call (
 );
 CREATE INDEX call_of_run ON call (run);
 """
-MIGRATIONS = (_FIRST,)
+_SECOND = """
+ALTER TABLE call ADD COLUMN characters INTEGER;
+ALTER TABLE call ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+"""
+MIGRATIONS = (_FIRST, _SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,9 @@ class Call:
     deployment and not the first; it is empty when it was the first. `cost_usd` is
     None when nobody knows it. `senior_usd` is what an ok call would have cost on
     the first deployment of the senior tier. `estimated`: the provider did not tell
-    the usage. `at` is in seconds since the epoch.
+    the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
+    where there were images. `detail` is the provider's own word for a failure that
+    nobody knew, cut and without keys.
     """
 
     run: str
@@ -67,6 +73,8 @@ class Call:
     at: float
     estimated: bool = False
     senior_usd: Decimal | None = None
+    characters: int | None = None
+    detail: str = ""
 
     @property
     def ok(self) -> bool:
@@ -175,6 +183,25 @@ class Journal:
         """The calls of a run, in the order they were recorded."""
         rows = self._read("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
         return [_call(row) for row in rows]
+
+    def latest_calls(self, limit: int) -> list[Call]:
+        """The latest answered calls whose usage the provider told, oldest first;
+        rehearsals do not count."""
+        rows = self._read(
+            "SELECT * FROM call WHERE outcome = 'ok' AND NOT estimated AND run IN "
+            "(SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT ?",
+            (limit,),
+        )
+        return [_call(row) for row in reversed(rows)]
+
+    def spent(self) -> dict[str, Decimal]:
+        """US dollars that all runs spent at each provider; rehearsals do not count."""
+        rows = self._read(
+            "SELECT provider, SUM(CAST(cost_usd AS REAL)) FROM call WHERE run IN "
+            "(SELECT run FROM run WHERE NOT rehearsal) GROUP BY provider",
+            (),
+        )
+        return {provider: Decimal(str(usd or 0)) for provider, usd in rows}
 
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""

@@ -24,7 +24,7 @@ from crew.errors import (
     SettingsError,
 )
 from crew.journal import new_run_id
-from crew.quota.guard import Listener
+from crew.quota.accounts import Listener
 from crew.rehearsal import NOTICE, needed, rehearsing
 from crew.report import RunReport, build_report, run_document, write_document
 from crew.run import Run

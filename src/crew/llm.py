@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from crewai.events.types.llm_events import LLMCallType
@@ -27,15 +26,14 @@ from crew.errors import (
     QuotaExceeded,
     RunFailed,
 )
+from crew.measure import measured
 from crew.providers.transport import Answer, OnChunk, Prompt, acomplete, complete
-from crew.quota.guard import Attempts, Lease
+from crew.quota.attempts import Attempts
+from crew.quota.lease import Lease
 from crew.routing import Request, route
 from crew.run import Run
 from crew.settings import Role, TaskSpec
 
-IMAGE_TOKENS = 1_000
-"""What an image counts in an estimate: its bytes are not its tokens."""
-CHARACTERS_PER_TOKEN = 4
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 
 # The task of the crew that a delegated call works for: CrewAI gives a coworker a
@@ -118,7 +116,7 @@ class TieredLLM(BaseLLM):
         response_model: type[BaseModel] | None = None,
     ) -> int:
         """An estimate from the number of characters."""
-        return _estimate(messages, tools)
+        return measured(messages, tools).tokens
 
     def __copy__(self) -> "TieredLLM":
         """An LLM with counts of its own, in the same run."""
@@ -365,18 +363,21 @@ class _Turn:
         role = settings.roles[self.llm.role]
         task: TaskSpec | None = settings.tasks.get(_current_task.get() or "")
         own = task is not None and task.agent == role.name
+        size = measured(messages, self.tools)
         return Request(
             tier=role.tier,
-            input_tokens=_estimate(messages, self.tools),
-            output_tokens=self.run.expected_output(role.name),
+            input_tokens=size.tokens,
+            output_tokens=self.run.guard.accounts.estimates.output_tokens(role.name),
             role=role.name,
             task=task.name if task else None,
             run=self.run.id,
             kind=(task.kind if task and own and task.kind else None) or role.kind,
             complexity=task.complexity if task else None,
             tools=bool(self.tools),
-            vision=_has_image(messages),
+            vision=size.images > 0,
             patience=role.patience,
+            characters=size.characters,
+            images=size.images,
         )
 
     def _failed(
@@ -424,34 +425,3 @@ def _stopping(error: CrewError) -> Exception:
     if isinstance(error, QuotaExceeded):
         return QuotaStop(error.closed, role=error.role)
     return RunStop(f"{type(error).__name__}: {error}")
-
-
-def _blocks(messages: Any) -> list[Any]:
-    if isinstance(messages, str):
-        return [messages]
-    found: list[Any] = []
-    for message in messages:
-        content = message.get("content")
-        found.extend(content if isinstance(content, list) else [content or ""])
-        if calls := message.get("tool_calls"):
-            found.append(str(calls))
-    return found
-
-
-def _has_image(messages: Any) -> bool:
-    return any(
-        isinstance(block, dict) and block.get("type") == "image_url"
-        for block in _blocks(messages)
-    )
-
-
-def _estimate(messages: Any, tools: Any) -> int:
-    """Input tokens, from the number of characters."""
-    characters, images = len(json.dumps(tools, default=str)) if tools else 0, 0
-    for block in _blocks(messages):
-        if isinstance(block, dict) and block.get("type") == "image_url":
-            images += 1
-        else:
-            text = block.get("text", "") if isinstance(block, dict) else block
-            characters += len(text)
-    return ceil(characters / CHARACTERS_PER_TOKEN) + images * IMAGE_TOKENS

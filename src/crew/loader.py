@@ -21,7 +21,6 @@ from crew.checks import (
 from crew.document import SECRET, Document, unknown
 from crew.errors import Mistake, SettingsError
 from crew.model_map import NOTHING_KNOWN, ModelFacts, lookup
-from crew.quota.limits import Limit
 from crew.reading import options, read
 from crew.schema import (
     AgentOptions,
@@ -41,6 +40,7 @@ from crew.settings import (
     PLACEHOLDERS,
     Deployment,
     Inputs,
+    Plan,
     Price,
     Provider,
     Role,
@@ -94,7 +94,10 @@ def load_settings(
         deployments=deployments,
         tiers={
             name: Tier(
-                name=name, chain=expanded(shape.chain, shapes.tiers), then=shape.then
+                name=name,
+                chain=expanded(shape.chain, shapes.tiers),
+                then=shape.then,
+                limits=tuple(shape.limits),
             )
             for name, shape in shapes.tiers.items()
         },
@@ -108,10 +111,14 @@ def load_settings(
         manager=MANAGER,
         budgets=tuple(shapes.tiers_file.budgets),
         quotas={
-            scope: tuple(limits) for scope, limits in shapes.tiers_file.quotas.items()
+            f"{scope}:{member}" if member else scope: tuple(limits)
+            for scope, members in shapes.tiers_file.quotas.items()
+            for member, limits in members.items()
         },
         max_wait=shapes.tiers_file.max_wait,
         max_calls=shapes.tiers_file.max_calls,
+        deadline=shapes.tiers_file.deadline,
+        store_failure=shapes.tiers_file.store_failure,
         inputs=_inputs(shapes.inputs) if shapes.inputs is not None else None,
     )
 
@@ -263,12 +270,8 @@ def _process(tasks: Document) -> str:
 
 
 def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
-    plan = shape.plans[shape.plan].limits if shape.plan in shape.plans else {}
-    planned = {one: () for other in shape.plans.values() for one in other.limits if one}
-    classes: dict[str, tuple[Limit, ...]] = {
-        one: (*shape.classes.get(one, ()), *plan.get(one, ()))
-        for one in {**planned, **shape.classes}
-    }
+    plans = {one: _plan(one, shape) for one in shape.plans}
+    held = plans.get(shape.plan or "") or _plan("", shape)
     variable = document.raw(("providers", name, SECRET)).strip()
     return Provider(
         name=name,
@@ -277,9 +280,28 @@ def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
         base_url=shape.base_url,
         local=shape.local,
         timeout=shape.timeout,
-        limits=(*shape.limits, *plan.get("", ())),
-        classes=classes,
-        plan=shape.plan,
+        limits=held.limits,
+        classes=held.classes,
+        plan=shape.plan if shape.plan in plans else None,
+        plans=plans,
+    )
+
+
+def _plan(name: str, shape: ProviderShape) -> Plan:
+    """A plan with the limits that hold whatever the plan; "" has only those."""
+    plan = shape.plans.get(name)
+    limits = plan.limits if plan else {}
+    classes = [one for other in shape.plans.values() for one in other.limits if one]
+    condition = plan.condition if plan else None
+    return Plan(
+        name=name,
+        limits=(*shape.limits, *limits.get("", ())),
+        classes={
+            one: (*shape.classes.get(one, ()), *limits.get(one, ()))
+            for one in dict.fromkeys([*classes, *shape.classes])
+        },
+        spent=condition.usd if condition and condition.how == "spent" else None,
+        bought=condition.usd if condition and condition.how == "bought" else None,
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from crew.emulator.process import running
-from crew.quota.guard import answers
+from crew.quota.accounts import answers
 from crew.routing import Request, route
 from crew.settings import Settings
 

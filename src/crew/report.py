@@ -14,7 +14,7 @@ from pathlib import Path
 from crew.errors import Closed
 from crew.journal import Call, Journal, RunRecord, TaskRecord
 from crew.quota.limits import NANO, Limit, Metric
-from crew.quota.store import LimitState, PoolState
+from crew.quota.store import LimitState, PlanState, PoolState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,18 +236,32 @@ def write_document(path: Path, document: Mapping[str, object]) -> None:
         part.unlink(missing_ok=True)
 
 
-def status_document(pools: Sequence[PoolState]) -> dict[str, object]:
-    """How the pools stand, as a JSON document. Amounts of usd are dollars."""
+def status_document(
+    pools: Sequence[PoolState], plans: Mapping[str, PlanState] = {}
+) -> dict[str, object]:
+    """How the pools stand and which plans hold, as a JSON document. Amounts of usd
+    are dollars."""
     return {
         "pools": [
             {
                 "name": pool.name,
                 "limits": [_limit_document(state) for state in pool.limits],
                 "cooldown_until": _iso(pool.cooldown_until),
+                "cooldown_reason": pool.cooldown_reason or None,
                 "throttle": pool.throttle,
+                "waiting": pool.waiting,
             }
             for pool in pools
-        ]
+        ],
+        "plans": [
+            {
+                "provider": provider,
+                "plan": state.plan,
+                "reason": state.reason,
+                "since": _iso(state.at) if state.at else None,
+            }
+            for provider, state in plans.items()
+        ],
     }
 
 
@@ -257,6 +271,9 @@ def _limit_document(state: LimitState) -> dict[str, object]:
         "used": _amount(state.limit, state.used),
         "reserved": _amount(state.limit, state.reserved),
         "left": _amount(state.limit, state.left),
+        "learned": None
+        if state.learned is None
+        else _amount(state.limit, state.learned),
         "resets_at": _iso(state.resets_at),
     }
 

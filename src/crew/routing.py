@@ -9,6 +9,8 @@ from crew.settings import Deployment, Settings
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What one call asks for. Tokens are estimates; `patience` is in seconds.
+    `characters` and `images` are what is sent, where that is known: each deployment
+    has its own ratio of tokens to characters.
 
     `tier` is where the search starts when no routing rule fits `kind` and
     `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
@@ -25,6 +27,8 @@ class Request:
     tools: bool = False
     vision: bool = False
     patience: float = 0.0
+    characters: int | None = None
+    images: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

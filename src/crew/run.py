@@ -1,24 +1,22 @@
 """One run: what every model call of a crew shares."""
 
 import threading
-from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import ceil
 from pathlib import Path
 
 from crew.clock import Clock, SystemClock
 from crew.errors import CrewError, ProviderError, RunFailed
 from crew.journal import Call, Journal, new_run_id
 from crew.providers.transport import Answer
-from crew.quota.guard import Lease, Listener, QuotaGuard
+from crew.quota.accounts import Accounts, Listener
+from crew.quota.guard import QuotaGuard
+from crew.quota.lease import Lease
 from crew.routing import Request
 from crew.settings import Settings
 
-_FIRST_GUESS = 800
-"""Output tokens that a role is expected to write before it has written anything."""
-_MARGIN = 1.5
-_WEIGHT = 0.3
+_SEEDS = 200
+"""How many of the latest calls a new run learns its estimates from."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -35,9 +33,6 @@ class Run:
     journal: Journal
     clock: Clock
     failure: CrewError | None = None
-    _written: dict[str, float] = field(
-        default_factory=lambda: defaultdict(lambda: _FIRST_GUESS / _MARGIN)
-    )
     _told: set[tuple[str, str]] = field(default_factory=set)
     _calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,8 +50,13 @@ class Run:
         """Start a run, or take one up again. Raises StoreUnavailable."""
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
-        guard = QuotaGuard.open(settings, listener=listener)
+        guard = QuotaGuard.open(
+            settings,
+            listener=listener,
+            deadline=clock.now() + settings.deadline if settings.deadline else None,
+        )
         journal = Journal.open(settings.state_dir / "journal.db", clock)
+        _seed(guard.accounts, journal)
         journal.start_run(
             run_id,
             rehearsal=settings.rehearsal,
@@ -78,12 +78,15 @@ class Run:
         self.guard.close()
         self.journal.close()
 
-    def expected_output(self, role: str) -> int:
-        """How many output tokens to reserve for a role's next answer."""
-        return ceil(self._written[role] * _MARGIN)
-
     def count_attempt(self) -> None:
-        """Take one attempt of the run's `max_calls`. Raises RunFailed past it."""
+        """Take one attempt of the run's `max_calls`. Raises RunFailed past it, and
+        past the run's deadline."""
+        deadline = self.guard.deadline
+        if deadline is not None and self.clock.now() >= deadline:
+            raise RunFailed(
+                f"the run's deadline of {self.settings.deadline:.0f} s "
+                "(deadline in tiers.yaml) has passed"
+            )
         with self._lock:
             self._calls += 1
             if self._calls > self.settings.max_calls:
@@ -98,13 +101,10 @@ class Run:
         """Settle a call that was answered, and record it; tell a new swap."""
         estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
         sent, wrote = answer.charged or estimate
-        usage = lease.settle(input_tokens=sent, output_tokens=wrote)
+        usage = lease.settle(input_tokens=sent, output_tokens=wrote, told=answer.told)
         self._tell_swap(lease, request)
-        with self._lock:
-            known = self._written[request.role]
-            self._written[request.role] = known + _WEIGHT * (
-                usage.output_tokens - known
-            )
+        if answer.charged is not None:
+            self._learn(lease.deployment.name, request, sent, wrote)
         self._record(
             lease,
             request,
@@ -128,6 +128,12 @@ class Run:
             cost=price.cost(*tokens) if price and error.charged else None,
             outcome=type(error).__name__,
         )
+
+    def _learn(self, deployment: str, request: Request, sent: int, wrote: int) -> None:
+        estimates = self.guard.accounts.estimates
+        estimates.learn_output(request.role, wrote)
+        if request.characters and not request.images:
+            estimates.learn_input(deployment, request.characters, sent)
 
     def _tell_swap(self, lease: Lease, request: Request) -> None:
         swap = (request.role, lease.reason.partition(";")[0])
@@ -172,5 +178,23 @@ class Run:
                 at=self.clock.now(),
                 estimated=estimated,
                 senior_usd=senior,
+                characters=None if request.images else request.characters,
             )
         )
+
+
+def _seed(accounts: Accounts, journal: Journal) -> None:
+    """Let a new run know what earlier ones saw: the plans that were paid for, and
+    how long answers are."""
+    if accounts.settings.rehearsal:
+        return
+    spent = journal.spent()
+    for provider in accounts.settings.providers.values():
+        if provider.available:
+            accounts.advance(provider, spent=spent.get(provider.name, Decimal(0)))
+    for call in journal.latest_calls(_SEEDS):
+        accounts.estimates.learn_output(call.role, call.output_tokens)
+        if call.characters is not None:
+            accounts.estimates.learn_input(
+                call.deployment, call.characters, call.input_tokens
+            )

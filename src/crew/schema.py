@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
@@ -64,6 +65,31 @@ def _price(value: object) -> Decimal:
     return Decimal(str(value))
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """US dollars that lead to a plan: `spent` there, or `bought` as credit."""
+
+    usd: Decimal
+    how: str
+
+
+_CONDITION = re.compile(r"(\d+(?:\.\d+)?) usd (spent|bought)")
+
+
+def _condition(value: object) -> Condition:
+    match = _CONDITION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f"found {shown(value)}; allowed: AMOUNT usd spent, or AMOUNT usd bought"
+        )
+    return Condition(usd=Decimal(match[1]), how=match[2])
+
+
+def _scoped(value: object) -> object:
+    """The limits of a scope: of each of its members (under ""), or by name."""
+    return value if isinstance(value, dict) else {"": _listed(value)}
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -90,6 +116,7 @@ AnyLimits = Annotated[list[AnyLimit], BeforeValidator(_listed)]
 TimedLimit = Annotated[AnyLimit, AfterValidator(_not_of_a_run)]
 Limits = Annotated[list[TimedLimit], BeforeValidator(_listed)]
 PlanLimits = Annotated[dict[str, Limits], BeforeValidator(_plan_limits)]
+ScopedLimits = Annotated[dict[str, AnyLimits], BeforeValidator(_scoped)]
 Dollars = Annotated[InstanceOf[Decimal], BeforeValidator(_price)]
 Kinds = Annotated[Text, _one_of("kind", KINDS)]
 Complexity = Annotated[Text, _one_of("complexity", COMPLEXITIES)]
@@ -163,10 +190,12 @@ class TaskShape(TaskOptions):
 
 
 class PlanShape(Shape):
-    """One plan that an account at a provider may be on."""
+    """One plan that an account at a provider may be on, and what leads to it."""
 
     limits: PlanLimits
-    source: Text | None = Field(default=None, alias="from")
+    condition: Annotated[InstanceOf[Condition], BeforeValidator(_condition)] | None = (
+        Field(default=None, alias="from")
+    )
 
 
 class ProviderShape(Shape):
@@ -211,6 +240,7 @@ class TierShape(Shape):
 
     chain: Chain
     then: Text | None = None
+    limits: Limits = []
 
 
 class RuleShape(Shape):
@@ -232,9 +262,11 @@ class TiersFile(Shape):
     tiers: Annotated[dict[str, object], Field(min_length=1)]
     routing: dict[str, object] = {}
     budgets: AnyLimits = []
-    quotas: dict[str, AnyLimits] = {}
+    quotas: dict[str, ScopedLimits] = {}
     max_wait: Duration = 300.0
     max_calls: Positive = 200
+    deadline: Timeout | None = None
+    store_failure: Annotated[Text, _one_of("policy", ("stop", "local"))] = "stop"
 
 
 class InputsFile(Shape):

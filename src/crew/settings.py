@@ -46,13 +46,30 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an account on this plan may take; the provider's own limits included.
+
+    `spent` and `bought` are the US dollars that lead to it: spent there, says the
+    journal, or bought as credit, says the provider. None: nothing leads there by
+    itself.
+    """
+
+    name: str
+    limits: tuple[Limit, ...] = ()
+    classes: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    spent: Decimal | None = None
+    bought: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One account at one provider.
 
     `api_key` is None when its variable is not set: the provider is then not
     available, which is no mistake. `local` providers need no key, and are used only
     when `base_url` answers. `classes` maps a class of deployments (such as `free`)
-    to the limits that all of its deployments share.
+    to the limits that all of its deployments share. `plan` is the one of `plans` that
+    the account is on at least; `limits` and `classes` are those of that plan.
     """
 
     name: str
@@ -64,6 +81,7 @@ class Provider:
     limits: tuple[Limit, ...] = ()
     classes: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     plan: str | None = None
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
     def available(self) -> bool:
@@ -99,12 +117,14 @@ class Deployment:
 class Tier:
     """A fallback chain: deployment names in order, and the tier that follows it.
 
-    A chain in YAML may also name tiers; here they are already written out.
+    A chain in YAML may also name tiers; here they are already written out. `limits`
+    are on what all deployments of the chain take together.
     """
 
     name: str
     chain: tuple[str, ...]
     then: str | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +177,13 @@ class Settings:
     """The whole configuration.
 
     `budgets` are limits on everything together; one with the window `run` counts a
-    single run. `quotas` maps a scope (`user`, `team`, `role`, `run`) to its limits.
+    single run. `quotas` maps a scope (`user`, `team`, `role`, `run`) to its limits,
+    and one member of it (`role:coder`) to its own.
     `max_wait` is how many seconds a call waits at most when every deployment is
-    closed; `max_calls` is how many model calls one run may make.
+    closed; `max_calls` is how many model calls one run may make; `deadline` is how
+    many seconds after its start a run makes no more calls. `store_failure` is what
+    happens when the store cannot be reached: `stop`, or `local` to go on with counts
+    of this process only.
     """
 
     config_dir: Path
@@ -179,5 +203,7 @@ class Settings:
     quotas: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     max_wait: float = 300.0
     max_calls: int = 200
+    deadline: float | None = None
+    store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False

@@ -1,7 +1,7 @@
 """Reports as plain text for a terminal: the summary of a run, and how limits stand."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from math import ceil
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from crew.quota.limits import NANO, Limit, Metric
-from crew.quota.store import LimitState, PoolState
+from crew.quota.store import LimitState, PlanState, PoolState
 from crew.report import RoleRow, RunReport
 
 _ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
@@ -74,28 +74,50 @@ def _money(amount: Decimal | None) -> str:
 
 
 def status_lines(
-    pools: Sequence[PoolState], *, now: float, width: int | None = None
+    pools: Sequence[PoolState],
+    plans: Mapping[str, PlanState] = {},
+    *,
+    now: float,
+    width: int | None = None,
 ) -> str:
     """How the pools stand at `now`, in `width` columns; by default as many as the
     terminal has. What is in flight counts as used. A pool without limits shows only
-    while it cools down."""
+    while something closes or narrows it."""
     table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
     for pool in pools:
-        lines = [_limit_row(state, now) for state in pool.limits]
-        until = pool.cooldown_until
-        if until is not None and until > now:
-            why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
-            lines.insert(0, (why or "cooldown", "", "", _duration(until - now)))
+        lines = [*_conditions(pool, now)]
+        lines += [_limit_row(state, now) for state in pool.limits]
         names = (pool.name, *[""] * len(lines))
         for name, line in zip(names, lines, strict=False):
             table.add_row(name, *line)
-    return _printed(table, width=width) if table.rows else "No limit is set."
+    if not table.rows:
+        return "No limit is set."
+    held = [
+        f"{provider} is on the plan {state.plan}: {state.reason}"
+        for provider, state in plans.items()
+    ]
+    return _printed(table, *(["", *held] if held else []), width=width)
+
+
+def _conditions(pool: PoolState, now: float) -> Iterator[tuple[str, ...]]:
+    """What besides its limits holds a pool back."""
+    until = pool.cooldown_until
+    if until is not None and until > now:
+        why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
+        yield why or "cooldown", "", "", _duration(until - now)
+    if pool.throttle is not None:
+        yield f"throttled to {pool.throttle:.0%}", "", "", ""
+    if pool.waiting:
+        yield f"{pool.waiting} in line", "", "", ""
 
 
 def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
     limit, resets = state.limit, state.resets_at
+    text = str(limit)
+    if state.learned is not None:
+        text += f" (the provider says {limit.shown(state.learned)})"
     return (
-        str(limit),
+        text,
         _shown(limit, state.used + state.reserved),
         _shown(limit, state.left),
         _duration(resets - now) if resets is not None else "",

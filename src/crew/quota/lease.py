@@ -1,0 +1,49 @@
+"""A lease: room for one call, which whoever holds it settles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crew.quota.learning import observations
+from crew.quota.limits import Pool, Usage
+from crew.quota.store import Reservation, Store
+from crew.settings import Deployment
+
+if TYPE_CHECKING:
+    from crew.providers.told import Told
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """Room for one call to `deployment`. `reason` says why it is not the first
+    deployment of the chain; empty when it is.
+
+    A lease that is never settled stays charged.
+    """
+
+    deployment: Deployment
+    reason: str
+    estimate: Usage
+    reservation: Reservation
+    _store: Store
+    _own_pools: tuple[Pool, ...] = ()
+
+    def settle(
+        self, *, input_tokens: int, output_tokens: int, told: "Sequence[Told]" = ()
+    ) -> Usage:
+        """Put what the call really used in place of the estimate; returns it with
+        its cost. `told` is what the provider said of its limits. Settling again
+        changes nothing."""
+        price = self.deployment.price
+        usd = price.cost(input_tokens, output_tokens) if price else None
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, usd=usd)
+        self._settle(usage, told)
+        return usage
+
+    def keep(self, told: "Sequence[Told]" = ()) -> None:
+        """Settle with the estimate: nobody knows what the provider charged."""
+        self._settle(self.estimate, told)
+
+    def _settle(self, usage: Usage, told: "Sequence[Told]") -> None:
+        seen = observations(self._own_pools, told, self._store.now()) if told else ()
+        self._store.settle(self.reservation, usage, seen)
