@@ -1,23 +1,28 @@
 """The `crew` command."""
 
 import argparse
+import fcntl
+import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
-from crew.journal import Journal
+from crew.journal import Journal, RunRecord
 from crew.loader import check_placeholders, load_settings
 from crew.model_map import lookup
 from crew.quota.guard import QuotaGuard
-from crew.report import build_report, status_document
+from crew.report import build_report, run_document, status_document
 from crew.settings import Deployment, Inputs, Settings
 from crew.terminal import status_lines, summary_lines
 from crew.workspace import check_inputs
@@ -33,21 +38,34 @@ DONE, FAILED, MISTAKEN, CLOSED, INTERRUPTED = 0, 1, 2, 75, 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Models write what a terminal, or UTF-8, cannot say.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(options.command(options))
-    except SettingsError as exc:
-        for mistake in exc.mistakes:
-            print(f"crew: {mistake}", file=sys.stderr)
-        return MISTAKEN
-    except QuotaExceeded as exc:
-        print(f"crew: {exc}", file=sys.stderr)
-        return CLOSED
     except CrewError as exc:
-        print(f"crew: {exc}", file=sys.stderr)
-        return FAILED
+        return _refuse(exc, as_json=getattr(options, "json", False))
     except KeyboardInterrupt:
         print("crew: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # as in `crew report | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _refuse(error: CrewError, *, as_json: bool) -> int:
+    """Tell what kept a command from its work; returns the exit code."""
+    lines = [str(error)]
+    if isinstance(error, SettingsError):
+        lines = [str(mistake) for mistake in error.mistakes]
+    for line in lines:
+        print(f"crew: {line}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": lines}, indent=2))
+    if isinstance(error, SettingsError):
+        return MISTAKEN
+    return CLOSED if isinstance(error, QuotaExceeded) else FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,78 +156,81 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = load_settings(options.config)
-    if options.resume is None:
-        inputs = _checked_inputs(options, settings)
-        execute, resumed = _lifecycle(settings)
-    elif options.request or options.repo or options.image or options.input:
-        raise _mistake("--resume", "a resumed run keeps its request and inputs")
-    else:
-        execute, resumed = _lifecycle(settings)
+    settings, inputs = _checked(options)
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
-        if options.resume is None:
-            outcome = execute(settings, inputs, listener=_tell)
+        lifecycle = _lifecycle(settings)
+        if inputs is None:
+            outcome = lifecycle.resumed(settings, options.resume, listener=_tell)
         else:
-            outcome = resumed(settings, options.resume, listener=_tell)
-    return _show(outcome, as_json=options.json)
+            outcome = lifecycle.execute(settings, inputs, listener=_tell)
+    return _show(outcome, options)
 
 
-def _lifecycle(settings: Settings) -> tuple[Any, Any]:
-    """`execute` and `resumed`. Imported here: crewai and litellm take seconds."""
+def _lifecycle(settings: Settings) -> ModuleType:
+    """`crew.lifecycle`, without CrewAI's noise. Imported here: crewai and litellm
+    take seconds."""
     os.environ.setdefault(
         "CREWAI_STORAGE_DIR", str(settings.state_dir.absolute() / "crewai")
     )
-    from crew.lifecycle import execute, resumed
+    from crew import lifecycle
 
-    return execute, resumed
+    lifecycle.quiet()
+    return lifecycle
 
 
-def _checked_inputs(options: argparse.Namespace, settings: Settings) -> Inputs:
-    """What to work on, from the arguments or from inputs.yaml. Raises
-    SettingsError with everything that is wrong with it."""
-    mistakes = []
-    values = {}
-    for pair in options.input:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            mistakes.append(
-                Mistake(
-                    file="arguments",
-                    line=None,
-                    key="--input",
-                    message=f"{pair!r} is not of the form K=V",
-                )
-            )
-        values[key] = value
-    file = "arguments"
+def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
+    """The settings, and what to work on; None is for a run that is resumed. Raises
+    SettingsError with everything that is wrong with both."""
+    values, mistakes = _values(options.input)
+    given = None
     if options.request is not None:
-        inputs = Inputs(
+        given = Inputs(
             request=options.request,
             repositories=tuple(options.repo),
             images=tuple(options.image),
             values=values,
         )
-    elif settings.inputs is None or options.repo or options.image:
-        raise _mistake("REQUEST", "say what to do: crew run 'REQUEST' --repo PATH")
-    else:
+        mistakes += _input_mistakes(given, file="arguments")
+    try:
+        settings = load_settings(options.config)
+    except SettingsError as exc:
+        raise SettingsError([*exc.mistakes, *mistakes]) from None
+    if options.resume is not None:
+        if given or options.repo or options.image or options.input:
+            raise _mistake("--resume", "a resumed run keeps its request and inputs")
+        return settings, None
+    if given is None:
+        if settings.inputs is None or options.repo or options.image:
+            raise _mistake("REQUEST", "say what to do: crew run 'REQUEST' --repo PATH")
+        given = replace(settings.inputs, values={**settings.inputs.values, **values})
         file = str(settings.config_dir / "inputs.yaml")
-        given = settings.inputs
-        inputs = Inputs(
-            request=given.request,
-            repositories=given.repositories,
-            images=given.images,
-            values={**given.values, **values},
-        )
-    if not inputs.request.strip():
-        mistakes.append(
-            Mistake(file=file, line=None, key="REQUEST", message="it is empty")
-        )
-    mistakes += check_inputs(inputs, file=file)
-    mistakes += check_placeholders(settings, inputs)
+        mistakes += _input_mistakes(given, file=file)
+    mistakes += check_placeholders(settings, given)
     if mistakes:
         raise SettingsError(mistakes)
-    return inputs
+    return settings, given
+
+
+def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
+    values: dict[str, str] = {}
+    mistakes: list[Mistake] = []
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if equals and key:
+            values[key] = value
+        else:
+            message = f"{pair!r} is not of the form K=V"
+            mistakes += _mistake("--input", message).mistakes
+    return values, mistakes
+
+
+def _input_mistakes(inputs: Inputs, *, file: str) -> list[Mistake]:
+    mistakes = check_inputs(inputs, file=file)
+    if not inputs.request.strip():
+        empty = Mistake(file=file, line=None, key="REQUEST", message="it is empty")
+        mistakes.insert(0, empty)
+    return mistakes
 
 
 def _mistake(key: str, message: str) -> SettingsError:
@@ -222,12 +243,12 @@ def _tell(line: str) -> None:
     print(f"· {line}", file=sys.stderr, flush=True)
 
 
-def _show(outcome: "Outcome", *, as_json: bool) -> int:
-    if as_json:
+def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
+    if options.json:
         print(json.dumps(outcome.document, indent=2))
     else:
-        print(outcome.raw)
-        print()
+        if outcome.raw:
+            print(outcome.raw, end="\n\n")
         print(summary_lines(outcome.report))
         print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
         for repository in outcome.document["workspace"]["repositories"]:
@@ -236,10 +257,15 @@ def _show(outcome: "Outcome", *, as_json: bool) -> int:
     if outcome.error is None:
         return DONE
     print(f"crew: {outcome.error}", file=sys.stderr)
-    print(f"crew: go on with: crew run --resume {outcome.run_id}", file=sys.stderr)
+    print(f"crew: go on with: {_resuming(outcome.run_id, options)}", file=sys.stderr)
     if isinstance(outcome.error, QuotaExceeded):
         return CLOSED
     return INTERRUPTED if str(outcome.error) == "interrupted" else FAILED
+
+
+def _resuming(run: str, options: argparse.Namespace) -> str:
+    config = f" --config {shlex.quote(options.config)}" if options.config else ""
+    return f"crew{config} run --resume {run}"
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -294,21 +320,60 @@ def _status(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
-    with Journal.open(settings.state_dir / "journal.db", SystemClock()) as journal:
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        raise _mistake("RUN", f"there is no run yet in {settings.state_dir}/")
+    with Journal.open(path, SystemClock()) as journal:
         if options.run is None:
-            latest = journal.runs(limit=1)
-            record = latest[0] if latest else None
+            record = next(iter(journal.runs(limit=1)), None)
         else:
             record = journal.run(options.run)
         if record is None:
             raise _mistake("RUN", f"no run {options.run or ''} is in the journal")
-        document = record.output / "run.json"
-        if options.json and document.exists():
-            print(document.read_text(encoding="utf-8"))
+        record = replace(record, status=_status_now(record))
+        if options.json:
+            print(_document(journal, record))
             return DONE
         print(f"run {record.run}: {record.status}; see {record.output}/")
         print(summary_lines(build_report(journal, record.run)))
+    if record.status not in ("done", "running"):
+        print(f"go on with: {_resuming(record.run, options)}")
     return DONE
+
+
+def _status_now(record: RunRecord) -> str:
+    """The run's status; `interrupted` when the process that ran it is gone."""
+    if record.status != "running":
+        return record.status
+    try:
+        # crew.lifecycle keeps this file locked while it runs.
+        with (record.output / "inputs.json").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "running"
+    except FileNotFoundError:
+        return "running"  # a script's own crew: only the script knows
+    return "interrupted"
+
+
+def _document(journal: Journal, record: RunRecord) -> str:
+    """The record of a run as JSON: as it was written when the run ended, else what
+    the journal knows."""
+    written = record.output / "run.json"
+    if record.status not in ("running", "interrupted") and written.exists():
+        return written.read_text(encoding="utf-8").rstrip()
+    tasks = journal.tasks(record.run)
+    files = {task.name: record.output / f"{task.name}.md" for task in tasks}
+    document = run_document(
+        build_report(journal, record.run),
+        record,
+        tasks,
+        {n: f.read_text(encoding="utf-8") for n, f in files.items() if f.exists()},
+        None,
+        {"path": str(record.output / "workspace")},
+        error=f"the run is {record.status}",
+    )
+    return json.dumps(document, indent=2)
 
 
 def _emulate(options: argparse.Namespace) -> int:
@@ -325,14 +390,7 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
         raise SettingsError(
             [Mistake(file=str(path), line=None, key="", message="file not found")]
         )
-    _lifecycle(settings)
-    from crew.lifecycle import fresh_crew
-
     values = {"repositories": "none", "images": "none", **settings.inputs.values}
-    yield (
-        fresh_crew(settings, Path("output")),
-        {
-            "request": settings.inputs.request,
-            **values,
-        },
-    )
+    inputs = {"request": settings.inputs.request, **values}
+    with _lifecycle(settings).opened_crew(settings, Path("output"), _tell) as crew:
+        yield crew, inputs

@@ -1,7 +1,9 @@
 """The life of a run: prepare, kick off, keep each result, report. One way in for
 `crew run`, `crewai run` and scripts."""
 
+import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crewai import Crew
+from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
 from crew import worktrees
@@ -69,7 +72,8 @@ def execute(
             listener(f"{repository.name}: what is not committed is not seen")
     record = {"inputs": asdict(inputs), "rehearsal": rehearsal}
     _write(directory / "inputs.json", json.dumps(record, indent=2))
-    return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+    with _held(directory):
+        return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
 
 
 def resumed(
@@ -81,8 +85,8 @@ def resumed(
 ) -> Outcome:
     """Take a run up again where it stopped: no finished task runs twice.
 
-    Raises SettingsError when there is no such run, or when it was a rehearsal and a
-    key is set now.
+    Raises SettingsError when there is no such run, when it is still running, or when
+    it was a rehearsal and a key is set now.
     """
     directory = output / run_id
     try:
@@ -100,8 +104,27 @@ def resumed(
             else ("no rehearsal, and no key is set now")
         )
         raise _refused(f"run {run_id} was {was}: start a new run")
-    workspace = Workspace.reopen(directory / "workspace", run_id)
-    return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+    with _held(directory):
+        workspace = Workspace.reopen(directory / "workspace", run_id)
+        return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+
+
+def quiet() -> None:
+    """Keep off the terminal what CrewAI says to those who develop CrewAI. For a
+    command line: what ends a run is in its outcome, and told once."""
+    logging.getLogger("crewai").setLevel(logging.CRITICAL)
+    silent = event_context.MismatchBehavior.SILENT
+    event_context._default_config.mismatch_behavior = silent
+    event_context._default_config.empty_pop_behavior = silent
+
+
+@contextmanager
+def opened_crew(
+    settings: Settings, output: Path, listener: Listener = lambda line: None
+) -> Iterator[Crew]:
+    """A fresh crew; without any key it rehearses."""
+    with _providers(settings, needed(settings), listener) as settings:
+        yield fresh_crew(settings, output)
 
 
 def fresh_crew(settings: Settings, output: Path) -> Crew:
@@ -110,13 +133,27 @@ def fresh_crew(settings: Settings, output: Path) -> Crew:
     directory = output / run_id
     workspace = Workspace.prepare(directory / "workspace", run_id, Inputs(request=""))
     hide_from_git(output)
-    return assemble(Run.open(settings, output=directory, run_id=run_id), workspace)
+    return assemble(
+        Run.open(settings, output=directory.absolute(), run_id=run_id), workspace
+    )
 
 
 def _refused(message: str) -> SettingsError:
     return SettingsError(
         [Mistake(file="arguments", line=None, key="--resume", message=message)]
     )
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Lock a run while this process works on it. The lock ends with the process,
+    however that ends; `crew report` tells by it which runs were killed."""
+    with (directory / "inputs.json").open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _refused(f"run {directory.name} is still running") from None
+        yield
 
 
 def _carry_out(
@@ -129,7 +166,10 @@ def _carry_out(
 ) -> Outcome:
     with _providers(settings, rehearsal, listener) as settings:
         run = Run.open(
-            settings, output=directory, run_id=directory.name, listener=listener
+            settings,
+            output=directory.absolute(),
+            run_id=directory.name,
+            listener=listener,
         )
         hide_from_git(settings.state_dir)
         try:
