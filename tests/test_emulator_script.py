@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crew.emulator.conversation import parse_conversation
+from crew.emulator.protocols.openai import parse_conversation
 from crew.emulator.script import Answer, answer
 from test_emulator_kit import picture
 

@@ -1,17 +1,21 @@
-"""A chat-completions request, parsed once into values."""
+"""What a client asks, as values: the same for every protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from crew.emulator.images import Picture, look
+from crew.emulator.images import Picture
 
 IMAGE_TOKENS = 85
 
 
 class BadConversation(ValueError):
-    """The request is not a chat-completions request."""
+    """The request is not one of the protocol. `status` is what the provider says."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,8 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What the client asks. `schema` is set when the answer must be JSON."""
+    """What the client asks. `schema` is set when the answer must be JSON, `forced`
+    when it must be a call of that tool."""
 
     model: str
     messages: tuple[Message, ...]
@@ -45,6 +50,7 @@ class Conversation:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
+    forced: str | None = None
 
     @property
     def input_tokens(self) -> int:
@@ -73,63 +79,3 @@ class Conversation:
     def called(self) -> list[str]:
         """The names of the tools that were called so far."""
         return [name for m in self.messages for name, _ in m.calls]
-
-
-def parse_conversation(body: object) -> Conversation:
-    """Read a request's JSON. Raises BadConversation with what is wrong."""
-    if not isinstance(body, dict):
-        raise BadConversation("the request body must be a JSON object")
-    model, messages = body.get("model"), body.get("messages")
-    if not isinstance(model, str) or not model:
-        raise BadConversation("you must provide a model parameter")
-    if not isinstance(messages, list) or not messages:
-        raise BadConversation("'messages' must be a list with at least one message")
-    stop = body.get("stop") or ()
-    try:
-        return Conversation(
-            model=model,
-            messages=tuple(_message(message) for message in messages),
-            tools=tuple(_tool(t["function"]) for t in body.get("tools") or ()),
-            stream=bool(body.get("stream")),
-            include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-            max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            schema=_schema(body.get("response_format")),
-        )
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise BadConversation(f"malformed request: {type(exc).__name__}") from exc
-
-
-def _message(message: Mapping[str, Any]) -> Message:
-    content = message.get("content") or ""
-    parts: Sequence[Mapping[str, Any]] = (
-        [{"type": "text", "text": content}] if isinstance(content, str) else content
-    )
-    pictures = [
-        look(part["image_url"]["url"]) for part in parts if part["type"] == "image_url"
-    ]
-    calls = [call["function"] for call in message.get("tool_calls") or ()]
-    return Message(
-        role=str(message["role"]),
-        text="\n".join(part["text"] for part in parts if part["type"] == "text"),
-        pictures=tuple(pictures),
-        calls=tuple((call["name"], call.get("arguments") or "") for call in calls),
-    )
-
-
-def _tool(function: Mapping[str, Any]) -> Tool:
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        schema=function.get("parameters") or {},
-    )
-
-
-def _schema(response_format: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    match response_format:
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return schema
-        case {"type": "json_object" | "json_schema"}:
-            return {"type": "object", "properties": {"answer": {"type": "string"}}}
-        case _:
-            return None

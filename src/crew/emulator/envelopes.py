@@ -20,6 +20,7 @@ _ANTHROPIC_TYPES = {
     402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
+    413: "request_too_large",
     429: "rate_limit_error",
     529: "overloaded_error",
 }
@@ -65,3 +66,24 @@ def failure(family: str, status: int, code: str, message: str) -> Reply:
 def openai_error(message: str, kind: str, code: str | None) -> dict[str, Any]:
     error = {"message": message, "type": kind, "param": None, "code": code}
     return {"error": error}
+
+
+def unknown_model(family: str, model: str) -> Reply:
+    """What the provider says about a model that it does not have."""
+    match family:
+        case "anthropic":
+            message = f"model: {model}"
+        case "gemini":
+            message = (
+                f"models/{model} is not found for API version v1beta, or is not "
+                "supported for generateContent. Call ListModels to see the list of "
+                "available models and their supported methods."
+            )
+        case "openrouter":
+            message = f"No endpoints found for {model}."
+        case "ollama":
+            message = f'model "{model}" not found, try pulling it first'
+        case _:
+            message = f"The model `{model}` does not exist or you do not have access "
+            message += "to it."
+    return failure(family, 404, "model_not_found", message)

@@ -14,6 +14,7 @@ class Fault(StrEnum):
     BAD_GATEWAY = "bad_gateway"
     UNAVAILABLE = "unavailable"
     OVERLOADED = "overloaded"
+    CAPACITY = "capacity"
     UNAUTHORIZED = "unauthorized"
     PAYMENT_REQUIRED = "payment_required"
     FORBIDDEN = "forbidden"

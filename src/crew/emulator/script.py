@@ -35,11 +35,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the model says: a text or one tool call. `finish` as OpenAI names it."""
+    """What the model says: a text or one tool call. `finish` as OpenAI names it;
+    `stopped_at` is the stop word that ended the text."""
 
     text: str = ""
     call: ToolCall | None = None
     finish: str = "stop"
+    stopped_at: str | None = None
 
     @property
     def output_tokens(self) -> int:
@@ -61,12 +63,13 @@ def answer(talk: Conversation) -> Answer:
 
 
 def _fit_text(text: str, talk: Conversation) -> Answer:
-    ends = [at for at in (text.find(word) for word in talk.stop if word) if at >= 0]
-    text = text[: min(ends)] if ends else text
+    ends = [(text.find(word), word) for word in talk.stop if word and word in text]
+    end, word = min(ends, default=(len(text), None))
+    text = text[:end]
     room = None if talk.max_tokens is None else talk.max_tokens * 4
     if room is not None and len(text) > room:
         return Answer(text=text[:room], finish="length")
-    return Answer(text=text)
+    return Answer(text=text, stopped_at=word)
 
 
 def _fit_call(call: ToolCall, max_tokens: int | None) -> Answer:
@@ -199,6 +202,10 @@ _STEPS: Mapping[str, Callable[[Conversation], Mapping[str, str] | None]] = {
 
 
 def _next_call(talk: Conversation) -> ToolCall | None:
+    for tool in talk.tools:
+        if tool.name == talk.forced:
+            arguments = example(tool.schema, _final_text(talk))
+            return ToolCall(name=tool.name, arguments=json.dumps(arguments))
     if any("structured summary of prior context" in t for t in talk.texts("user")):
         return None  # CrewAI shortened the conversation: the calls were before
     for tool in talk.tools:

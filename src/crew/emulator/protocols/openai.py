@@ -1,0 +1,197 @@
+"""OpenAI's chat completions, which most providers speak with an accent of their own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+
+from crew.emulator.conversation import BadConversation, Conversation, Message, Tool
+from crew.emulator.envelopes import Reply
+from crew.emulator.headers import Headers
+from crew.emulator.images import look
+from crew.emulator.protocols import accents
+from crew.emulator.protocols.wire import Completion, event, pieces
+from crew.emulator.script import Answer, ToolCall
+
+
+class ChatCompletions:
+    """`POST .../chat/completions`."""
+
+    family = "openai"
+    stream_type = "text/event-stream"
+    until_words = 2
+    closing = b"data: [DONE]\n\n"
+
+    def parse(self, request: Request, body: object) -> Conversation:
+        return parse_conversation(body)
+
+    def whole(self, made: Completion) -> Mapping[str, Any]:
+        choices = [
+            {
+                "index": 0,
+                "message": _message_of(made, answer),
+                "logprobs": None,
+                "finish_reason": answer.finish,
+            }
+            for answer in made.answers
+        ]
+        frame = _frame(made, "chat.completion")
+        return frame | {"choices": choices, "usage": _usage(made)}
+
+    def frames(self, made: Completion) -> Iterator[bytes]:
+        frame = _frame(made, "chat.completion.chunk")
+        if made.include_usage:
+            frame["usage"] = None
+        for answer in made.answers:
+            for delta in _deltas(made, answer):
+                choice = {"index": 0, "delta": delta, "finish_reason": None}
+                yield event(frame | {"choices": [choice]})
+            last = {"index": 0, "delta": {}, "finish_reason": answer.finish}
+            yield event(frame | {"choices": [last]})
+        if made.include_usage:
+            yield event(frame | {"choices": [], "usage": _usage(made)})
+        elif not made.answers:
+            yield event(frame | {"choices": []})
+
+    def error_whole(self, made: Completion) -> Mapping[str, Any]:
+        choice = _failed_choice("message")
+        return {**self.whole(made), "choices": [choice], "error": accents.UPSTREAM}
+
+    def error_frame(self, made: Completion) -> bytes:
+        frame = _frame(made, "chat.completion.chunk")
+        choice = _failed_choice("delta")
+        return event(frame | {"choices": [choice], "error": accents.UPSTREAM})
+
+    def filler(self, made: Completion, *, stream: bool) -> bytes:
+        return accents.filler(made.family, stream=stream)
+
+    def marks(self, number: int) -> Headers:
+        return {"x-request-id": f"req_{number}"}
+
+    def sealed(self, reply: Reply, number: int) -> Reply:
+        return replace(reply, headers={**self.marks(number), **reply.headers})
+
+
+def _frame(made: Completion, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{made.number}",
+        "object": kind,
+        "created": int(made.created),
+        "model": made.model,
+        **accents.extra(made.family),
+    }
+
+
+def _usage(made: Completion) -> dict[str, int]:
+    return {
+        "prompt_tokens": made.input_tokens,
+        "completion_tokens": made.output_tokens,
+        "total_tokens": made.input_tokens + made.output_tokens,
+    }
+
+
+def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    message |= accents.thoughts(made.family, answer)
+    if answer.call is not None:
+        message["content"] = answer.text or None
+        start = _call_start(made, answer.call)
+        start["function"]["arguments"] = answer.call.arguments
+        message["tool_calls"] = [start]
+    return message
+
+
+def _call_start(made: Completion, call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": ""}
+    return {"id": f"call_{made.number}", "type": "function", "function": function}
+
+
+def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
+    opening = {"role": "assistant", "content": ""}
+    yield opening | accents.thoughts(made.family, answer)
+    for piece in pieces(answer.text):
+        yield {"content": piece}
+    call = answer.call
+    if call is None:
+        return
+    yield {"tool_calls": [{"index": 0} | _call_start(made, call)]}
+    for piece in pieces(call.arguments):
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+
+
+def _failed_choice(key: str) -> Mapping[str, Any]:
+    said = {"role": "assistant", "content": ""}
+    return {"index": 0, key: said, "finish_reason": "error"}
+
+
+def parse_conversation(body: object) -> Conversation:
+    """Read a request's JSON. Raises BadConversation with what is wrong."""
+    if not isinstance(body, dict):
+        raise BadConversation("the request body must be a JSON object")
+    model, messages = body.get("model"), body.get("messages")
+    if not isinstance(model, str) or not model:
+        raise BadConversation("you must provide a model parameter")
+    if not isinstance(messages, list) or not messages:
+        raise BadConversation("'messages' must be a list with at least one message")
+    stop, choice = body.get("stop") or (), body.get("tool_choice")
+    tools = () if choice == "none" else body.get("tools") or ()
+    try:
+        return Conversation(
+            model=model,
+            messages=tuple(_message(message) for message in messages),
+            tools=()
+            if choice == "none"
+            else tuple(_tool(t["function"]) for t in tools),
+            stream=bool(body.get("stream")),
+            include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+            max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            schema=_schema(body.get("response_format")),
+            forced=_forced(choice),
+        )
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise BadConversation(f"malformed request: {type(exc).__name__}") from exc
+
+
+def _message(message: Mapping[str, Any]) -> Message:
+    content = message.get("content") or ""
+    parts: Sequence[Mapping[str, Any]] = (
+        [{"type": "text", "text": content}] if isinstance(content, str) else content
+    )
+    shown = [part["image_url"] for part in parts if part["type"] == "image_url"]
+    # Mistral takes the address itself as well.
+    pictures = [look(url if isinstance(url, str) else url["url"]) for url in shown]
+    calls = [call["function"] for call in message.get("tool_calls") or ()]
+    return Message(
+        role=str(message["role"]),
+        text="\n".join(part["text"] for part in parts if part["type"] == "text"),
+        pictures=tuple(pictures),
+        calls=tuple((call["name"], call.get("arguments") or "") for call in calls),
+    )
+
+
+def _tool(function: Mapping[str, Any]) -> Tool:
+    return Tool(
+        name=function["name"],
+        description=function.get("description") or "",
+        schema=function.get("parameters") or {},
+    )
+
+
+def _schema(response_format: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    match response_format:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return schema
+        case {"type": "json_object" | "json_schema"}:
+            return {"type": "object", "properties": {"answer": {"type": "string"}}}
+        case _:
+            return None
+
+
+def _forced(choice: object) -> str | None:
+    match choice:
+        case {"function": {"name": str(name)}}:
+            return name
+        case _:
+            return None

@@ -1,0 +1,231 @@
+"""The providers' own clients behind one face, so that one test can ask them all."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import anthropic
+import openai
+
+KEY = "sk-emulated"
+MODEL = "m-1"
+PROMPT = "Say hello."
+NOTE = "write_file"
+PARAMETERS = {
+    "type": "object",
+    "properties": {"path": {"type": "string"}, "content": {"type": "string"}},
+    "required": ["path", "content"],
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"verdict": {"type": "string", "enum": ["good", "bad"]}},
+    "required": ["verdict"],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a client understood of an answer."""
+
+    text: str = ""
+    calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    finish: object = None
+    usage: tuple[int, int] = (0, 0)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: int = 1
+
+
+class Failed(Exception):
+    """What a client understood of a refusal."""
+
+    def __init__(self, status: int, body: object, headers: Mapping[str, str]) -> None:
+        super().__init__(f"{status}: {body}")
+        self.status = status
+        self.text = json.dumps(body) if not isinstance(body, str) else body
+        self.headers = headers
+
+
+class Client(Protocol):
+    """One client of one provider, whose model is `MODEL`."""
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said: ...
+
+    def stream(self, *, tools: bool = False) -> Said: ...
+
+    def converse(self) -> tuple[Said, Said]:
+        """The answer with a tool call, and the one after its result "done"."""
+        ...
+
+
+class OpenAI:
+    """The OpenAI client; Groq's and Together's are made after it."""
+
+    errors: tuple[type[Exception], type[Exception]] = (
+        openai.APIStatusError,
+        openai.APIError,
+    )
+
+    def __init__(self, root: str, provider: str = "openai") -> None:
+        self._client: Any = self.open(f"{root}/{provider}")
+
+    def open(self, host: str) -> Any:
+        return openai.OpenAI(base_url=f"{host}/v1", api_key=KEY, max_retries=0)
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
+        content: Any = PROMPT
+        if image is not None:
+            url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+            shown = {"type": "image_url", "image_url": {"url": url}}
+            content = [{"type": "text", "text": PROMPT}, shown]
+        more: dict[str, Any] = {}
+        if schema:
+            named = {"name": "verdict", "schema": SCHEMA}
+            more["response_format"] = {"type": "json_schema", "json_schema": named}
+        return self._create([{"role": "user", "content": content}], **more)[0]
+
+    def converse(self) -> tuple[Said, Said]:
+        messages: list[Any] = [{"role": "user", "content": PROMPT}]
+        tools = [self._tool()]
+        first, message = self._create(messages, tools=tools)
+        call = message.tool_calls[0]
+        result = {"role": "tool", "tool_call_id": call.id, "content": "done"}
+        said = message.model_dump(exclude_none=True)
+        return first, self._create([*messages, said, result], tools=tools)[0]
+
+    def stream(self, *, tools: bool = False) -> Said:
+        more = {"tools": [self._tool()]} if tools else {}
+        text, name, arguments, usage, finish, pieces = "", "", "", (0, 0), None, 0
+        with self._understood():
+            chunks = self._client.chat.completions.create(
+                model=MODEL,
+                messages=[{"role": "user", "content": PROMPT}],
+                stream=True,
+                stream_options={"include_usage": True},
+                **more,
+            )
+            for chunk in chunks:
+                if chunk.usage:
+                    usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                for choice in chunk.choices:
+                    finish = choice.finish_reason or finish
+                    text += choice.delta.content or ""
+                    pieces += bool(choice.delta.content)
+                    for call in choice.delta.tool_calls or ():
+                        name += call.function.name or ""
+                        arguments += call.function.arguments or ""
+        calls = [(name, json.loads(arguments))] if name else []
+        return Said(text=text, calls=calls, finish=finish, usage=usage, pieces=pieces)
+
+    def _tool(self) -> Any:
+        function = {"name": NOTE, "description": "Write.", "parameters": PARAMETERS}
+        return {"type": "function", "function": function}
+
+    def _create(self, messages: list[Any], **more: Any) -> tuple[Said, Any]:
+        with self._understood():
+            raw = self._client.chat.completions.with_raw_response.create(
+                model=MODEL, messages=messages, **more
+            )
+            answer = raw.parse()
+        choice, usage = answer.choices[0], answer.usage
+        said = Said(
+            text=choice.message.content or "",
+            calls=[
+                (call.function.name, json.loads(call.function.arguments))
+                for call in choice.message.tool_calls or ()
+            ],
+            finish=choice.finish_reason,
+            usage=(usage.prompt_tokens, usage.completion_tokens),
+            headers=raw.headers,
+        )
+        return said, choice.message
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        answered, whatever = self.errors
+        try:
+            yield
+        except answered as exc:
+            response = exc.response  # type: ignore[attr-defined]
+            body = exc.body  # type: ignore[attr-defined]
+            raise Failed(response.status_code, body, response.headers) from exc
+        except whatever as exc:
+            raise Failed(200, str(exc), {}) from exc
+
+
+class Anthropic:
+    """The Anthropic client."""
+
+    def __init__(self, root: str) -> None:
+        base = f"{root}/anthropic"
+        self._client = anthropic.Anthropic(base_url=base, api_key=KEY, max_retries=0)
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
+        content: Any = PROMPT
+        if image is not None:
+            data = base64.b64encode(image).decode()
+            source = {"type": "base64", "media_type": "image/png", "data": data}
+            shown = {"type": "image", "source": source}
+            content = [{"type": "text", "text": PROMPT}, shown]
+        more: dict[str, Any] = {}
+        if schema:
+            form = {"type": "json_schema", "schema": SCHEMA}
+            more["output_config"] = {"format": form}
+        return self._create([{"role": "user", "content": content}], **more)[0]
+
+    def converse(self) -> tuple[Said, Said]:
+        messages: list[Any] = [{"role": "user", "content": PROMPT}]
+        first, message = self._create(messages, tools=[self._tool()])
+        use = message.content[0]
+        result = {"type": "tool_result", "tool_use_id": use.id, "content": "done"}
+        messages += [
+            {"role": "assistant", "content": message.content},
+            {"role": "user", "content": [result]},
+        ]
+        return first, self._create(messages, tools=[self._tool()])[0]
+
+    def stream(self, *, tools: bool = False) -> Said:
+        more: dict[str, Any] = {"tools": [self._tool()]} if tools else {}
+        with (
+            self._understood(),
+            self._client.messages.stream(
+                model=MODEL,
+                max_tokens=1000,
+                messages=[{"role": "user", "content": PROMPT}],
+                **more,
+            ) as stream,
+        ):
+            pieces = sum(event.type == "text" for event in stream)
+            return self._said(stream.get_final_message(), {}, pieces)
+
+    def _tool(self) -> Any:
+        return {"name": NOTE, "description": "Write.", "input_schema": PARAMETERS}
+
+    def _create(self, messages: list[Any], **more: Any) -> tuple[Said, Any]:
+        with self._understood():
+            raw = self._client.messages.with_raw_response.create(
+                model=MODEL, max_tokens=1000, messages=messages, **more
+            )
+            message = raw.parse()
+        return self._said(message, raw.headers), message
+
+    def _said(self, message: Any, headers: Any, pieces: int = 1) -> Said:
+        blocks = message.content
+        return Said(
+            text="".join(b.text for b in blocks if b.type == "text"),
+            calls=[(b.name, b.input) for b in blocks if b.type == "tool_use"],
+            finish=message.stop_reason,
+            usage=(message.usage.input_tokens, message.usage.output_tokens),
+            headers=headers,
+            pieces=pieces,
+        )
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except anthropic.APIStatusError as exc:
+            status = exc.response.status_code
+            raise Failed(status, exc.body, exc.response.headers) from exc
