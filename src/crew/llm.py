@@ -283,7 +283,9 @@ class _Turn:
             began = self.run.clock.monotonic()
             failure: ProviderError
             try:
-                answer = complete(lease.deployment, prompt, self._on_chunk())
+                answer = complete(
+                    lease.deployment, prompt, self._on_chunk(), now=self.run.clock.now()
+                )
                 self.structured(answer)
             except ProviderError as exc:
                 failure = exc
@@ -304,7 +306,9 @@ class _Turn:
             began = self.run.clock.monotonic()
             failure: ProviderError
             try:
-                answer = await acomplete(lease.deployment, prompt, self._on_chunk())
+                answer = await acomplete(
+                    lease.deployment, prompt, self._on_chunk(), now=self.run.clock.now()
+                )
                 self.structured(answer)
             except ProviderError as exc:
                 failure = exc

@@ -127,6 +127,7 @@ class Run:
             tokens=tokens,
             cost=price.cost(*tokens) if price and error.charged else None,
             outcome=type(error).__name__,
+            detail=error.raw,
         )
 
     def _learn(self, deployment: str, request: Request, sent: int, wrote: int) -> None:
@@ -161,6 +162,7 @@ class Run:
         senior: Decimal | None = None,
         outcome: str = "ok",
         estimated: bool = False,
+        detail: str = "",
     ) -> None:
         self.journal.record(
             Call(
@@ -179,6 +181,7 @@ class Run:
                 estimated=estimated,
                 senior_usd=senior,
                 characters=None if request.images else request.characters,
+                detail=detail,
             )
         )
 
