@@ -295,5 +295,6 @@ def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    # Models write lone surrogates, which UTF-8 cannot say.
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")
     part.replace(path)

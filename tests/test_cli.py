@@ -1,0 +1,417 @@
+"""The `crew` command: exit codes, what goes where, and what never does."""
+
+import json
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from configured import KEY, SECRET, configure
+from crew.cli import main
+from scripted import Scripted, serving
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with serving() as script:
+        script.brain = lambda request: f"{request['model']} did the work."
+        yield script
+
+
+@pytest.fixture
+def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, SECRET)
+    return configure(tmp_path / "config", server.url)
+
+
+def everything(top: Path) -> list[Path]:
+    return sorted(top.rglob("*"))
+
+
+def test_a_run_prints_its_result_and_what_it_took(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["run", "Add pages"])
+
+    shown = capsys.readouterr()
+    assert code == 0
+    assert shown.out.startswith("scribe did the work.\n\nRole")
+    assert "total" in shown.out
+    assert ": done; see output/" in shown.out
+    assert [line for line in shown.err.splitlines() if line[0] != "·"] == []
+
+
+def test_json_is_one_document_and_nothing_else(
+    config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = main(["run", "Add pages", "--json"])
+
+    told = json.loads(capsys.readouterr().out)
+    written = json.loads((tmp_path / "output" / told["run"] / "run.json").read_text())
+    assert code == 0
+    assert told == written
+    assert set(told) == {
+        "run",
+        "status",
+        "rehearsal",
+        "result",
+        "workspace",
+        "tasks",
+        "calls",
+        "cost_usd",
+        "cost_all_senior_usd",
+    }
+    assert set(told["tasks"][0]) == {"name", "agent", "status", "result"}
+    assert set(told["calls"][0]) == {
+        "task",
+        "role",
+        "deployment",
+        "provider",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "seconds",
+        "outcome",
+        "reason",
+    }
+    assert (told["status"], told["rehearsal"]) == ("done", False)
+    assert [task["name"] for task in told["tasks"]] == ["design", "code", "document"]
+
+
+def test_what_a_terminal_cannot_say_is_escaped(
+    config: Path,
+    server: Scripted,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    server.replies["scribe"] = ["a lone surrogate \ud800"]
+
+    assert main(["run", "Add pages"]) == 0
+    assert "a lone surrogate \\ud800" in capsys.readouterr().out
+    (written,) = (tmp_path / "output").glob("2*/document.md")
+    assert written.read_text().endswith("\\ud800")
+
+
+def test_a_request_that_is_refused_fails_the_run(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.replies["smith"] = ["400"]
+
+    code = main(["run", "Add pages", "--json"])
+
+    shown = capsys.readouterr()
+    assert code == 1
+    assert json.loads(shown.out)["status"] == "failed"
+    told = [line for line in shown.err.splitlines() if line[0] != "·"]
+    assert [line.partition(":")[0] for line in told] == ["crew", "crew"]
+    assert "BadRequest" in told[0]
+    assert "crew run --resume 2" in told[1]
+
+
+def test_closed_deployments_are_told_with_the_time_they_open(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(config, server.url, limits=["1 requests/hour"])
+
+    code = main(["--config", str(config), "run", "Add pages", "--json"])
+
+    shown = capsys.readouterr()
+    (closed,) = json.loads(shown.out)["closed"]
+    assert code == 75
+    assert closed["deployment"] == "smith"
+    assert closed["opens_at"] > "2026"
+    assert "smith: 1 requests/hour" in shown.err
+    assert "; opens 2" in shown.err
+    assert f"crew --config {config} run --resume 2" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_a_closed_run_goes_on_where_it_stopped(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.replies["scribe"] = ["401"]
+    assert main(["run", "Add pages", "--json"]) == 75
+    run = json.loads(capsys.readouterr().out)["run"]
+    server.replies = {}
+    before = len(server.requests)
+
+    code = main(["run", "--resume", run, "--json"])
+
+    again = json.loads(capsys.readouterr().out)
+    assert (code, again["run"], again["status"]) == (0, run, "done")
+    assert [r["model"] for r in server.requests[before:]] == ["scribe"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run"], "REQUEST: say what to do"),
+        (["run", " "], "REQUEST: it is empty"),
+        (["run", "x", "--input", "=v"], "--input: '=v' is not of the form K=V"),
+        (["run", "--repo", "."], "REQUEST: say what to do"),
+        (["run", "x", "--repo", "gone"], "gone"),
+        (["run", "x", "--image", "gone.png"], "gone.png"),
+        (["run", "x", "--image", "text.png"], "text.png"),
+        (["run", "--resume", "20200101-000000-0000"], "no run '20200101-000000-0000'"),
+        (["run", "x", "--resume", "1"], "a resumed run keeps its request"),
+        (["report"], "there is no run yet"),
+        (["report", "20200101-000000-0000"], "there is no run yet"),
+        (["--config", "gone", "check"], "gone"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_end_in_one_line_and_write_nothing(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    (tmp_path / "text.png").write_text("no image")
+    before = everything(tmp_path)
+
+    code = main(arguments)
+
+    shown = capsys.readouterr()
+    assert code == 2
+    assert shown.out == ""
+    assert told in shown.err
+    assert all(line.startswith("crew: ") for line in shown.err.splitlines())
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], [], ["run", "--fly"], ["emulate", "--port", "x"]]
+)
+def test_an_unknown_command_or_option_exits_with_2(
+    config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+
+    assert stopped.value.code == 2
+    assert "usage: crew" in capsys.readouterr().err
+
+
+def test_mistakes_of_the_files_and_of_the_arguments_are_told_at_once(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agents, tiers = config / "agents.yaml", config / "tiers.yaml"
+    agents.write_text(agents.read_text().replace("tier: coder", "tier: codr"))
+    tiers.write_text(tiers.read_text() + "max_cals: 3\n")
+    before = everything(tmp_path)
+
+    code = main(["run", "x", "--repo", "gone", "--input", "y", "--json"])
+
+    shown = capsys.readouterr()
+    assert code == 2
+    lines = shown.err.splitlines()
+    assert len(lines) == 4
+    assert any("agents.yaml:2: coder.tier:" in line for line in lines)
+    assert any("tiers.yaml:6: max_cals" in line for line in lines)
+    assert any("arguments: --input:" in line for line in lines)
+    assert json.loads(shown.out)["error"] == [line[6:] for line in lines]
+    assert everything(tmp_path) == before
+
+
+def test_a_repository_and_an_input_reach_the_work(
+    config: Path, server: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    subprocess.run(["git", "init", "-q", str(shop)], check=True)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    commit = ["commit", "-q", "--allow-empty", "-m", "start"]
+    subprocess.run(["git", "-C", str(shop), *who, *commit], check=True)
+    tasks = config / "tasks.yaml"
+    tasks.write_text(tasks.read_text().replace("{request}", "{request} in {style}"))
+
+    refused = main(["run", "Add pages", "--repo", str(shop)])
+    code = main(["run", "Add pages", "--repo", str(shop), "--input", "style=prose"])
+
+    shown = capsys.readouterr()
+    assert (refused, code) == (2, 0)
+    assert "{style}" in shown.err
+    assert "design of Add pages in prose" in str(server.requests[0]["messages"])
+    assert f"git -C {shop} diff HEAD...crew/2" in shown.out
+
+
+# Reports.
+
+
+def _killed(tmp_path: Path) -> str:
+    """Make the latest run look as if its process was killed in its last task."""
+    (output,) = (tmp_path / "output").glob("2*")
+    (output / "run.json").unlink()
+    (output / "document.md").unlink()
+    with sqlite3.connect(tmp_path / ".crew" / "journal.db") as db:
+        db.execute("UPDATE run SET status = 'running', finished_at = NULL")
+        db.execute("DELETE FROM task WHERE name = 'document'")
+    db.close()
+    return output.name
+
+
+def test_report_json_is_the_record_that_the_run_wrote(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "Add pages", "--json"])
+    told = json.loads(capsys.readouterr().out)
+
+    for arguments in (["report", "--json"], ["report", told["run"], "--json"]):
+        assert main(arguments) == 0
+        assert json.loads(capsys.readouterr().out) == told
+
+
+def test_a_killed_run_is_reported_from_the_journal_as_interrupted(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "Add pages", "--json"])
+    whole = json.loads(capsys.readouterr().out)
+    run = _killed(tmp_path)
+
+    assert main(["report", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert main(["report"]) == 0
+    shown = capsys.readouterr().out
+
+    assert (told["run"], told["status"], told["result"]) == (run, "interrupted", None)
+    assert told["tasks"] == whole["tasks"][:2]
+    assert told["calls"] == whole["calls"]
+    assert set(told) >= set(whole)
+    assert shown.startswith(f"run {run}: interrupted; see ")
+    assert f"go on with: crew run --resume {run}" in shown
+
+
+def test_an_unknown_run_is_a_mistake(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "Add pages"])
+    capsys.readouterr()
+
+    code = main(["report", "20200101-000000-0000", "--json"])
+
+    shown = capsys.readouterr()
+    assert code == 2
+    assert "no run 20200101-000000-0000" in shown.err
+    assert "no run 20200101-000000-0000" in json.loads(shown.out)["error"][0]
+
+
+# Status and check.
+
+
+def test_status_tells_how_full_each_limit_is(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(config, server.url, limits=["10 requests/hour"])
+    main(["run", "Add pages"])
+    capsys.readouterr()
+
+    assert main(["status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert main(["status"]) == 0
+    shown = capsys.readouterr().out
+
+    (pool,) = [pool for pool in told["pools"] if pool["limits"]]
+    assert set(pool) >= {"name", "limits", "cooldown_until", "throttle"}
+    (limit,) = pool["limits"]
+    assert set(limit) >= {"limit", "used", "reserved", "left", "resets_at"}
+    assert (limit["used"], limit["reserved"], limit["left"]) == (3, 0, 7)
+    assert "10 requests/hour" in shown
+
+
+def test_check_tells_which_keys_are_set(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check"]) == 0
+    with_key = capsys.readouterr().out
+    monkeypatch.delenv(KEY)
+    assert main(["check"]) == 0
+    without = capsys.readouterr().out
+
+    assert "key set" in with_key
+    assert "rehears" not in with_key
+    assert f"no key: {KEY} is not set" in without
+    assert "rehearsals" in without
+
+
+# Secrets.
+
+
+class Quoting(BaseHTTPRequestHandler):
+    """Refuses every key, and quotes it."""
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        key = self.headers["authorization"].removeprefix("Bearer ")
+        error = {"message": f"Incorrect API key provided: {key}", "code": key}
+        raw = json.dumps({"error": error}).encode()
+        self.send_response(401)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+
+@contextmanager
+def quoting() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quoting)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_refused_key_is_told_by_its_variable_and_shown_nowhere(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with quoting() as url:
+        configure(config, url)
+        code = main(["run", "Add pages"])
+    main(["report", "--json"])
+    main(["status", "--json"])
+    main(["check"])
+
+    shown = capsys.readouterr()
+    assert code == 75
+    assert f"{KEY} was refused (401); check it" in shown.err
+    assert "Traceback" not in shown.err
+    assert SECRET not in shown.out + shown.err
+    files = [path for path in everything(tmp_path) if path.is_file()]
+    assert {path.name for path in files} >= {"journal.db", "quota.db", "run.json"}
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_a_run_that_goes_well_keeps_no_key_either(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "Add pages"]) == 0
+
+    shown = capsys.readouterr()
+    assert SECRET not in shown.out + shown.err
+    files = [path for path in everything(tmp_path) if path.is_file()]
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_without_a_key_the_run_is_a_rehearsal(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(KEY)
+
+    code = main(["run", "Add pages", "--json"])
+
+    shown = capsys.readouterr()
+    assert code == 0
+    assert json.loads(shown.out)["rehearsal"] is True
+    assert shown.err.count("REHEARSAL") == 1
