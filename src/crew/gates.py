@@ -6,6 +6,7 @@ A result that fails goes back to its agent with the reason.
 import ast
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,7 +17,8 @@ from crew.workspace import Workspace
 
 Gate = Callable[[TaskOutput], tuple[bool, Any]]
 
-_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A block that is never closed counts too: the answer may have broken off.
+_BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def build_gates(names: Sequence[str], workspace: Workspace) -> list[Gate]:
@@ -39,12 +41,23 @@ def _not_empty(text: str, workspace: Workspace) -> str | None:
 def _python_parses(text: str, workspace: Workspace) -> str | None:
     """Every Python block of the result, and every Python file that was changed."""
     for name, source in (*_blocks(text, "python", "py"), *_changed(workspace)):
-        try:
-            ast.parse(source)
-        except (SyntaxError, ValueError) as exc:
-            line = getattr(exc, "lineno", None)
-            what = getattr(exc, "msg", None) or str(exc)
-            return f"{name}, line {line}: this is not Python: {what}."
+        if problem := _python_problem(source):
+            return f"{name}{problem}."
+    return None
+
+
+def _python_problem(source: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            # An odd escape in a string is no reason to write on the terminal.
+            warnings.simplefilter("ignore")
+            ast.parse(source.removeprefix("\ufeff"))
+    except SyntaxError as exc:
+        return f", line {exc.lineno}: this is not Python: {exc.msg}"
+    except ValueError as exc:
+        return f": this is not Python: {exc}"
+    except (RecursionError, MemoryError):  # what the parser raises for deep nesting
+        return ": this is nested too deeply to be parsed"
     return None
 
 
@@ -52,10 +65,16 @@ def _json_parses(text: str, workspace: Workspace) -> str | None:
     blocks = [source for _, source in _blocks(text, "json")] or [text]
     try:
         for source in blocks:
-            json.loads(source)
+            json.loads(source, parse_constant=_refuse)
     except ValueError as exc:
         return f"The result is not JSON: {exc}."
+    except RecursionError:
+        return "The result is not JSON that can be used: it is nested too deeply."
     return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 _CHECKS: dict[str, Callable[[str, Workspace], str | None]] = {
@@ -76,6 +95,6 @@ def _changed(workspace: Workspace) -> Iterator[tuple[str, str]]:
     for name in workspace.touched():
         if name.endswith(".py"):
             try:
-                yield name, workspace.read(name, line_count=1_000_000)
+                yield name, workspace.text(name)
             except WorkspaceError:
                 continue

@@ -13,7 +13,7 @@ from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, PrivateAttr
 
 from crew.errors import WorkspaceError
-from crew.images import NotAnImage, data_url
+from crew.images import IMAGE_BYTES, NotAnImage, data_url
 from crew.workspace import LISTED, Workspace, is_address
 
 
@@ -137,10 +137,11 @@ class LookAtImage(WorkspaceTool):
                 raise WorkspaceError(f"{image!r} is none of the given images")
             url = image
         else:
-            path = self._workspace.resolve(image)
-            if not path.is_file():
-                raise WorkspaceError(f"{image!r}: no such file")
-            url = data_url(path)
+            url = data_url(self._workspace.content(image, limit=IMAGE_BYTES + 1))
+        try:
+            question.encode("utf-8")
+        except UnicodeEncodeError:
+            raise WorkspaceError("the question is not Unicode") from None
         content = [
             {"type": "text", "text": question},
             {"type": "image_url", "image_url": {"url": url}},

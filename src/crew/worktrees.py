@@ -2,17 +2,23 @@
 checkout is never touched."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from crew.clock import SystemClock
 from crew.errors import WorkspaceError
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
 COPY_BYTES = 200 * 1024 * 1024
 _SECONDS = 120
+# What git says when another git is at work in the same repository. The last one is
+# `worktree add` reading the half-made worktree of another.
+_BUSY = re.compile(r"\.lock'?: File exists|could not lock|already locked|commondir")
+_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
 # No hooks, no signing, no identity needed: what the user configured for commits of
 # his own must neither run nor stop this.
 _OPTIONS = (
@@ -21,16 +27,23 @@ _OPTIONS = (
     "-c", "user.name=crew",
     "-c", "user.email=crew@localhost",
     "-c", "core.fsmonitor=false",
+    "-c", "core.safecrlf=false",
+    "-c", "core.filesRefLockTimeout=2000",
+    "-c", "submodule.recurse=false",
     "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
 )  # fmt: skip
+_FACTS = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
+_DIFF = ("diff", "--no-ext-diff", "--no-textconv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """One repository of a run.
 
-    `source` is the user's directory, `path` the crew's. `branch` and `base` (a
-    commit) are None for a copy of what is no git repository.
+    `name` is where the crew works, as it names it. `source` is the user's directory
+    (the top of a git repository), `path` the crew's. `branch` and `base` (a commit)
+    are None for a copy of what is no git repository.
     """
 
     name: str
@@ -57,17 +70,33 @@ class Change:
 def add(source: Path, directory: Path, name: str, run: str) -> Repository:
     """Make a worktree of a git repository, or a copy of any other directory.
 
-    Raises WorkspaceError when git refuses, or when a copy would be too large.
+    A directory of a repository stands for the whole repository, in which its name
+    points at that directory; one that the repository does not know is copied, and so
+    is a repository without a commit. A worktree holds no submodules: their
+    directories are empty.
+
+    Raises WorkspaceError when git refuses, or when a copy would be too large; then
+    no branch is left.
     """
     source = source.resolve()
-    top = _top_level(source)
+    top = top_level(source)
     if top is None:
         _copy(source, directory)
         return Repository(name=name, source=source, path=directory)
-    branch = f"crew/{run}"
     base = _git(top, "rev-parse", "HEAD").strip()
-    _git(top, "worktree", "add", "--quiet", "-b", branch, str(directory), "HEAD")
-    return Repository(name=name, source=top, path=directory, branch=branch, base=base)
+    branch = _new_branch(top, run, base)
+    try:
+        _git(top, "worktree", "add", "--quiet", str(directory), branch)
+    except BaseException:
+        _git(top, "branch", "-D", branch, check=False)
+        raise
+    return Repository(
+        name=str(PurePosixPath(name, source.relative_to(top).as_posix())),
+        source=top,
+        path=directory,
+        branch=branch,
+        base=base,
+    )
 
 
 def remove(repository: Repository) -> None:
@@ -84,7 +113,8 @@ def commit(repository: Repository, message: str) -> None:
     if repository.branch is None:
         return
     _git(repository.path, "add", "--all")
-    if _git(repository.path, "status", "--porcelain"):
+    # Not `status`: it also tells of changes that no commit can take.
+    if _git(repository.path, *_DIFF, "--cached", "--name-only"):
         _git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
 
 
@@ -105,7 +135,7 @@ def change(repository: Repository) -> Change:
     rows: list[list[str]] = []
     if repository.branch is not None and repository.base is not None:
         span = f"{repository.base}..{repository.branch}"
-        told = _git(repository.source, "diff", "--numstat", span)
+        told = _git(repository.source, *_DIFF, "--numstat", span)
         rows = [line.split("\t") for line in told.splitlines()]
     return Change(
         name=repository.name,
@@ -122,52 +152,109 @@ def change(repository: Repository) -> Change:
 def is_dirty(source: Path) -> bool:
     """Whether a repository has changes that no commit holds: the crew will not see
     them."""
-    top = _top_level(source.resolve())
-    return top is not None and bool(_git(top, "status", "--porcelain"))
+    top = top_level(source.resolve())
+    if top is None:
+        return False
+    # Unchecked: a bare repository has no status.
+    return bool(_git(top, "status", "--porcelain", "-unormal", check=False))
 
 
-def _top_level(source: Path) -> Path | None:
-    """The top of the git repository that `source` is, if it has a commit."""
-    told = _git(source, "rev-parse", "--show-toplevel", check=False).strip()
-    if not told or Path(told).resolve() != source:
+def top_level(source: Path) -> Path | None:
+    """The top of the git repository that `source` belongs to; None where that has no
+    commit, or does not know `source`.
+
+    Raises WorkspaceError for a broken repository, and for the inside of one.
+    """
+    told = _git(source, "rev-parse", *_FACTS, check=(source / ".git").exists())
+    if not told:
         return None
-    if not _git(source, "rev-parse", "--verify", "--quiet", "HEAD", check=False):
+    bare, inside, git_dir = told.removesuffix("\n").split("\n", 2)
+    top = source
+    if bare == "true":
+        # A bare repository, or a directory whose `.git` names one.
+        inside = str(git_dir != str(source) and not (source / ".git").exists()).lower()
+    if inside == "true":
+        raise WorkspaceError(f"{source} is the inside of a git repository")
+    if bare == "false":
+        top = Path(_git(source, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    if not _git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False):
         return None
-    return source
+    part = source.relative_to(top).as_posix()
+    if part != "." and not _git(top, "ls-tree", "HEAD", "--", part):
+        return None
+    return top
+
+
+def _new_branch(top: Path, run: str, base: str) -> str:
+    """Make the branch of a run, under the first name that is free."""
+    refs = _git(top, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+    taken = set(refs.splitlines())
+    # A branch named `crew` leaves no room for `crew/...`.
+    stem = f"crew-{run}" if "crew" in taken else f"crew/{run}"
+    branch, count = stem, 1
+    while branch in taken:
+        count += 1
+        branch = f"{stem}-{count}"
+    _git(top, "branch", "--no-track", branch, base)
+    return branch
 
 
 def _git(directory: Path, *arguments: str, check: bool = True) -> str:
-    """Run git; returns what it printed, and nothing when it failed unchecked."""
+    """Run git, again while another one holds a lock; returns what it printed, and
+    nothing when it failed unchecked."""
+    done = _once(directory, arguments)
+    for seconds in _WAITS:
+        if done.returncode == 0 or not _BUSY.search(done.stderr):
+            break
+        SystemClock().sleep(seconds)
+        done = _once(directory, arguments)
+    if done.returncode == 0:
+        return done.stdout
+    if check:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        # The advice that git adds at the end is no reason.
+        reasons = (line for line in lines if line.startswith(("fatal:", "error:")))
+        said = next(reasons, lines[-1])
+        raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(said)}")
+    return ""
+
+
+def _once(
+    directory: Path, arguments: Sequence[str]
+) -> "subprocess.CompletedProcess[str]":
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", *_OPTIONS, *arguments],
             cwd=directory,
             env=_environment(os.environ),
             capture_output=True,
             text=True,
-            errors="replace",
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        if check:
-            raise WorkspaceError("git is not installed") from None
-        return ""
+        return subprocess.CompletedProcess([], 127, "", "git is not installed")
     except subprocess.TimeoutExpired:
-        raise WorkspaceError(f"git {arguments[0]} took over {_SECONDS} s") from None
-    if done.returncode == 0:
-        return done.stdout
-    if check:
-        said = done.stderr.strip().splitlines() or ["no reason given"]
-        raise WorkspaceError(f"{directory}: git {arguments[0]}: {said[-1]}")
-    return ""
+        return subprocess.CompletedProcess([], 124, "", f"it took over {_SECONDS} s")
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """The environment without what points git at another repository."""
     kept = {name: value for name, value in ours.items() if name[:4] != "GIT_"}
     # Reading the user's status must not rewrite his index.
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    # What git says is read, so it must not be translated.
+    return {
+        **kept,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C",
+    }
 
 
 def _copy(source: Path, directory: Path) -> None:
@@ -178,7 +265,7 @@ def _copy(source: Path, directory: Path) -> None:
         left_out = set(SKIPPED & set(names))
         for name in set(names) - left_out:
             path = Path(where) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(source):
+            if path.is_symlink() and not _leads_inside(path, source):
                 left_out.add(name)
             elif path.is_file():
                 size += path.stat().st_size
@@ -195,3 +282,10 @@ def _copy(source: Path, directory: Path) -> None:
         shutil.copytree(source, directory, symlinks=True, ignore=ignore)
     except OSError as exc:
         raise WorkspaceError(f"{source} cannot be copied: {exc}") from exc
+
+
+def _leads_inside(link: Path, directory: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(directory)
+    except (OSError, RuntimeError):  # a loop of symbolic links
+        return False
