@@ -24,18 +24,30 @@ from crew.errors import StoreUnavailable
 from crew.quota import open_store
 from crew.quota.limits import Pool, Refusal, Usage, parse_limit
 from crew.quota.store import PoolState, Reservation, Store
+from redis_server import fresh_url
 
 Open = Callable[[Clock], Store]
 ONE = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def url_of(kind: str, tmp_path: Path) -> str:
+    """Where a new, empty store of this kind is."""
+    match kind:
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/quota.db"
+        case "redis":
+            return fresh_url()
+        case _:
+            return "memory:"
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     stores: list[Store] = []
+    url = url_of(request.param, tmp_path)
 
     def open_one(clock: Clock) -> Store:
-        url = f"sqlite:///{tmp_path}/quota.db"
-        store = open_store("memory:" if request.param == "memory" else url, clock)
+        store = open_store(url, clock)
         stores.append(store)
         return store
 
@@ -243,8 +255,8 @@ def test_racing_threads_admit_exactly_what_fits(opened: Open) -> None:
     assert held(store, p) == [(0, 37), (0, 37 * 15)]
 
 
-def _race(path: str, tries: int, results: "multiprocessing.Queue[int]") -> None:
-    store = open_store(f"sqlite:///{path}", SystemClock())
+def _race(url: str, tries: int, results: "multiprocessing.Queue[int]") -> None:
+    store = open_store(url, SystemClock())
     p = pool("53 requests/hour", "20 concurrent")
     admitted = 0
     for _ in range(tries):
@@ -256,11 +268,12 @@ def _race(path: str, tries: int, results: "multiprocessing.Queue[int]") -> None:
     results.put(admitted)
 
 
-def test_racing_processes_admit_exactly_what_fits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_racing_processes_admit_exactly_what_fits(kind: str, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[int] = context.Queue()
-    path = str(tmp_path / "quota.db")
-    racers = [context.Process(target=_race, args=(path, 25, results)) for _ in range(4)]
+    url = url_of(kind, tmp_path)
+    racers = [context.Process(target=_race, args=(url, 25, results)) for _ in range(4)]
     for racer in racers:
         racer.start()
     admitted = [results.get(timeout=60) for _ in racers]
@@ -268,7 +281,7 @@ def test_racing_processes_admit_exactly_what_fits(tmp_path: Path) -> None:
         racer.join()
 
     assert sum(admitted) == 53
-    store = open_store(f"sqlite:///{path}", SystemClock())
+    store = open_store(url, SystemClock())
     assert held(store, pool("53 requests/hour", "20 concurrent")) == [(53, 0), (0, 0)]
     store.close()
 
@@ -315,8 +328,8 @@ def test_a_damaged_file_is_one_clear_error_and_is_kept_aside(tmp_path: Path) -> 
 
 
 def test_an_unknown_store_is_one_clear_error() -> None:
-    with pytest.raises(StoreUnavailable, match="'redis' is not supported"):
-        open_store("redis://:secret@host:1/0", SystemClock())
+    with pytest.raises(StoreUnavailable, match="'mysql' is not supported"):
+        open_store("mysql://:secret@host:1/0", SystemClock())
 
 
 class Model(RuleBasedStateMachine):

@@ -10,7 +10,7 @@ from crew.quota.store import Store
 
 
 def open_store(url: str, clock: Clock) -> Store:
-    """The store behind `sqlite:///PATH` or `memory:`.
+    """The store behind `sqlite:///PATH`, `redis://HOST:PORT/N` or `memory:`.
 
     Raises StoreUnavailable when it cannot be opened.
     """
@@ -19,6 +19,16 @@ def open_store(url: str, clock: Clock) -> Store:
     if url.startswith("sqlite:///"):
         return SQLiteStore(Path(url.removeprefix("sqlite:///")), clock)
     scheme = url.partition(":")[0]
+    if scheme in ("redis", "rediss", "unix"):
+        try:
+            from crew.quota.redis import RedisStore
+        except ModuleNotFoundError as exc:
+            raise StoreUnavailable(
+                "CREW_STORE names a Redis, and its client is not installed: "
+                "pip install 'crew[redis]'"
+            ) from exc
+        return RedisStore(url, clock)
     raise StoreUnavailable(
-        f"CREW_STORE: {scheme!r} is not supported; use sqlite:///PATH or memory:"
+        f"CREW_STORE: {scheme!r} is not supported; use sqlite:///PATH, "
+        "redis://HOST:PORT/N or memory:"
     )

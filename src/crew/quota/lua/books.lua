@@ -1,5 +1,5 @@
 -- The first part of every step: what is kept of a pool, and the decisions on it.
--- The constants of limits.py and store.py stand above this text. Each function names
+-- The constants of limits.py and store.py, the kinds and the metrics stand above it. Each function names
 -- the Python function that it mirrors, and must be changed with it.
 --
 -- Keys, all with the store's one hash tag:
@@ -13,8 +13,6 @@
 --   learned   spec -> {amount, until}
 --   cooldown  {until, reason}    throttle  {share, at}
 
-local ROLLING, CALENDAR, REFILLING, RUN, LEASE = 1, 2, 3, 4, 5
-local REQUESTS, TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, USD, CONCURRENT = 1, 2, 3, 4, 5, 6
 local NEVER = 1e300
 local SLACK = 60 -- seconds that a key outlives what it holds
 
@@ -144,7 +142,7 @@ local function slots_key(book, limit) return book.key .. '|' .. limit.spec end
 
 -- What still counts, as {expires, amount}; forgets the rest.
 local function slots(book, limit, now)
-  local key = slots_key(book, limit)
+  local key, count = slots_key(book, limit), count_of(book, limit)
   local raw, live = redis.call('HGETALL', key), {}
   for i = 1, #raw, 2 do
     local expires = tonumber(raw[i])
@@ -152,6 +150,7 @@ local function slots(book, limit, now)
       live[#live + 1] = {expires, tonumber(raw[i + 1])}
     else
       redis.call('HDEL', key, raw[i])
+      count[4], book.changed = 0, true
     end
   end
   return live
@@ -187,13 +186,14 @@ local function add(book, limit, amount, expires, change, now)
   local key, field = slots_key(book, limit), exact('%.17g', expires)
   if redis.call('HINCRBY', key, field, exact('%.0f', change)) == 0 then
     redis.call('HDEL', key, field)
+    count[4] = 0 -- the last field takes the key along, and with it how long it is kept
   end
   count[1] = count[1] + change
   count[2] = math.min(count[2], expires)
   count[3] = math.max(count[3], expires)
-  if expires > count[4] then
+  if change > 0 and count[3] > count[4] then
     -- Kept for longer than needed, so that not every step must say it again.
-    count[4] = expires + limit.seconds / 2
+    count[4] = count[3] + math.max(limit.seconds / 2, SLACK)
     redis.call('PEXPIRE', key, lifetime(count[4], now))
   end
   book.changed = true
