@@ -368,7 +368,7 @@ async def test_gemini_refusal_names_every_quota_and_advises_wrongly() -> None:
     answer = await refused("gemini", *limits)
 
     error = answer.json()["error"]
-    failure, retry = error["details"]
+    _, failure, retry = error["details"]
     assert (answer.status_code, error["status"]) == (429, "RESOURCE_EXHAUSTED")
     assert [v["quotaId"] for v in failure["violations"]] == [
         "GenerateRequestsPerDayPerProjectPerModel-FreeTier",

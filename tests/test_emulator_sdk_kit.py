@@ -4,11 +4,14 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import anthropic
 import openai
+from google import genai
+from google.genai import errors as google_errors
+from google.genai import types as google
 
 KEY = "sk-emulated"
 MODEL = "m-1"
@@ -229,3 +232,86 @@ class Anthropic:
         except anthropic.APIStatusError as exc:
             status = exc.response.status_code
             raise Failed(status, exc.body, exc.response.headers) from exc
+
+
+class Gemini:
+    """The google-genai client."""
+
+    def __init__(self, root: str) -> None:
+        options = google.HttpOptions(base_url=f"{root}/gemini")
+        self._client = genai.Client(api_key=KEY, http_options=options)
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
+        contents: list[Any] = [PROMPT]
+        if image is not None:
+            contents.append(google.Part.from_bytes(data=image, mime_type="image/png"))
+        config = google.GenerateContentConfig()
+        if schema:
+            config.response_mime_type = "application/json"
+            config.response_json_schema = SCHEMA
+        return self._create(contents, config)[0]
+
+    def converse(self) -> tuple[Said, Said]:
+        user = google.UserContent(PROMPT)
+        first, response = self._create([user], self._tools())
+        model = response.candidates[0].content
+        result = google.Part.from_function_response(
+            name=NOTE, response={"result": "done"}
+        )
+        contents = [user, model, google.UserContent([result])]
+        return first, self._create(contents, self._tools())[0]
+
+    def stream(self, *, tools: bool = False) -> Said:
+        said, pieces = Said(), 0
+        text, calls = "", []
+        with self._understood():
+            chunks = self._client.models.generate_content_stream(
+                model=MODEL, contents=PROMPT, config=self._tools() if tools else None
+            )
+            for chunk in chunks:
+                said = self._said(chunk)
+                text += said.text
+                calls += said.calls
+                pieces += bool(said.text)
+        return replace(said, text=text, calls=calls, pieces=pieces)
+
+    def _tools(self) -> google.GenerateContentConfig:
+        declared = google.FunctionDeclaration(
+            name=NOTE, description="Write.", parameters_json_schema=PARAMETERS
+        )
+        tool = google.Tool(function_declarations=[declared])
+        return google.GenerateContentConfig(tools=[tool])
+
+    def _create(
+        self, contents: Any, config: google.GenerateContentConfig
+    ) -> tuple[Said, Any]:
+        with self._understood():
+            response = self._client.models.generate_content(
+                model=MODEL, contents=contents, config=config
+            )
+        return self._said(response), response
+
+    def _said(self, response: google.GenerateContentResponse) -> Said:
+        [candidate] = response.candidates or ()
+        parts = (candidate.content.parts if candidate.content else None) or ()
+        usage, raw = response.usage_metadata, response.sdk_http_response
+        found = [part.function_call for part in parts if part.function_call]
+        return Said(
+            text="".join(part.text or "" for part in parts),
+            calls=[(call.name or "", call.args or {}) for call in found],
+            finish=candidate.finish_reason and candidate.finish_reason.value,
+            usage=(
+                (usage.prompt_token_count or 0, usage.candidates_token_count or 0)
+                if usage
+                else (0, 0)
+            ),
+            headers=(raw.headers if raw else None) or {},
+        )
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except google_errors.APIError as exc:
+            response: Any = exc.response
+            raise Failed(response.status_code, exc.details, response.headers) from exc

@@ -9,29 +9,33 @@ import httpx
 import pytest
 
 from test_emulator_kit import make_settings, picture, served
-from test_emulator_sdk_kit import NOTE, Anthropic, Client, Failed, OpenAI
+from test_emulator_sdk_kit import NOTE, Anthropic, Client, Failed, Gemini, OpenAI
 
 CLIENTS: dict[str, Callable[[str], Client]] = {
     "openai": OpenAI,
     "anthropic": Anthropic,
+    "gemini": Gemini,
 }
 # What each provider says: the word for the end of a text and for that of a tool call,
 # a header with every answer, the words and the headers of its 429, and its overload.
-ENDS = {"anthropic": ("end_turn", "tool_use")}
+ENDS = {"anthropic": ("end_turn", "tool_use"), "gemini": ("STOP", "STOP")}
 HEADERS = {
     "openai": {"x-ratelimit-remaining-requests": "3"},
     "anthropic": {
         "anthropic-ratelimit-requests-remaining": "3",
         "anthropic-ratelimit-requests-reset": "2023-11-14T22:14:20Z",
     },
+    "gemini": {"x-ratelimit-remaining-requests": None},
 }
 REFUSED = {
     "openai": ("requests per min (RPM): Limit 4, Used 4", {"retry-after": "60"}),
     "anthropic": ("rate limit of 4 requests per minute", {"retry-after": "60"}),
+    "gemini": ('"retryDelay": "60s"', {"retry-after": None}),
 }
 FULL = {
     "openai": (503, "server_is_overloaded"),
     "anthropic": (529, "overloaded_error"),
+    "gemini": (503, "The model is overloaded."),
 }
 SEEING = [name for name in CLIENTS if name not in ("groq", "deepseek")]
 PNG = base64.b64decode(picture("PNG", (30, 20)).partition(",")[2])

@@ -15,6 +15,7 @@ from crew.emulator.control import PREFIX, control_routes, is_loopback
 from crew.emulator.doors import Doors
 from crew.emulator.faults import Order
 from crew.emulator.protocols.anthropic import Messages
+from crew.emulator.protocols.gemini import GenerateContent
 from crew.emulator.protocols.openai import ChatCompletions
 from crew.emulator.protocols.wire import Wire
 from crew.emulator.state import State
@@ -28,6 +29,8 @@ _DOORS: tuple[tuple[str, Wire], ...] = (
     ("/beta/chat/completions", _CHAT),  # DeepSeek, as litellm calls it
     ("/chat/completions", _CHAT),  # DeepSeek
     ("/v1/messages", Messages()),
+    ("/v1/models/{model:path}:{method}", GenerateContent()),
+    ("/v1beta/models/{model:path}:{method}", GenerateContent()),
 )
 """The paths below a provider's own, as on its real host."""
 

@@ -11,9 +11,10 @@ from crew.emulator.state import State
 def catalogue_routes(state: State) -> list[Route]:
     """The routes that list models."""
     catalogue = _Catalogue(state)
+    chat = ("/v1", "/api/v1", "/openai/v1", "/beta", "")
     return [
-        Route(f"/{{provider}}{base}/models", catalogue.models)
-        for base in ("/v1", "/api/v1", "/openai/v1", "/beta", "")
+        *(Route(f"/{{provider}}{base}/models", catalogue.models) for base in chat),
+        Route("/{provider}/v1beta/models", catalogue.gemini),
     ]
 
 
@@ -30,3 +31,13 @@ class _Catalogue:
         names = self._state.models(provider)
         data = [{"id": name, "object": "model"} for name in names]
         return JSONResponse({"object": "list", "data": data})
+
+    async def gemini(self, request: Request) -> Response:
+        """The same as Google lists them."""
+        names = self._state.models(request.path_params["provider"])
+        methods = ["generateContent"]
+        models = [
+            {"name": f"models/{name}", "supportedGenerationMethods": methods}
+            for name in names
+        ]
+        return JSONResponse({"models": models})

@@ -110,6 +110,15 @@ def _anthropic(deployment: Deployment, breaches: Sequence[Breach], now: float) -
     return Reply(status=429, body={"type": "error", "error": error})
 
 
+_HELP = {
+    "@type": "type.googleapis.com/google.rpc.Help",
+    "links": [
+        {
+            "description": "Learn more about Gemini API quotas",
+            "url": "https://ai.google.dev/gemini-api/docs/rate-limits",
+        }
+    ],
+}
 _SHORT_DELAY = 47.0
 """Gemini advises a short delay even when the day is exhausted."""
 
@@ -119,13 +128,18 @@ def _gemini(deployment: Deployment, breaches: Sequence[Breach], now: float) -> R
     plan = "Paid" if deployment.provider.plan not in (None, "free") else "Free"
     violations = [_violation(breach, model, plan) for breach in breaches]
     wait = breaches[0].wait
-    misled = breaches[0].limit.unit in ("day", "month")
-    delay = min(wait, _SHORT_DELAY) if wait is not None and misled else wait
+    if breaches[0].limit.amount == 0:
+        delay: float | None = _SHORT_DELAY  # it will never pass, and yet
+    elif wait is not None and breaches[0].limit.unit in ("day", "month"):
+        delay = min(wait, _SHORT_DELAY)
+    else:
+        delay = wait
     details: list[dict[str, Any]] = [
+        _HELP,
         {
             "@type": "type.googleapis.com/google.rpc.QuotaFailure",
             "violations": violations,
-        }
+        },
     ]
     advice = ""
     if delay is not None:
