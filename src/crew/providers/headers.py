@@ -61,27 +61,32 @@ def _anthropic(headers: Headers, now: float | None) -> tuple[Told, ...]:
     return _those(found)
 
 
-def _openai(headers: Headers, now: float | None) -> tuple[Told, ...]:
-    found = []
-    for name, metric in _OPENAI_NAMES:
-        told = _one(headers, _x_ratelimit(name), metric, "minute", now)
-        found.append(_by_pace(told))
-        for unit in _UNITS:  # Cerebras, SambaNova: the window is in the name
-            names = _x_ratelimit(f"{name}-{unit}")
-            found.append(_one(headers, names, metric, unit, now))
-    return _those(found)
-
-
-_OPENAI_NAMES = (
-    ("requests", Metric.REQUESTS),
-    ("tokens", Metric.TOKENS),
-    ("project-tokens", Metric.TOKENS),
-)
-
-
 def _x_ratelimit(name: str) -> tuple[str, str, str]:
     start = "x-ratelimit"
     return f"{start}-limit-{name}", f"{start}-remaining-{name}", f"{start}-reset-{name}"
+
+
+_REQUESTS, _TOKENS = _x_ratelimit("requests"), _x_ratelimit("tokens")
+_OPENAI = (
+    (_REQUESTS, Metric.REQUESTS, "minute"),
+    (_TOKENS, Metric.TOKENS, "minute"),
+    (_x_ratelimit("project-tokens"), Metric.TOKENS, "minute"),
+    # Cerebras, SambaNova: the window is in the name.
+    *(
+        (_x_ratelimit(f"{metric}-{unit}"), metric, unit)
+        for metric in (Metric.REQUESTS, Metric.TOKENS)
+        for unit in _UNITS
+    ),
+)
+
+
+def _openai(headers: Headers, now: float | None) -> tuple[Told, ...]:
+    return _those(
+        [
+            _by_pace(_one(headers, names, metric, unit, now))
+            for names, metric, unit in _OPENAI
+        ]
+    )
 
 
 def _by_pace(told: Told | None) -> Told | None:
@@ -90,7 +95,7 @@ def _by_pace(told: Told | None) -> Told | None:
     A bucket that refills tells how fast it does: what is missing, and when it is
     back. OpenAI's small accounts have a limit per day under the same name.
     """
-    if told is None or told.metric is not Metric.REQUESTS:
+    if told is None or told.metric is not Metric.REQUESTS or told.unit != "minute":
         return told
     if told.amount is None or told.remaining is None or told.resets_in is None:
         return told
@@ -103,8 +108,8 @@ def _by_pace(told: Told | None) -> Told | None:
 def _groq(headers: Headers, now: float | None) -> tuple[Told, ...]:
     return _those(
         [
-            _one(headers, _x_ratelimit("requests"), Metric.REQUESTS, "day", now),
-            _one(headers, _x_ratelimit("tokens"), Metric.TOKENS, "minute", now),
+            _one(headers, _REQUESTS, Metric.REQUESTS, "day", now),
+            _one(headers, _TOKENS, Metric.TOKENS, "minute", now),
         ]
     )
 
@@ -116,7 +121,11 @@ def _together(headers: Headers, now: float | None) -> tuple[Told, ...]:
         ("x-tokenlimit", Metric.TOKENS),
     ):
         for end in ("", "-dynamic"):
-            names = tuple(f"{start}-{x}{end}" for x in ("limit", "remaining", "reset"))
+            names = (
+                f"{start}-limit{end}",
+                f"{start}-remaining{end}",
+                f"{start}-reset{end}",
+            )
             found.append(_one(headers, names, metric, "second", now))
     return _those(found)
 
@@ -167,16 +176,17 @@ _READERS: Mapping[str, _Reader] = {
 
 def _one(
     headers: Headers,
-    names: tuple[str, ...],
+    names: tuple[str, str, str],
     metric: Metric,
     unit: str,
     now: float | None,
     *,
     slack: int = 0,
 ) -> Told | None:
-    limit, remaining, reset = (headers.get(name) for name in names)
+    limit, remaining = headers.get(names[0]), headers.get(names[1])
     if limit is None and remaining is None:
         return None
+    reset = headers.get(names[2])
     amount = _count(limit)
     told = Told(
         metric=metric,

@@ -34,14 +34,14 @@ def masked(body: Body) -> str:
     # What is in braces or behind `input:` may be the request.
     kept["message"] = _ECHO.split(message, maxsplit=1)[0]
     found = {name: _clean(text) for name, text in kept.items() if text}
-    return json.dumps(found, ensure_ascii=False)[:_LONGEST] if any(found) else ""
+    return json.dumps(found, ensure_ascii=False)[:_LONGEST] if found else ""
 
 
 def _clean(text: str) -> str:
-    """The text's beginning, masked before it is cut: half a key is a key too."""
-    text = _KEY.sub(MASK, text[: 4 * _LONGEST_TEXT])
-    text = _QUOTED.sub(_quotation, text)
-    return _RUN.sub(_run, text)[:_LONGEST_TEXT]
+    """The text's beginning up to the end of a word (half a key is a key too)."""
+    if len(text) > _LONGEST_TEXT:
+        text = text[:_LONGEST_TEXT].rpartition(" ")[0] or MASK
+    return _QUOTED.sub(_quotation, _RUN.sub(_run, _KEY.sub(MASK, text)))
 
 
 def _quotation(match: re.Match[str]) -> str:

@@ -133,7 +133,7 @@ _BUCKET = re.compile(
     rf"\b(input tokens|output tokens|tokens|requests) per {_UNIT}\b[^L\n]{{0,60}}"
     rf"Limit{_AMOUNT}(?:,? ?Used{_AMOUNT})?(?:,? ?Requested{_AMOUNT})?"
 )
-_WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ({GO_DURATION})")
+_WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ({GO_DURATION})(?!\w)")
 _WAIT_IN_WORDS = re.compile(
     r"(?:try again|retry) (?:in|after) (\d{1,9}(?:\.\d{1,9})?) (second|minute|hour)"
 )

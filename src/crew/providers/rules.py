@@ -1,0 +1,182 @@
+"""Which class of our error tree a failure is: by its status and the provider's words.
+
+The first rule that matches decides, else the status alone. Sources: the providers'
+documentation and captured bodies, as of 2026-11.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from crew.errors import (
+    BadAnswer,
+    BadKey,
+    BadRequest,
+    ContentRefused,
+    ContextTooLong,
+    ModelGone,
+    OutOfMoney,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+)
+from crew.providers.bodies import Body
+
+Kind = type[ProviderError]
+"""A class of the error tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A failure with one of these statuses is of this kind if one of the words is in
+    it."""
+
+    kind: Kind
+    statuses: frozenset[int]
+    words: tuple[str, ...]
+
+
+def _rule(kind: Kind, statuses: set[int], *words: str) -> _Rule:
+    return _Rule(kind, frozenset(statuses), words)
+
+
+_REFUSED = {400, 403, 413, 422}
+_RULES = (
+    _rule(
+        ContextTooLong,
+        {400, 413, 422},
+        "context_length_exceeded",
+        "maximum context length",
+        "prompt is too long",
+        "exceed context limit",
+        "input token count",
+        "token_limit_exceeded",
+        "exceeds the context length",
+        "exceeds the available context",
+        "`inputs` tokens + `max_new_tokens`",
+    ),
+    _rule(
+        ContentRefused,
+        _REFUSED,
+        "content_policy",
+        "content policy",
+        "content_filter",
+        "content filtering policy",
+        "safety system",
+        "usage policy",
+        "content exists risk",
+        "requires moderation",
+        "prohibited_content",
+    ),
+    # OpenRouter: the account has money, other calls under way hold it.
+    _rule(RateLimited, {402}, "openrouter_in_flight_budget"),
+    _rule(
+        OutOfMoney,
+        {400, 401, 402, 403, 429},
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "credit balance is too low",
+        "spend_limit",
+        "usage_limit_exceeded",
+        "specified api usage limits",
+        "insufficient balance",
+        "insufficient credits",
+        "key limit exceeded",
+        "openrouter_credits",
+        "openrouter_key_limit",
+        "requires more credits",
+        "billing_error",
+        "spending cap",
+        "credits are depleted",
+    ),
+    _rule(
+        BadKey,
+        {400, 401, 403},
+        "api_key_invalid",
+        "api key not valid",
+        "api key expired",
+        "invalid_api_key",
+        "incorrect api key",
+        "invalid api key",
+        "invalid x-api-key",
+        "authentication_error",
+        "authentication fails",
+        "no auth credentials",
+        "permission_error",
+        "failed_precondition",  # Gemini: not in this country, or without billing
+    ),
+    _rule(
+        ModelGone,
+        {400, 403, 404, 410, 422},
+        "model_not_found",
+        "model_decommissioned",
+        "has been decommissioned",
+        "model_not_available",
+        "model_permission_blocked",
+        "not a valid model id",
+        "model not exist",
+        "invalid_model",
+        "invalid model:",
+        "unable to access model",
+        "unable to access non-serverless model",
+        "is not found for api version",
+        "no endpoints found",
+        "not_found_error",
+        "not found, try pulling",
+    ),
+    # Nobody's limit but the provider's own: to slow down would not help.
+    _rule(
+        Overloaded,
+        {429, 498},
+        "capacity exceeded",
+        "capacity_exceeded",
+        "provider returned error",
+        "rate-limited upstream",
+        "overloaded",
+    ),
+    # Groq says 413 where OpenAI says 429: larger than the limit, not than the window.
+    _rule(RateLimited, {413}, "rate_limit_exceeded"),
+    _rule(
+        RateLimited,
+        {429},
+        "rate_limit",
+        "rate limit",
+        "rate_limited",
+        "resource_exhausted",
+        "dynamic_request_limited",
+        "dynamic_token_limited",
+        "slow_down",
+    ),
+    _rule(Overloaded, {500, 502, 503, 529}, "overloaded", "unavailable", "api_error"),
+)
+_BY_STATUS: Mapping[int, Kind] = {
+    400: BadRequest,
+    401: BadKey,
+    402: OutOfMoney,
+    403: BadKey,
+    404: ModelGone,
+    408: TimedOut,
+    409: BadRequest,
+    413: BadRequest,
+    422: BadRequest,
+    429: RateLimited,
+    498: Overloaded,
+}
+
+
+def known_kind(status: int, said: Body) -> Kind | None:
+    """The class, if a rule knows the failure."""
+    words = said.words
+    for rule in _RULES:
+        if status in rule.statuses and any(word in words for word in rule.words):
+            return rule.kind
+    return None
+
+
+def kind_by_status(status: int) -> Kind:
+    """The class of a failure that no rule knows."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if 400 <= status < 500:
+        return BadRequest
+    return Overloaded if status >= 500 else BadAnswer
