@@ -1,0 +1,190 @@
+"""What happens to the SQLite store's file: old, newer, damaged, locked, full, big."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crew.clock import ManualClock, SystemClock
+from crew.errors import StoreUnavailable
+from crew.quota.limits import Refusal
+from crew.quota.sqlite import MIGRATIONS, SQLiteStore
+from crew.quota.store import Reservation
+from test_stores import ONE, held, pool, reserve
+
+
+def test_a_file_of_the_first_format_is_carried_over(tmp_path: Path) -> None:
+    path, clock = tmp_path / "quota.db", ManualClock()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(MIGRATIONS[0])
+        db.execute("INSERT INTO quota_limit VALUES (1, 'provider:x', '9 requests/day')")
+        db.execute("INSERT INTO charge VALUES (1, ?, 4)", (clock.now() + 500,))
+        db.execute(
+            "INSERT INTO cooldown VALUES ('provider:x', ?, 'RateLimited')",
+            (clock.now() + 30,),
+        )
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+
+    store = SQLiteStore(path, clock)
+    (state,) = store.snapshot([pool("9 requests/day")])
+
+    assert (state.limits[0].used, state.cooldown_reason) == (4, "RateLimited")
+    assert state.cooldown_until == clock.now() + 30
+    store.close()
+
+
+def test_a_file_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "quota.db"
+    SQLiteStore(path, SystemClock()).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(StoreUnavailable, match=r"newer version .*format 99"):
+        SQLiteStore(path, SystemClock())
+    assert [entry.name for entry in tmp_path.glob("*damaged*")] == []
+
+
+def test_a_file_that_another_process_holds_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "quota.db"
+    store = SQLiteStore(path, SystemClock(), busy_seconds=0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(StoreUnavailable, match="another process holds it"):
+            reserve(store, pool("9 requests/day"))
+
+        holder.execute("ROLLBACK")
+    assert isinstance(reserve(store, pool("9 requests/day")), Reservation)
+    store.close()
+
+
+def test_a_file_that_is_damaged_while_in_use_is_kept_aside_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path, p = tmp_path / "quota.db", pool("9 requests/day")
+    store = SQLiteStore(path, SystemClock())
+    reserve(store, p)
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[:100] = b"\0" * 100
+    path.write_bytes(content)
+
+    with pytest.raises(StoreUnavailable, match="kept aside as"):
+        SQLiteStore(path, SystemClock())
+
+    assert (tmp_path / "quota.db.damaged-1").read_bytes() == bytes(content)
+    store = SQLiteStore(path, SystemClock())
+    assert held(store, p) == [(0, 0)]
+    store.close()
+
+
+_ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from crew.clock import SystemClock
+from crew.errors import StoreUnavailable
+from crew.quota.limits import Pool, Usage, parse_limit
+from crew.quota.sqlite import SQLiteStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = SQLiteStore(Path(sys.argv[1]), SystemClock())
+pool = Pool(name="p", limits=(parse_limit("1M requests/day"),))
+store.reserve([pool], Usage(), lease_seconds=60)
+size = Path(sys.argv[1] + "-wal").stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+try:
+    store.reserve([pool], Usage(), lease_seconds=60)
+except StoreUnavailable as exc:
+    print(exc)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size * 100, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "quota.db"
+
+    told = subprocess.run(
+        [sys.executable, "-c", _ON_A_FULL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert "disk" in told
+    assert "nothing was changed" in told
+    store = SQLiteStore(path, SystemClock())
+    assert held(store, pool("1M requests/day", name="p")) == [(0, 1)]
+    store.close()
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file, not a directory")
+
+    with pytest.raises(StoreUnavailable, match="state"):
+        SQLiteStore(tmp_path / "state" / "quota.db", SystemClock())
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from crew.clock import SystemClock
+from crew.quota.limits import Pool, Usage, parse_limit
+from crew.quota.sqlite import SQLiteStore
+store = SQLiteStore(Path(sys.argv[1]), SystemClock())
+texts = ("9 requests/day", "1 concurrent")
+pool = Pool(name="p", limits=tuple(parse_limit(text) for text in texts))
+store.reserve([pool], Usage(), lease_seconds=float(sys.argv[2]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_loses_no_count_and_holds_a_place_no_longer_than_its_lease(
+    tmp_path: Path,
+) -> None:
+    path, p = tmp_path / "quota.db", pool("9 requests/day", "1 concurrent", name="p")
+    for lease_seconds in ("500", "0"):
+        done = subprocess.run(
+            [sys.executable, "-c", _KILLED, str(path), lease_seconds], check=False
+        )
+        assert done.returncode == -signal.SIGKILL
+
+    clock = ManualClock(time=SystemClock().now())
+    store = SQLiteStore(path, clock)
+    before = reserve(store, p)
+    clock.advance(501)
+    after = reserve(store, p)
+
+    # The second one was refused: the first still held the only place.
+    assert isinstance(before, Refusal)
+    assert isinstance(after, Reservation)
+    assert held(store, p) == [(1, 1), (0, 1)]
+    store.close()
+
+
+def test_the_file_does_not_grow_with_the_number_of_calls(tmp_path: Path) -> None:
+    clock = ManualClock()
+    path, p = tmp_path / "quota.db", pool("1M requests/minute", "9M tokens/day")
+    store = SQLiteStore(path, clock)
+    sizes = []
+    for _ in range(4):
+        for _ in range(700):
+            got = reserve(store, p)
+            assert isinstance(got, Reservation)
+            store.settle(got, ONE)
+            clock.advance(400)
+        sizes.append(
+            path.stat().st_size + path.with_name("quota.db-wal").stat().st_size
+        )
+    store.close()
+
+    with closing(sqlite3.connect(path)) as db:
+        rows = [
+            db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for table in ("charge", "lease", "quota_limit")
+        ]
+    assert max(sizes[1:]) <= sizes[1] + 8192
+    assert rows[0] < 300
+    assert rows[1:] == [0, 2]
