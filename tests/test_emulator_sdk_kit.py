@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import anthropic
+import ollama
 import openai
 from google import genai
 from google.genai import errors as google_errors
@@ -315,3 +316,63 @@ class Gemini:
         except google_errors.APIError as exc:
             response: Any = exc.response
             raise Failed(response.status_code, exc.details, response.headers) from exc
+
+
+class Ollama:
+    """The Ollama client. It keeps the headers to itself."""
+
+    def __init__(self, root: str) -> None:
+        self._client = ollama.Client(host=f"{root}/ollama")
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
+        message: dict[str, Any] = {"role": "user", "content": PROMPT}
+        if image is not None:
+            message["images"] = [image]
+        return self._create([message], format=SCHEMA if schema else None)[0]
+
+    def converse(self) -> tuple[Said, Said]:
+        messages: list[Any] = [{"role": "user", "content": PROMPT}]
+        first, message = self._create(messages, tools=[self._tool()])
+        messages += [message, {"role": "tool", "tool_name": NOTE, "content": "done"}]
+        return first, self._create(messages, tools=[self._tool()])[0]
+
+    def stream(self, *, tools: bool = False) -> Said:
+        text, calls, pieces, last = "", [], 0, None
+        with self._understood():
+            chunks = self._client.chat(
+                model=MODEL,
+                messages=[{"role": "user", "content": PROMPT}],
+                tools=[self._tool()] if tools else None,
+                stream=True,
+            )
+            for last in chunks:
+                text += last.message.content or ""
+                pieces += bool(last.message.content)
+                calls += self._said(last).calls
+        assert last is not None
+        return replace(self._said(last), text=text, calls=calls, pieces=pieces)
+
+    def _tool(self) -> Any:
+        function = {"name": NOTE, "description": "Write.", "parameters": PARAMETERS}
+        return {"type": "function", "function": function}
+
+    def _create(self, messages: list[Any], **more: Any) -> tuple[Said, Any]:
+        with self._understood():
+            response = self._client.chat(model=MODEL, messages=messages, **more)
+        return self._said(response), response.message
+
+    def _said(self, response: ollama.ChatResponse) -> Said:
+        called = [call.function for call in response.message.tool_calls or ()]
+        return Said(
+            text=response.message.content or "",
+            calls=[(function.name, function.arguments) for function in called],
+            finish=response.done_reason,
+            usage=(response.prompt_eval_count or 0, response.eval_count or 0),
+        )
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except ollama.ResponseError as exc:
+            raise Failed(exc.status_code, exc.error, {}) from exc

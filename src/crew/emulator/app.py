@@ -16,6 +16,7 @@ from crew.emulator.doors import Doors
 from crew.emulator.faults import Order
 from crew.emulator.protocols.anthropic import Messages
 from crew.emulator.protocols.gemini import GenerateContent
+from crew.emulator.protocols.ollama import Chat
 from crew.emulator.protocols.openai import ChatCompletions
 from crew.emulator.protocols.wire import Wire
 from crew.emulator.state import State
@@ -31,6 +32,7 @@ _DOORS: tuple[tuple[str, Wire], ...] = (
     ("/v1/messages", Messages()),
     ("/v1/models/{model:path}:{method}", GenerateContent()),
     ("/v1beta/models/{model:path}:{method}", GenerateContent()),
+    ("/api/chat", Chat()),
 )
 """The paths below a provider's own, as on its real host."""
 

@@ -6,6 +6,7 @@ A family is a provider's way of speaking; who is not listed speaks as OpenAI doe
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from crew.emulator.capacity import out_of_capacity
 from crew.emulator.enforcement import Breach
 from crew.emulator.envelopes import Reply, failure, openai_error
 from crew.emulator.headers import Headers, go_duration
@@ -24,7 +25,8 @@ def upstream_id(deployment: Deployment) -> str:
 def family_of(deployment: Deployment) -> str:
     """How the deployment's provider speaks: by its name, else by litellm's prefix."""
     name = deployment.provider.name
-    return name if name in _REFUSALS else deployment.model.partition("/")[0]
+    prefix = deployment.model.partition("/")[0]
+    return name if name in _REFUSALS else prefix.removesuffix("_chat")
 
 
 def _retry_after(breach: Breach) -> Headers:
@@ -234,6 +236,12 @@ def _deepseek(deployment: Deployment, breaches: Sequence[Breach], now: float) ->
     return failure("deepseek", 429, "rate_limit_exceeded", message)
 
 
+def _ollama(deployment: Deployment, breaches: Sequence[Breach], now: float) -> Reply:
+    if breaches[0].limit.kind is Kind.LEASE:
+        return out_of_capacity("ollama", upstream_id(deployment))
+    return _openai(deployment, breaches, now)
+
+
 _REFUSALS: Mapping[str, Callable[[Deployment, Sequence[Breach], float], Reply]] = {
     "openai": _openai,
     "groq": _groq,
@@ -243,6 +251,7 @@ _REFUSALS: Mapping[str, Callable[[Deployment, Sequence[Breach], float], Reply]] 
     "together_ai": _together,
     "mistral": _mistral,
     "deepseek": _deepseek,
+    "ollama": _ollama,
 }
 
 
