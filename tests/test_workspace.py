@@ -299,6 +299,8 @@ BROKEN_PATTERNS = [
     "a{999999999999}",
     r"\w{4000000000}",
     "(?x)(?:a{60 000}){6#\n0000}",
+    "(?:a{1000})(?#note){1000}",
+    "(?:" + "(a)" * 300 + "){1000}",
     "(?R)",
     "(?P<n>a(?&n))",
     "(?P<n>a(?P>n))",
@@ -320,10 +322,17 @@ def test_a_pattern_that_cannot_be_searched_for_is_refused_at_once(
     assert len(str(raised.value)) < 2_000
 
 
-@pytest.mark.parametrize("pattern", ["\ud800", "\0", "", r"\d{4}-\d{2}", "a{1,3}"])
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["\ud800", "\0", r"\d{4}-\d{2}", ".{0,200}x.{0,200}y.{0,200}", UUID]
+)
 def test_an_odd_pattern_may_simply_find_nothing(
     workspace: Workspace, pattern: str
 ) -> None:
+    workspace.write("a.txt", "aaa\n")
+
     assert workspace.search(pattern) == []
 
 

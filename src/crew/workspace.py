@@ -6,7 +6,6 @@ Paths come from models and count as hostile: nothing leads out, and nothing touc
 
 import errno
 import json
-import math
 import os
 import secrets
 import shutil
@@ -35,13 +34,14 @@ SEARCH_SECONDS = 5.0
 PATTERN_CHARACTERS = 1_000
 _PATH_CHARACTERS = 1_000
 _NAME_BYTES = 255
-# `regex` writes counted repeats out: a{1000}{1000} in groups takes 270 MB to compile.
-_COUNTED = 100_000
-_COUNT = regex.compile(r"\{([0-9]*),?([0-9]*)\}")
+# `regex` writes out what must repeat, at up to 600 bytes for one character of the
+# pattern: (?:a{1000}){1000} takes 270 MB to compile.
+_WRITTEN_OUT = 100_000
+_COUNT = regex.compile(r"(\)?)\{([0-9]+)(?:,[0-9]*)?\}")
 # Recursion fills half a gigabyte a second until the time is up.
 _RECURSION = regex.compile(r"\(\?(?:R|&|P>|[+-]?[0-9])")
-# A pattern in verbose mode may hide both behind spaces and comments.
-_VERBOSE = regex.compile(r"\s|#[^\n]*")
+# Comments, and the spaces of a verbose pattern, may part what belongs together.
+_COMMENT = regex.compile(r"\(\?#[^)]*\)|\s|#[^\n]*")
 # What some file systems leave out of names, so that `.g<joiner>it` is `.git`.
 _IGNORED = regex.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -471,14 +471,10 @@ def _replace(where: int, name: str, raw: bytes) -> None:
 def _compiled(pattern: str) -> "regex.Pattern[str]":
     if len(pattern) > PATTERN_CHARACTERS:
         raise WorkspaceError(f"a pattern has at most {PATTERN_CHARACTERS} characters")
-    for plain in (pattern, _VERBOSE.sub("", pattern)):
+    for plain in (pattern, _COMMENT.sub("", pattern)):
         if _RECURSION.search(plain):
             raise WorkspaceError("a pattern cannot call itself")
-        counts = (
-            max(1, int(least or 0), int(most or 0))
-            for least, most in _COUNT.findall(plain)
-        )
-        if math.prod(counts) > _COUNTED:
+        if _written_out(plain) > _WRITTEN_OUT:
             raise WorkspaceError("the counts of that pattern multiply to too much")
     try:
         return regex.compile(pattern)
@@ -487,6 +483,18 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
         # OverflowError, RuntimeError("invalid RE code"), ...
         what = str(exc) if isinstance(exc, regex.error) else "it is too complicated"
         raise WorkspaceError(f"{pattern!r} is no regular expression: {what}") from None
+
+
+def _written_out(pattern: str) -> int:
+    """About how long a pattern is without counts, at most: the counts of groups
+    multiply, those of single characters cannot."""
+    size, longest = len(pattern), 1
+    for group, count in _COUNT.findall(pattern):
+        if group:
+            size *= max(1, int(count))
+        else:
+            longest = max(longest, int(count))
+    return size * longest
 
 
 def _matches(wanted: "regex.Pattern[str]", line: str, seconds: float) -> bool:
