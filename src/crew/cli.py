@@ -7,18 +7,21 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
-from crew.journal import Journal, RunRecord
+from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
 from crew.model_map import lookup
 from crew.quota.guard import QuotaGuard
@@ -157,14 +160,49 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     settings, inputs = _checked(options)
+    run = options.resume or new_run_id(SystemClock())
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
         lifecycle = _lifecycle(settings)
         if inputs is None:
-            outcome = lifecycle.resumed(settings, options.resume, listener=_tell)
+            work = partial(lifecycle.resumed, settings, run)
         else:
-            outcome = lifecycle.execute(settings, inputs, listener=_tell)
+            work = partial(lifecycle.execute, settings, inputs, run_id=run)
+        try:
+            outcome = _in_a_thread(partial(work, listener=_tell))
+        except KeyboardInterrupt:
+            outcome = None
+    if outcome is None:
+        _leave(settings, run, options)
     return _show(outcome, options)
+
+
+def _in_a_thread(work: Callable[[], "Outcome"]) -> "Outcome":
+    """Work where Ctrl-C does not reach: CrewAI would let it wait for the model's
+    answer, which takes minutes."""
+    outcome: Future[Outcome] = Future()
+
+    def target() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as exc:  # it goes on in the thread that waits
+            outcome.set_exception(exc)
+
+    Thread(target=target, daemon=True).start()
+    return outcome.result()
+
+
+def _leave(settings: Settings, run: str, options: argparse.Namespace) -> NoReturn:
+    """End at once, as if killed: a killed run loses nothing, and can be resumed."""
+    print("crew: interrupted", file=sys.stderr)
+    with Journal.open(settings.state_dir / "journal.db", SystemClock()) as journal:
+        if record := journal.run(run):
+            print(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
+            if options.json:
+                print(_document(journal, replace(record, status="interrupted")))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
 
 
 def _lifecycle(settings: Settings) -> ModuleType:
@@ -258,9 +296,7 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
         return DONE
     print(f"crew: {outcome.error}", file=sys.stderr)
     print(f"crew: go on with: {_resuming(outcome.run_id, options)}", file=sys.stderr)
-    if isinstance(outcome.error, QuotaExceeded):
-        return CLOSED
-    return INTERRUPTED if str(outcome.error) == "interrupted" else FAILED
+    return CLOSED if isinstance(outcome.error, QuotaExceeded) else FAILED
 
 
 def _resuming(run: str, options: argparse.Namespace) -> str:

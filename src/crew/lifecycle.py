@@ -55,14 +55,16 @@ def execute(
     settings: Settings,
     inputs: Inputs,
     *,
+    run_id: str | None = None,
     output: Path = OUTPUT,
     listener: Listener = lambda line: None,
 ) -> Outcome:
-    """Run the crew on checked inputs. What ends a run early is in the outcome.
+    """Run the crew on checked inputs, under a new id or the one given. What ends a
+    run early is in the outcome.
 
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
-    run_id = new_run_id(SystemClock())
+    run_id = run_id or new_run_id(SystemClock())
     directory = output / run_id
     rehearsal = needed(settings)
     workspace = Workspace.prepare(directory / "workspace", run_id, inputs)
@@ -216,7 +218,9 @@ def _kick_off(
     except CrewError as exc:
         error = exc
     except KeyboardInterrupt:
-        error = RunFailed("interrupted")
+        workspace.finish()
+        _conclude(run, workspace, directory, "", RunFailed("interrupted"))
+        raise
     except Exception as exc:  # CrewAI raises bare Exceptions, e.g. for a failed gate
         error = RunFailed(f"{type(exc).__name__}: {exc}")
         error.__cause__ = exc

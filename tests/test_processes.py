@@ -1,0 +1,181 @@
+"""Real processes: killed, interrupted, and two at once on one store."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configured import KEY, SECRET, configure
+from crew.cli import main
+from scripted import Reply, Scripted, serving
+
+# Where the tests run in the background, SIGINT is ignored, also in a child.
+CREW = (
+    "import signal, sys; from crew.cli import main; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+)
+DEADLINE = 60.0
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+class Blocking:
+    """A brain that holds the first call of one model until it is let go."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.reached = threading.Event()
+        self.released = threading.Event()
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        if request["model"] == self.model and not self.released.is_set():
+            self.reached.set()
+            self.released.wait(DEADLINE)
+        return f"{request['model']} did the work."
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with serving() as script:
+        script.brain = lambda request: f"{request['model']} did the work."
+        yield script
+
+
+@pytest.fixture
+def blocking(server: Scripted) -> Iterator[Blocking]:
+    server.brain = brain = Blocking("smith")
+    yield brain
+    brain.released.set()
+
+
+@pytest.fixture
+def start(
+    server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, SECRET)
+    configure(tmp_path / "config", server.url, limits=["5 requests/hour"])
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", CREW, "run", *arguments],
+            cwd=tmp_path,
+            env=os.environ.copy(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """What a command prints as JSON, in this process."""
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def charged(capsys: pytest.CaptureFixture[str]) -> int:
+    """How many requests the store counts."""
+    pools = told(capsys, "status")["pools"]
+    return sum(
+        limit["used"] + limit["reserved"] for pool in pools for limit in pool["limits"]
+    )
+
+
+def test_a_killed_run_goes_on_without_repeating_a_finished_task(
+    server: Scripted,
+    blocking: Blocking,
+    start: Start,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    process = start("Add pages")
+    assert blocking.reached.wait(DEADLINE)
+    alive = told(capsys, "report")
+    run = alive["run"]
+    refused = main(["run", "--resume", run])
+    refusal = capsys.readouterr().err
+
+    process.kill()
+    process.communicate()
+    blocking.released.set()
+    killed = told(capsys, "report")
+    resumed = told(capsys, "run", "--resume", run)
+
+    assert (alive["status"], killed["status"]) == ("running", "interrupted")
+    assert refused == 2
+    assert f"run {run} is still running" in refusal
+    assert [task["name"] for task in killed["tasks"]] == ["design"]
+    assert resumed["status"] == "done"
+    # The call that was killed was sent, so it counts; nobody knows its answer.
+    assert [request["model"] for request in server.requests] == [
+        "thinker",
+        "smith",
+        "smith",
+        "scribe",
+    ]
+    assert charged(capsys) == 4
+    assert [call["task"] for call in resumed["calls"]] == ["design", "code", "document"]
+    assert "thinker did the work." in str(server.requests[2]["messages"])
+
+
+def test_an_interrupted_run_ends_in_one_line_and_goes_on(
+    server: Scripted,
+    blocking: Blocking,
+    start: Start,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    process = start("Add pages")
+    assert blocking.reached.wait(DEADLINE)
+    run = told(capsys, "report")["run"]
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=DEADLINE)
+    blocking.released.set()
+    interrupted = told(capsys, "report")
+    resumed = told(capsys, "run", "--resume", run)
+
+    lines = [line for line in err.splitlines() if not line.startswith("·")]
+    assert process.returncode == 130
+    assert lines == [
+        "crew: interrupted",
+        f"crew: go on with: crew run --resume {run}",
+    ]
+    assert interrupted["status"] == "interrupted"
+    assert [task["name"] for task in interrupted["tasks"]] == ["design"]
+    assert resumed["status"] == "done"
+    assert server.hits("thinker") == 1
+
+
+def test_two_crews_on_one_store_keep_a_limit_to_the_request(
+    server: Scripted, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processes = [start(f"Add {what}", "--json") for what in ("pages", "search")]
+    ended = [process.communicate(timeout=DEADLINE) for process in processes]
+
+    documents = [json.loads(out) for out, _ in ended]
+    calls = [call for document in documents for call in document["calls"]]
+    # Three calls each, and five are allowed.
+    assert sorted(process.returncode for process in processes) == [0, 75]
+    assert len(server.requests) == len(calls) == charged(capsys) == 5
+    assert {call["outcome"] for call in calls} == {"ok"}
+    assert (
+        sum(call["input_tokens"] for call in calls),
+        sum(call["output_tokens"] for call in calls),
+    ) == server.totals()
