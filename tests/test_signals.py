@@ -4,14 +4,19 @@ The bodies are captured ones, shortened; ids of organisations are made up.
 """
 
 import json
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from building import deployment, provider
 from crew.errors import (
     BadAnswer,
     BadKey,
@@ -26,7 +31,9 @@ from crew.errors import (
     TimedOut,
 )
 from crew.providers.signals import Told, classify, told_by_headers
+from crew.providers.transport import OnChunk, Prompt, acomplete, complete
 from crew.quota.limits import Metric
+from crew.settings import Deployment
 
 NOW = datetime(2026, 4, 10, 12, 0, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -1310,23 +1317,25 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("family", ["own", "unknown"])
 @pytest.mark.parametrize(
-    ("name", "own", "headers", "expected"), HEADERS, ids=lambda v: str(v)[:40]
+    ("family", "headers", "expected"),
+    [pytest.param(*case[1:], id=f"{case[1]}: {case[0]}") for case in HEADERS],
 )
 def test_headers_tell_limits(
-    name: str,
-    own: str,
-    headers: dict[str, str],
-    expected: tuple[Told, ...],
-    family: str,
+    family: str, headers: dict[str, str], expected: tuple[Told, ...]
 ) -> None:
-    if family == "unknown" and own in ("groq", "gemini"):
-        pytest.skip("its names mean something else to everybody else")
+    assert told_by_headers(family, headers, now=NOW) == expected
 
-    told = told_by_headers(own if family == "own" else "new", headers, now=NOW)
 
-    assert told == expected
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [case[2:] for case in HEADERS if case[1] not in ("groq", "gemini")],
+    ids=lambda value: str(value)[:40],
+)
+def test_of_an_unknown_family_the_names_decide(
+    headers: dict[str, str], expected: tuple[Told, ...]
+) -> None:
+    assert told_by_headers("new", headers, now=NOW) == expected
 
 
 def test_together_is_known_by_its_names_alone_when_tokens_are_told() -> None:
@@ -1695,3 +1704,167 @@ def test_a_hostile_body_is_read_in_no_time(text: str) -> None:
         error = classify("slot", status, text, {"retry-after": text}, now=NOW)
         assert error.retry_after is None
     assert time.perf_counter() - began < 5.0
+
+
+# Through litellm, on real HTTP.
+
+
+class Canned(ThreadingHTTPServer):
+    """A server that gives one answer to everything."""
+
+    daemon_threads = True
+    answer: tuple[int, dict[str, str], str] = (200, {}, "")
+
+    def at(self, model: str) -> Deployment:
+        """A deployment that it serves."""
+        family = model.partition("/")[0]
+        plain = family in ("anthropic", "gemini")
+        url = f"http://127.0.0.1:{self.server_port}{'' if plain else '/v1'}"
+        by = provider(family, base_url=url, timeout=5.0)
+        return deployment("slot", by, model=model)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Canned)
+        self.rfile.read(int(self.headers["content-length"]))
+        status, headers, body = self.server.answer
+        self.send_response(status)
+        stream = body.startswith("data:")
+        kind = "text/event-stream" if stream else "application/json"
+        for name, value in {"content-type": kind, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+
+@pytest.fixture(scope="module")
+def canned() -> Iterator[Canned]:
+    with Canned(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+PROMPTED = Prompt(messages=[{"role": "user", "content": "Say hello."}])
+
+
+def _ignore(chunk: object) -> None:
+    """A listener that does not listen."""
+
+
+STREAM = pytest.mark.parametrize("on_chunk", [None, _ignore], ids=["whole", "stream"])
+
+
+def caught(at: Deployment, on_chunk: OnChunk | None, now: float | None = NOW) -> Any:
+    with pytest.raises(ProviderError) as failed:
+        complete(at, PROMPTED, on_chunk, now=now)
+    return failed.value
+
+
+def read(error: ProviderError) -> tuple[object, ...]:
+    return type(error), error.retry_after, error.told, error.never, error.raw
+
+
+@STREAM
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.family}: {c.name}")
+def test_litellm_passes_on_what_the_provider_said(
+    canned: Canned, case: Case, on_chunk: OnChunk | None
+) -> None:
+    canned.answer = (case.status, case.headers, case.text())
+
+    error = caught(canned.at(f"{case.family}/some-model"), on_chunk)
+
+    assert read(error) == read(case.error())
+
+
+@STREAM
+async def test_litellm_passes_it_on_to_those_who_wait_together(
+    canned: Canned, on_chunk: OnChunk | None
+) -> None:
+    for case in (GEMINI[0], OPENAI[0], GROQ[0], ANTHROPIC[0], OPENROUTER[0]):
+        canned.answer = (case.status, case.headers, case.text())
+        with pytest.raises(ProviderError) as failed:
+            await acomplete(
+                canned.at(f"{case.family}/some-model"), PROMPTED, on_chunk, now=NOW
+            )
+
+        assert read(failed.value) == read(case.error())
+
+
+@STREAM
+def test_the_date_of_the_answer_stands_in_for_a_clock(
+    canned: Canned, on_chunk: OnChunk | None
+) -> None:
+    canned.answer = (429, {}, GEMINI[0].text())
+
+    error = caught(canned.at("gemini/some-model"), on_chunk, now=None)
+
+    assert 0 < error.retry_after <= 25 * 3_600
+
+
+CHOICE = {"index": 0, "finish_reason": "stop"}
+SAID = {"role": "assistant", "content": "hello"}
+FRAME = {"id": "c1", "created": 1, "model": "some-model"}
+WHOLE = {
+    **FRAME,
+    "object": "chat.completion",
+    "choices": [CHOICE | {"message": SAID}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+}
+CHUNK = {
+    **FRAME,
+    "object": "chat.completion.chunk",
+    "choices": [CHOICE | {"delta": SAID}],
+}
+
+
+def sse(*frames: object) -> str:
+    lines = [f"data: {json.dumps(frame)}\n\n" for frame in frames]
+    return "".join([*lines, "data: [DONE]\n\n"])
+
+
+@STREAM
+def test_an_answer_tells_the_limits_too(
+    canned: Canned, on_chunk: OnChunk | None
+) -> None:
+    _, family, headers, expected = HEADERS[0]
+    body = json.dumps(WHOLE) if on_chunk is None else sse(CHUNK)
+    canned.answer = (200, headers, body)
+
+    answer = complete(canned.at(f"{family}/some-model"), PROMPTED, on_chunk, now=NOW)
+
+    assert answer.text == "hello"
+    assert answer.told == expected
+
+
+def test_an_answer_of_no_use_tells_the_limits_too(canned: Canned) -> None:
+    _, family, headers, expected = HEADERS[0]
+    empty = {**WHOLE, "choices": [CHOICE | {"message": SAID | {"content": ""}}]}
+    canned.answer = (200, headers, json.dumps(empty))
+
+    error = caught(canned.at(f"{family}/some-model"), None)
+
+    assert isinstance(error, BadAnswer)
+    assert (error.told, error.charged) == (expected, (3, 1))
+
+
+@STREAM
+def test_a_limit_inside_a_200_is_a_limit(
+    canned: Canned, on_chunk: OnChunk | None
+) -> None:
+    body = OPENROUTER[0].body
+    assert isinstance(body, dict)
+    frame = {"choices": [CHOICE | {"finish_reason": "error", "delta": {}}], **body}
+    whole = json.dumps(body) if on_chunk is None else sse(FRAME | frame)
+    canned.answer = (200, {}, whole)
+
+    error = caught(canned.at("openrouter/some-model"), on_chunk)
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after == TO_MIDNIGHT_UTC
