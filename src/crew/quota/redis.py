@@ -114,11 +114,21 @@ class _Script(NamedTuple):
     sha: bytes
 
 
+_PARTS = {
+    "reserve": ("books", "places", "reserve"),
+    "settle": ("books", "conditions", "settle"),
+    "snapshot": ("books", "conditions", "places", "snapshot"),
+    "line": ("books", "places", "line"),
+    "condition": ("books", "conditions", "condition"),
+    "plan": ("books", "plan"),
+}
+
+
 @cache
 def _script(name: str) -> _Script:
     folder = Path(__file__).with_name("lua")
     constants = "".join(f"local {key} = {n!r}\n" for key, n in _CONSTANTS.items())
-    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in ("books", name)]
+    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in _PARTS[name]]
     text = (constants + "".join(parts)).encode()
     digest = hashlib.sha1(text, usedforsecurity=False).hexdigest()
     return _Script(_word(text), _word(digest.encode()))
@@ -247,13 +257,13 @@ class _Ends(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What of one limit is always sent the same way."""
+    """What of one limit is always sent the same way. `label` names it in a lease."""
 
     limit: Limit
     metric: Metric
     calendar: bool
     packed: bytes
-    spec: bytes
+    key: bytes
     label: bytes
 
 
@@ -263,10 +273,9 @@ class _Known:
 
     limits: tuple[Limit, ...]
     key: bytes
-    name: bytes
     size: bytes
     parts: tuple[_Part, ...]
-    specs: tuple[bytes, ...]
+    limit_keys: tuple[bytes, ...]
 
 
 class RedisStore:
@@ -317,11 +326,8 @@ class RedisStore:
         known = [self._known(pool) for pool in pools]
         lease = uuid.uuid4().hex
         held = [(part.label, amounts[part.metric]) for k in known for part in k.parts]
+        keys = [self._leases, self._line, *_keys(known)]
         words = [_word(_lease(lease, held))]
-        words += [pool.name for pool in known]
-        for pool in known:
-            words += pool.specs
-        keys = [self._leases, self._line, *(pool.key for pool in known)]
 
         def numbers() -> bytes:
             now = self.now()
@@ -355,26 +361,23 @@ class RedisStore:
         spent = {metric: actual.amount(metric) for metric in Metric}
         charged = [(c, self._part(c.pool, c.limit)) for c in reservation.charges]
         seen = [(o, self._part(o.pool, o.limit)) for o in observations]
-        names = [
-            *(c.pool for c in reservation.charges),
-            *(o.pool for o in observations),
-        ]
-        places = {name: n for n, name in enumerate(dict.fromkeys(names), 1)}
         held = [(part.label, charge.amount) for charge, part in charged]
         words = [_word(_lease(reservation.id, held))]
-        words += [part.spec for _, part in charged]
-        words += [part.spec for _, part in seen]
-        keys = [self._leases, *map(self._pool_key, places)]
+        keys = [self._leases]
+        for charge, part in charged:
+            keys += (self._pool_key(charge.pool), part.key)
+        for told, part in seen:
+            keys += (self._pool_key(told.pool), part.key)
 
         def numbers() -> bytes:
             now = self.now()
             packed = [_THREE(self._told(), len(charged), len(seen))]
             for charge, part in charged:
-                packed += (_ONE(places[charge.pool]), self._limit(part, now))
+                packed.append(self._limit(part, now))
                 used = spent[part.metric]
                 packed.append(_THREE(charge.amount, charge.expires_at, used))
             for told, part in seen:
-                packed += (_ONE(places[told.pool]), self._limit(part, now))
+                packed.append(self._limit(part, now))
                 known = (told.amount, told.used, told.resets_at)
                 packed.append(_THREE(*(-1 if n is None else n for n in known)))
             return b"".join(packed)
@@ -390,8 +393,8 @@ class RedisStore:
             self._told(), ticket or 0, seconds, estimate.requests, sent, answered, usd
         )
         nonce = uuid.uuid4().hex
-        args = [numbers, pool.encode(), nonce.encode()]
-        return int(self._wire.run("line", [self._line], _words(args)))
+        keys = [self._line, self._pool_key(pool)]
+        return int(self._wire.run("line", keys, _words([numbers, nonce.encode()])))
 
     def leave(self, ticket: int) -> None:
         numbers = _SEVEN(self._told(), ticket, 0, 0, 0, 0, 0)
@@ -419,11 +422,12 @@ class RedisStore:
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         known = [self._known(pool) for pool in pools]
-        numbers = b"".join([_ONE(self._told()), *(pool.size for pool in known)])
-        words = [_word(numbers), *(pool.name for pool in known)]
+        numbers = [_TWO(self._told(), len(known))]
         for pool in known:
-            words += pool.specs
-        keys = [self._leases, self._line, *(pool.key for pool in known)]
+            numbers.append(pool.size)
+            numbers += [_ONE(p.limit.kind is Kind.REFILLING) for p in pool.parts]
+        keys = [self._leases, self._line, *_keys(known)]
+        words = _words([b"".join(numbers)])
         now, leases, found = self._wire.run("snapshot", keys, words)
         flying = _flying(leases)
         return [
@@ -487,21 +491,21 @@ class RedisStore:
         return _word((self._tag + name).encode())
 
     def _pool_key(self, pool: str) -> bytes:
-        return self._key(f"pool:{pool}")
+        known = self._pools.get(pool)
+        return self._key(f"pool:{pool}") if known is None else known.key
 
     def _known(self, pool: Pool) -> _Known:
         known = self._pools.get(pool.name)
         if known is None or known.limits != pool.limits:
             if len(self._pools) >= _KNOWN_POOLS:
                 self._pools.clear()
-            parts = tuple(_part(pool.name, limit) for limit in pool.limits)
+            parts = tuple(self._new_part(pool.name, limit) for limit in pool.limits)
             known = _Known(
                 limits=pool.limits,
-                key=self._pool_key(pool.name),
-                name=_word(pool.name.encode()),
+                key=self._key(f"pool:{pool.name}"),
                 size=_ONE(len(parts)),
                 parts=parts,
-                specs=tuple(part.spec for part in parts),
+                limit_keys=tuple(part.key for part in parts),
             )
             self._pools[pool.name] = known
         return known
@@ -511,7 +515,20 @@ class RedisStore:
         for part in known.parts if known is not None else ():
             if part.limit is limit:
                 return part
-        return _part(pool, limit)
+        return self._new_part(pool, limit)
+
+    def _new_part(self, pool: str, limit: Limit) -> _Part:
+        calendar = limit.kind is Kind.CALENDAR
+        kind, metric = _KINDS[limit.kind], _METRICS[limit.metric]
+        packed = _FIVE(kind, metric, limit.amount, limit.seconds, limit.margin)
+        return _Part(
+            limit=limit,
+            metric=limit.metric,
+            calendar=calendar,
+            packed=packed if calendar else packed + _NO_ENDS,
+            key=self._key(f"limit:{pool}|{limit}"),
+            label=f"\0{pool}\0{limit}\0".encode(),
+        )
 
     def _limit(self, part: _Part, now: float) -> bytes:
         if part.calendar:
@@ -523,23 +540,11 @@ def _words(values: Iterable[bytes]) -> list[bytes]:
     return [_word(value) for value in values]
 
 
-def _part(pool: str, limit: Limit) -> _Part:
-    calendar = limit.kind is Kind.CALENDAR
-    packed = _FIVE(
-        _KINDS[limit.kind],
-        _METRICS[limit.metric],
-        limit.amount,
-        limit.seconds,
-        limit.margin,
-    )
-    return _Part(
-        limit=limit,
-        metric=limit.metric,
-        calendar=calendar,
-        packed=packed if calendar else packed + _NO_ENDS,
-        spec=_word(str(limit).encode()),
-        label=f"\0{pool}\0{limit}\0".encode(),
-    )
+def _keys(known: Sequence[_Known]) -> list[bytes]:
+    pools = [pool.key for pool in known]
+    for pool in known:
+        pools += pool.limit_keys
+    return pools
 
 
 def _lease(lease: str, held: Iterable[tuple[bytes, int]]) -> bytes:

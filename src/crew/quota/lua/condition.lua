@@ -1,22 +1,19 @@
--- MemoryStore.cool_down and throttle.
--- KEYS: the pool. ARGV: numbers, and to cool down: the reason.
--- Numbers: time told, until. Answers the share of its limits that the pool uses.
+-- MemoryStore.cool_down and throttle. KEYS: the pool. ARGV: numbers, and to cool down:
+-- the reason. Numbers: time told, until. Answers the share that the pool uses.
 
-local told, until_ = unpack_numbers('<dd', ARGV[1])
+local told, ends = unpack_numbers('<dd', ARGV[1])
 local now = time(told)
-local book = open_books(KEYS)[1]
+local condition = condition_from(call('GET', KEYS[1]))
 if ARGV[2] then
-  if until_ > (book.cooldown and book.cooldown[1] or 0) then
-    book.cooldown, book.changed = {until_, ARGV[2]}, true
-  end
+  local known = condition.cooldown and condition.cooldown[1] or 0
+  if ends > known then condition.cooldown = {ends, ARGV[2]} end
 else
   -- Throttle.decreased
-  local before = book.throttle or {1, 0}
+  local before = condition.throttle or {1, 0}
   if before[1] >= 1 or now - before[2] >= HOLD_SECONDS then
     local share = math.max(LEAST_THROTTLE, share_now(before, now) * DECREASE)
-    book.throttle, book.changed = {share, now}, true
+    condition.throttle = {share, now}
   end
 end
-local share = share_now(book.throttle, now)
-close_book(book, now)
-return exact('%.17g', share)
+keep_condition(KEYS[1], condition, now)
+return exact('%.17g', share_now(condition.throttle, now))

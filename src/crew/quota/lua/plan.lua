@@ -2,6 +2,6 @@
 
 local now = time((unpack_numbers('<d', ARGV[1])))
 local noted = exact('%.17g', now) .. '\0' .. ARGV[3] .. '\0' .. ARGV[4]
-redis.call('HSET', KEYS[1], ARGV[2], noted)
-redis.call('PEXPIRE', KEYS[1], lifetime(now + RUN_SECONDS, now))
+call('HSET', KEYS[1], ARGV[2], noted)
+call('PEXPIRE', KEYS[1], lifetime(now + RUN_SECONDS, now))
 return 1

@@ -1,5 +1,5 @@
 -- MemoryStore.reserve: charges all limits, or none.
--- KEYS: leases, line, the pools. ARGV: numbers, the lease, the pools' names, the specs.
+-- KEYS: leases, line, the pools, their limits. ARGV: numbers, the lease.
 -- Numbers: time told, lease seconds, ticket, the count of pools; per pool the count of
 -- its limits; per limit as in limit_from, and what is needed of it.
 -- Answers the end of the lease, packed; {'stale', now}; or a refusal:
@@ -8,48 +8,70 @@
 local numbers, lease = ARGV[1], ARGV[2]
 local told, lease_seconds, ticket, pools, position = unpack_numbers('<dddd', numbers)
 local now = time(told)
+local expires = now + lease_seconds
+-- The charges' time follows from the lease's end, also for a caller who asks again.
+local sent = expires - lease_seconds
 
-local raw = redis.call('MGET', unpack(KEYS, 2))
-local line = raw[1] and open_line(raw[1])
-local books, charges, spec_at = {}, {}, 2 + pools
-for p = 1, pools do
-  local book, limits = open_book(KEYS[2 + p], raw[1 + p])
-  book.name, books[p] = ARGV[2 + p], book
+local raw = call('MGET', unpack(KEYS, 2, 2 + pools))
+local line, conditions, charges, at = raw[1], {}, {}, 2 + pools
+for pool = 1, pools do
+  local condition, limits = raw[1 + pool]
+  if condition then
+    condition = cmsgpack.unpack(condition)
+    conditions[pool] = condition
+  end
   limits, position = unpack_numbers('<d', numbers, position)
-  for l = 1, limits do
+  for number = 1, limits do
     local limit, need
-    limit, position = limit_from(numbers, position)
+    at = at + 1
+    limit, position = limit_from(numbers, position, KEYS[at])
     need, position = unpack_numbers('<d', numbers, position)
-    spec_at = spec_at + 1
-    limit.spec = ARGV[spec_at]
-    if stale(limit, now) then return {'stale', exact('%.17g', now)} end
-    charges[#charges + 1] = {
-      book = book, limit = limit, need = need, pool = p, at = l,
-      amount = effective(book, limit, need, now),
-    }
+    local kind, ends = limit.kind, 0
+    if kind == CALENDAR and stale(limit, now) then
+      return {'stale', exact('%.17g', now)}
+    elseif kind == LEASE then
+      ends = expires
+    elseif kind ~= REFILLING then
+      ends = expires_at(limit, sent)
+    end
+    if need ~= 0 then -- what takes nothing always fits
+      charges[#charges + 1] = {
+        limit = limit, need = need, pool = pool, number = number, ends = ends,
+        amount = effective(condition, limit, need, now),
+      }
+    end
   end
 end
 
--- latest: the refusal that lasts longest; one that never opens ends the search.
-local worst
-local function refuse(pool, at, opens, reason)
-  if worst and not worst.opens then return end
-  if not worst or not opens or opens > worst.opens then
-    worst = {pool = pool, at = at, opens = opens, reason = reason or ''}
+-- _Condition.ahead and Usage.amount
+local function ahead(pool, metric)
+  local total = 0
+  if not line then return total end
+  for _, place in ipairs(line.places) do
+    if place[2] == KEYS[2 + pool] and place[3] > now
+      and (ticket == 0 or place[1] < ticket) then
+      local amount = place[7]
+      if metric == REQUESTS or metric == CONCURRENT then amount = place[4]
+      elseif metric == INPUT_TOKENS then amount = place[5]
+      elseif metric == OUTPUT_TOKENS then amount = place[6]
+      elseif metric == TOKENS then amount = place[5] + place[6] end
+      total = total + amount
+    end
   end
+  return total
 end
 
 -- _fits
-local function fits(amount, charged, need)
-  local total, at = 0, now
+local function fits(charge, need)
+  local charged, total, opens = slots(charge.limit.key, now), 0, now
   for _, slot in ipairs(charged) do total = total + slot[2] end
   table.sort(charged, function(a, b) return a[1] < b[1] end)
   for _, slot in ipairs(charged) do
-    if total + need <= amount then return at end
+    if total + need <= charge.amount then return opens end
     total = total - slot[2]
-    at = math.max(at, slot[1])
+    opens = math.max(opens, slot[1])
   end
-  return at
+  return opens
 end
 
 -- opens_at, refills_at; nil is never.
@@ -63,56 +85,61 @@ local function opens_at(charge, counted, first)
   local most, rest = math.max(1, amount), math.max(0, need + first - 1)
   local more_windows = math.floor(rest / most)
   rest = rest - more_windows * most
-  local at = fits(amount, slots(charge.book, limit, now), rest + 1)
-  return at + more_windows * limit.seconds
+  return fits(charge, rest + 1) + more_windows * limit.seconds
 end
 
-for p, book in ipairs(books) do
-  local cooldown = book.cooldown
-  if cooldown and cooldown[1] > now then refuse(p, 0, cooldown[1], cooldown[2]) end
-end
-for _, charge in ipairs(charges) do
-  local counted = used(charge.book, charge.limit, charge.amount, now)
-  local first = ahead(line, charge.book.name, charge.limit.metric, ticket, now)
-  -- admit
-  if charge.need ~= 0 and counted + first + charge.need > charge.amount then
-    refuse(charge.pool, charge.at, opens_at(charge, counted, first))
+-- latest: the refusal that lasts longest; one that never opens ends the search.
+local worst
+local function refuse(pool, number, opens, reason)
+  if worst and not worst.opens then return end
+  if not worst or not opens or opens > worst.opens then
+    worst = {pool = pool, number = number, opens = opens, reason = reason or ''}
   end
 end
 
-local expires = now + lease_seconds
+if line then line = line_from(line) end
+for pool = 1, pools do
+  local cooldown = conditions[pool] and conditions[pool].cooldown
+  if cooldown and cooldown[1] > now then refuse(pool, 0, cooldown[1], cooldown[2]) end
+end
+for _, charge in ipairs(charges) do
+  local limit, found = charge.limit, nil
+  found = call('HMGET', limit.key, HEAD, pack('<d', charge.ends))
+  charge.head, charge.slot = head_from(found[1]), found[2]
+  local counted = used(limit, charge.head, charge.amount, now)
+  local first = ahead(charge.pool, limit.metric)
+  if counted + first + charge.need > charge.amount then -- not admit
+    refuse(charge.pool, charge.number, opens_at(charge, counted, first))
+  end
+end
+
 -- A caller that lost the answer asks again with the same lease, and is told the same.
 local known
 if worst then
-  known = redis.call('ZSCORE', KEYS[1], lease)
-elseif redis.call('ZADD', KEYS[1], 'NX', exact('%.17g', expires), lease) == 0 then
-  known = redis.call('ZSCORE', KEYS[1], lease)
+  known = call('ZSCORE', KEYS[1], lease)
+elseif call('ZADD', KEYS[1], 'NX', exact('%.17g', expires), lease) == 0 then
+  known = call('ZSCORE', KEYS[1], lease)
 end
-if known then return struct.pack('<d', tonumber(known)) end
+if known then return pack('<d', tonumber(known)) end
+if worst then
+  local opens = worst.opens and exact('%.17g', worst.opens) or ''
+  return {worst.pool, worst.number, opens, worst.reason}
+end
 
-if not worst then
-  if redis.call('PTTL', KEYS[1]) < lease_seconds * 1000 + 1000 then
-    redis.call('PEXPIRE', KEYS[1], lifetime(expires, now))
-  end
-  -- The time of the charges follows from the end of the lease, also for who asks again.
-  local sent = expires - lease_seconds
-  for _, charge in ipairs(charges) do
-    local limit, ends = charge.limit, 0
-    if limit.kind == LEASE then
-      ends = expires
-    elseif limit.kind ~= REFILLING then
-      ends = expires_at(limit, sent)
-    end
-    add(charge.book, limit, charge.amount, ends, charge.need, now)
-  end
-  if line and ticket ~= 0 and remove_place(line, ticket) then
-    close_line(KEYS[2], line, now)
-  end
+if call('PTTL', KEYS[1]) < (lease_seconds + SLACK) * 1000 then
+  call('PEXPIRE', KEYS[1], lifetime(expires + SLACK, now))
 end
-for _, book in ipairs(books) do
-  book.name = nil
-  close_book(book, now)
+local written = {}
+for _, charge in ipairs(charges) do
+  local key, head, slot = charge.limit.key, charge.head, charge.slot
+  if written[key] then -- a limit that is named twice counts twice
+    local found = call('HMGET', key, HEAD, pack('<d', charge.ends))
+    head, slot = head_from(found[1]), found[2]
+  end
+  written[key] = true
+  add(charge.limit, head, charge.amount, charge.ends, slot, charge.need, now)
 end
-if not worst then return struct.pack('<d', expires) end
-local opens = worst.opens and exact('%.17g', worst.opens) or ''
-return {worst.pool, worst.at, opens, worst.reason}
+if line and ticket ~= 0 and remove_place(line, ticket) then
+  keep_line(KEYS[2], line, now)
+end
+return pack('<d', expires)

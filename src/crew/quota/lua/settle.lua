@@ -1,84 +1,93 @@
 -- MemoryStore.settle: once, what was used in place of the estimate; then the
 -- observations.
--- KEYS: leases, the pools. ARGV: numbers, the lease, the specs.
--- Numbers: time told, the count of charges, the count of observations; per charge its
--- pool, its limit as in limit_from, its amount, its end, what was used; per observation
--- its pool, its limit, and amount, used, resets_at, where -1 is none.
+-- KEYS: leases; per charge and then per observation its pool and its limit.
+-- ARGV: numbers, the lease. Numbers: time told, the count of charges, the count of
+-- observations; per charge its limit as in limit_from, its amount, its end, what was
+-- used; per observation its limit, and amount, used, resets_at, where -1 is none.
 -- Answers 1 when it settled, 0 when there was nothing to settle, or {'stale', now}.
 
-local numbers, lease, keys = ARGV[1], ARGV[2], {unpack(KEYS, 2)}
+local numbers = ARGV[1]
 local told, charged, observed, position = unpack_numbers('<ddd', numbers)
 local now = time(told)
 
-local function entries(count, spec_at)
-  local found = {}
-  for i = 1, count do
-    local pool, limit, a, b, c
-    pool, position = unpack_numbers('<d', numbers, position)
-    limit, position = limit_from(numbers, position)
-    a, b, c, position = unpack_numbers('<ddd', numbers, position)
-    limit.spec = ARGV[2 + spec_at + i]
-    if stale(limit, now) then return nil end
-    found[i] = {pool = pool, limit = limit, a, b, c}
+local entries = {}
+for i = 1, charged + observed do
+  local limit, a, b, c
+  limit, position = limit_from(numbers, position, KEYS[1 + 2 * i])
+  a, b, c, position = unpack_numbers('<ddd', numbers, position)
+  if limit.kind == CALENDAR and stale(limit, now) then
+    return {'stale', exact('%.17g', now)}
   end
-  return found
+  entries[i] = {limit, KEYS[2 * i], a, b, c}
 end
 
-local charges = entries(charged, 0)
-local observations = charges and entries(observed, charged)
-if not observations then return {'stale', exact('%.17g', now)} end
+local conditions = {}
+local function condition_of(key)
+  conditions[key] = conditions[key] or condition_from(call('GET', key))
+  return conditions[key]
+end
 
--- corrections: what a settled charge adds, as {expires, change}.
-local function corrections(limit, amount, ends, spent)
-  if limit.kind == LEASE then return {{ends, -amount}} end
-  local metric = limit.metric
+local function change(limit, amount, ends, by)
+  local found = call('HMGET', limit.key, HEAD, pack('<d', ends))
+  add(limit, head_from(found[1]), amount, ends, found[2], by, now)
+end
+
+-- corrections, each added at once.
+local function correct(limit, pool, amount, ends, spent)
+  local kind, metric = limit.kind, limit.metric
+  if kind == LEASE then
+    change(limit, 0, ends, -amount)
+    return
+  end
   local at_the_end = metric == TOKENS or metric == OUTPUT_TOKENS or metric == USD
-  if spent == amount and not at_the_end then return {} end
-  if limit.kind == REFILLING then return {{0, spent - amount}} end
+  if spent == amount and not at_the_end then return end
+  if kind == REFILLING then
+    change(limit, effective(condition_of(pool), limit, amount, now), 0, spent - amount)
+    return
+  end
   if at_the_end then
     local later = expires_at(limit, now)
-    if later ~= ends then return {{ends, -amount}, {later, spent}} end
+    if later ~= ends then
+      change(limit, 0, ends, -amount)
+      change(limit, 0, later, spent)
+      return
+    end
   end
-  return {{ends, spent - amount}}
+  change(limit, 0, ends, spent - amount)
 end
 
 -- _observe and unforeseen
-local function observe(book, limit, amount, spent, resets_at)
+local function observe(limit, pool, amount, spent, resets_at)
+  local condition = condition_of(pool)
   if amount >= 0 then
-    book.learned = book.learned or {}
-    book.learned[limit.spec] = nil
+    condition.learned = condition.learned or {}
+    condition.learned[limit.key] = nil
     if amount < limit.amount then
-      book.learned[limit.spec] = {amount, now + LEARNED_SECONDS}
+      condition.learned[limit.key] = {amount, now + LEARNED_SECONDS}
     end
-    book.changed = true
+    keep_condition(pool, condition, now)
   end
-  local holds = effective(book, limit, 0, now)
-  local missing = math.max(0, spent) - math.floor(used(book, limit, holds, now))
-  if missing <= 0 or limit.kind == LEASE or limit.kind == RUN then return end
-  if limit.kind == REFILLING then
-    add(book, limit, holds, 0, missing, now)
+  local holds = effective(condition, limit, 0, now)
+  local head = head_from(call('HGET', limit.key, HEAD))
+  local missing = math.max(0, spent) - math.floor(used(limit, head, holds, now))
+  local kind = limit.kind
+  if missing <= 0 or kind == LEASE or kind == RUN then return end
+  if kind == REFILLING then
+    change(limit, holds, 0, missing)
     return
   end
-  local until_ = expires_at(limit, now)
-  if resets_at >= 0 and resets_at < until_ then until_ = slotted(limit, resets_at) end
-  add(book, limit, holds, until_, missing, now)
+  local ends = expires_at(limit, now)
+  if resets_at >= 0 and resets_at < ends then ends = slotted(limit, resets_at) end
+  change(limit, holds, ends, missing)
 end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', exact('%.17g', now))
-local fresh = redis.call('ZREM', KEYS[1], lease)
-if fresh == 0 and observed == 0 or #keys == 0 then return fresh end
-
-local books = open_books(keys)
-if fresh == 1 then
-  for _, charge in ipairs(charges) do
-    local book, limit = books[charge.pool], charge.limit
-    for _, change in ipairs(corrections(limit, charge[1], charge[2], charge[3])) do
-      add(book, limit, effective(book, limit, charge[1], now), change[1], change[2], now)
-    end
+call('ZREMRANGEBYSCORE', KEYS[1], '-inf', exact('%.17g', now))
+local fresh = call('ZREM', KEYS[1], ARGV[2])
+for i, entry in ipairs(entries) do
+  if i > charged then
+    observe(unpack(entry))
+  elseif fresh == 1 then
+    correct(unpack(entry))
   end
 end
-for _, seen in ipairs(observations) do
-  observe(books[seen.pool], seen.limit, seen[1], seen[2], seen[3])
-end
-for _, book in ipairs(books) do close_book(book, now) end
 return fresh

@@ -1,0 +1,29 @@
+-- The lines: {last = ticket, places = {{ticket, pool's key, until, requests,
+-- input_tokens, output_tokens, nano_usd, nonce}}}, one packed value.
+
+local function line_from(raw)
+  return raw and cmsgpack.unpack(raw) or {last = 0, places = {}}
+end
+
+-- Writes it back, without the places that have lapsed.
+local function keep_line(key, line, now)
+  local kept, last = {}, 0
+  for _, place in ipairs(line.places) do
+    if place[3] > now then
+      kept[#kept + 1] = place
+      last = math.max(last, place[3])
+    end
+  end
+  if #kept == 0 then
+    call('DEL', key)
+  else
+    local packed = cmsgpack.pack({last = line.last, places = kept})
+    call('SET', key, packed, 'PX', lifetime(last, now))
+  end
+end
+
+local function remove_place(line, ticket)
+  for i, place in ipairs(line.places) do
+    if place[1] == ticket then return table.remove(line.places, i) end
+  end
+end
