@@ -21,6 +21,7 @@ HANGS = 5.0
 class Scripted:
     """What the server does, and what it saw.
 
+    `pages[path]` is the status and the body of a GET; `asked` are those that came.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
     """
@@ -29,6 +30,8 @@ class Scripted:
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     brain: Callable[[dict[str, Any]], Reply] = lambda request: "hello"
     headers: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, tuple[int, object]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     delay: float = 0.0
@@ -109,6 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+    def do_GET(self) -> None:
+        names = {name.lower(): value for name, value in self.headers.items()}
+        self.script.asked.append((self.path, names))
+        status, body = self.script.pages.get(self.path, (404, {"error": "no page"}))
+        self._send(status, body)
 
     def do_POST(self) -> None:
         size = int(self.headers["content-length"])

@@ -1,19 +1,21 @@
 """One run: what every model call of a crew shares."""
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 from crew.clock import Clock, SystemClock
-from crew.errors import CrewError, ProviderError, RunFailed
+from crew.errors import CrewError, ProviderError, RunFailed, StoreUnavailable
 from crew.journal import Call, Journal, new_run_id
+from crew.providers.online import ask_credit
 from crew.providers.transport import Answer
 from crew.quota.accounts import Accounts, Listener
 from crew.quota.guard import QuotaGuard
 from crew.quota.lease import Lease
 from crew.routing import Request
-from crew.settings import Settings
+from crew.settings import Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
@@ -35,6 +37,7 @@ class Run:
     failure: CrewError | None = None
     _told: set[tuple[str, str]] = field(default_factory=set)
     _calls: int = 0
+    _asking: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     __weakref__: object = field(init=False, repr=False)
 
@@ -57,6 +60,8 @@ class Run:
         )
         journal = Journal.open(settings.state_dir / "journal.db", clock)
         _seed(guard.accounts, journal)
+        asking = threading.Thread(target=_ask, args=(guard.accounts,), daemon=True)
+        asking.start()
         journal.start_run(
             run_id,
             rehearsal=settings.rehearsal,
@@ -71,10 +76,13 @@ class Run:
             journal=journal,
             clock=clock,
             _calls=journal.count_calls(run_id),
+            _asking=asking,
         )
 
     def close(self) -> None:
         """Let go of the stores."""
+        if self._asking is not None:
+            self._asking.join()
         self.guard.close()
         self.journal.close()
 
@@ -201,3 +209,18 @@ def _seed(accounts: Accounts, journal: Journal) -> None:
             accounts.estimates.learn_input(
                 call.deployment, call.characters, call.input_tokens
             )
+
+
+def _ask(accounts: Accounts) -> None:
+    """Ask the providers whose plans follow what was bought there. In the background:
+    the first call need not wait for it; it ends by its own timeout."""
+    for name, family in families(accounts.settings).items():
+        provider = accounts.settings.providers[name]
+        follows = any(plan.bought is not None for plan in provider.plans.values())
+        if provider.api_key is None or not follows or accounts.settings.rehearsal:
+            continue
+        account = ask_credit(provider, family)
+        if account is not None:
+            # A store that fails here fails for the calls too, and is told there.
+            with suppress(StoreUnavailable):
+                accounts.learn_account(provider, account)

@@ -112,6 +112,19 @@ class Deployment:
     timeout: float | None = None
     checked: date | None = None
 
+    @property
+    def family(self) -> str:
+        """litellm's prefix of the model id: whose protocol it speaks."""
+        return self.model.partition("/")[0]
+
+
+def families(settings: "Settings") -> dict[str, str]:
+    """litellm's name for each provider, from the model ids of its deployments."""
+    return {
+        deployment.provider.name: deployment.family
+        for deployment in settings.deployments.values()
+    }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:

@@ -4,6 +4,7 @@ what is closed after a failure."""
 import socket
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crew.clock import Clock
@@ -16,11 +17,14 @@ from crew.errors import (
     RateLimited,
 )
 from crew.quota.estimates import Estimates
-from crew.quota.learning import matched, throttled
-from crew.quota.limits import Kind, Limit, Pool, Refusal, Usage
+from crew.quota.learning import matched, observations, throttled
+from crew.quota.limits import NOTHING, Kind, Limit, Pool, Refusal, Usage
 from crew.quota.store import PlanState, Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Plan, Provider, Settings
+
+if TYPE_CHECKING:
+    from crew.providers.online import Account
 
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
@@ -178,6 +182,22 @@ class Accounts:
                 self._plans_until = float("-inf")
                 self.listener(f"{provider.name} is on the plan {name} now: {reason}")
                 return
+
+    def learn_account(self, provider: Provider, account: "Account") -> None:
+        """Take note of what a provider said about the account: its plan, and what is
+        left for its free models."""
+        if account.bought is not None:
+            self.advance(provider, bought=account.bought, source=provider.name)
+        if account.told:
+            free = [
+                pool
+                for deployment in self.settings.deployments.values()
+                if deployment.provider.name == provider.name and deployment.klass
+                for pool in self.own_pools(deployment)[1:2]
+            ]
+            nobody = Reservation(id="", estimate=NOTHING, expires_at=0.0, charges=())
+            seen = observations(free, account.told, self.store.now())
+            self.store.settle(nobody, NOTHING, seen)
 
     # What a failure closes.
 
