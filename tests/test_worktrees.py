@@ -343,6 +343,17 @@ def test_hard_repositories_are_worked_on_and_left_alone(
     assert git(source, "branch", "--format=%(refname)").splitlines() == branches
 
 
+def test_nothing_is_written_where_it_would_be_lost(tmp_path: Path) -> None:
+    workspace = prepare(tmp_path, _with_submodule(tmp_path))
+    again = Workspace.reopen(workspace.root, "r1")
+
+    for one in (workspace, again):
+        for path in ("shop/library/x.txt", "shop/library/a/b.txt", "shop/library"):
+            with pytest.raises(WorkspaceError, match="submodule"):
+                one.write(path, "lost")
+    assert workspace.write("shop/library.txt", "kept") == 4
+
+
 def test_the_inside_of_a_repository_is_refused(tmp_path: Path) -> None:
     shop = repository(tmp_path / "shop")
     bare = tmp_path / "bare.git"

@@ -8,6 +8,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
@@ -40,18 +41,18 @@ def _not_empty(text: str, workspace: Workspace) -> str | None:
 
 def _python_parses(text: str, workspace: Workspace) -> str | None:
     """Every Python block of the result, and every Python file that was changed."""
-    for name, source in (*_blocks(text, "python", "py"), *_changed(workspace)):
+    for name, source in _sources(text, workspace):
         if problem := _python_problem(source):
             return f"{name}{problem}."
     return None
 
 
-def _python_problem(source: str) -> str | None:
+def _python_problem(source: bytes) -> str | None:
     try:
         with warnings.catch_warnings():
             # An odd escape in a string is no reason to write on the terminal.
             warnings.simplefilter("ignore")
-            ast.parse(source.removeprefix("\ufeff"))
+            ast.parse(source)
     except SyntaxError as exc:
         return f", line {exc.lineno}: this is not Python: {exc.msg}"
     except ValueError as exc:
@@ -91,10 +92,12 @@ def _blocks(text: str, *languages: str) -> Iterator[tuple[str, str]]:
             yield f"code block {number} of the result", source
 
 
-def _changed(workspace: Workspace) -> Iterator[tuple[str, str]]:
+def _sources(text: str, workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+    """Bytes: the parser knows about byte order marks and declared encodings."""
+    for name, source in _blocks(text, "python", "py"):
+        yield name, source.encode("utf-8", errors="surrogatepass")
     for name in workspace.touched():
         if name.endswith(".py"):
-            try:
-                yield name, workspace.text(name)
-            except WorkspaceError:
-                continue
+            # It may be gone again.
+            with suppress(WorkspaceError):
+                yield name, workspace.content(name)

@@ -151,6 +151,7 @@ class Workspace:
                     path=Path(entry["path"]),
                     branch=entry["branch"],
                     base=entry["base"],
+                    submodules=tuple(entry["submodules"]),
                 )
                 for entry in known["repositories"]
             )
@@ -210,10 +211,6 @@ class Workspace:
         """The first `limit` bytes of a file. Raises WorkspaceError."""
         return self._content(self.resolve(path), path, limit)
 
-    def text(self, path: str) -> str:
-        """A text file, up to TEXT_BYTES. Raises WorkspaceError."""
-        return _decoded(self.content(path), path)
-
     def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
         """Lines of a text file, `start_line` counting from 1; a last line tells how
         many follow. Raises WorkspaceError."""
@@ -248,6 +245,8 @@ class Workspace:
             raise WorkspaceError(f"{path!r}: over {WRITE_BYTES} bytes")
         if target == self.root.resolve():
             raise WorkspaceError(f"{path!r} is not a file")
+        if any(worktrees.loses(repository, target) for repository in self.repositories):
+            raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
         try:
             with self._directory(target.parent, make=True) as where:
                 _replace(where, target.name, raw)
@@ -293,9 +292,10 @@ class Workspace:
 
     def _walk(self, directory: str) -> Iterator[Path]:
         top = self.resolve(directory)
-        if not top.is_dir():
-            raise WorkspaceError(f"{directory!r} is not a directory")
-        return _files(top)
+        with suppress(OSError):  # out of reach
+            if top.is_dir():
+                return _files(top)
+        raise WorkspaceError(f"{directory!r} is not a directory")
 
     @contextmanager
     def _directory(self, directory: Path, *, make: bool = False) -> Iterator[int]:

@@ -43,7 +43,8 @@ class Repository:
 
     `name` is where the crew works, as it names it. `source` is the user's directory
     (the top of a git repository), `path` the crew's. `branch` and `base` (a commit)
-    are None for a copy of what is no git repository.
+    are None for a copy of what is no git repository. `submodules` are directories
+    that are empty here.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Repository:
     path: Path
     branch: str | None = None
     base: str | None = None
+    submodules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
         path=directory,
         branch=branch,
         base=base,
+        submodules=_submodules(directory),
     )
 
 
@@ -149,6 +152,12 @@ def change(repository: Repository) -> Change:
     )
 
 
+def loses(repository: Repository, target: Path) -> bool:
+    """Whether a file is where no commit of the repository can hold it."""
+    top = repository.path.resolve()
+    return any(target.is_relative_to(top / one) for one in repository.submodules)
+
+
 def is_dirty(source: Path) -> bool:
     """Whether a repository has changes that no commit holds: the crew will not see
     them."""
@@ -183,6 +192,11 @@ def top_level(source: Path) -> Path | None:
     if part != "." and not _git(top, "ls-tree", "HEAD", "--", part):
         return None
     return top
+
+
+def _submodules(directory: Path) -> tuple[str, ...]:
+    staged = _git(directory, "ls-files", "--stage", "-z").split("\0")
+    return tuple(line.partition("\t")[2] for line in staged if line[:6] == "160000")
 
 
 def _new_branch(top: Path, run: str, base: str) -> str:
