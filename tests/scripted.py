@@ -187,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
+        for name, value in self.script.headers.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def _event(self, data: object) -> None:

@@ -196,9 +196,16 @@ FAULTS = {
 }
 
 
-@STREAM
+BROKEN = [
+    (fault, stream)
+    for fault in FAULTS
+    for stream in (False, True)
+    if stream or fault != "error_in_stream"
+]
+
+
 @WAY
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("fault", "stream"), BROKEN)
 def test_every_failure_swaps_at_once_with_one_attempt_per_lease(
     server: Scripted,
     made: Callable[..., TieredLLM],
@@ -206,8 +213,6 @@ def test_every_failure_swaps_at_once_with_one_attempt_per_lease(
     stream: bool,
     way: int,
 ) -> None:
-    if fault == "error_in_stream" and not stream:
-        pytest.skip("there is no stream to break")
     server.replies["first"] = [fault]
     llm = made(timeout=0.5 if fault == "timeout" else 20.0)
     conversation = [
@@ -306,6 +311,25 @@ def test_a_limit_of_ours_swaps_before_the_provider_refuses(
 
     assert [call.deployment for call in calls(llm)] == ["first", "second", "third"]
     assert len(server.requests) == 3
+
+
+@STREAM
+@WAY
+def test_what_the_headers_tell_is_counted_for_everybody(
+    server: Scripted, made: Callable[..., TieredLLM], stream: bool, way: int
+) -> None:
+    server.headers = {
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "2",
+        "x-ratelimit-reset-requests": "30s",
+    }
+    llm = made("20 requests/minute")
+
+    ways(llm, stream)[way](USER)
+
+    pools = {pool.name: pool for pool in llm._run.guard.status()}
+    (limit,) = pools["provider:p-first"].limits
+    assert (limit.used, limit.learned, limit.left) == (8, 10, 2)
 
 
 def test_a_window_that_is_too_small_is_told_so_that_crewai_can_shorten(
