@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import anthropic
+import groq
+import httpx2
 import ollama
 import openai
+import together
 from google import genai
 from google.genai import errors as google_errors
 from google.genai import types as google
+from mistralai.client import Mistral as MistralClient
+from mistralai.client.errors import MistralError
 
 KEY = "sk-emulated"
 MODEL = "m-1"
@@ -72,7 +77,7 @@ class OpenAI:
         openai.APIError,
     )
 
-    def __init__(self, root: str, provider: str = "openai") -> None:
+    def __init__(self, root: str, provider: str) -> None:
         self._client: Any = self.open(f"{root}/{provider}")
 
     def open(self, host: str) -> Any:
@@ -107,7 +112,8 @@ class OpenAI:
                 model=MODEL,
                 messages=[{"role": "user", "content": PROMPT}],
                 stream=True,
-                stream_options={"include_usage": True},
+                # Not every client has this as an argument.
+                extra_body={"stream_options": {"include_usage": True}},
                 **more,
             )
             for chunk in chunks:
@@ -159,11 +165,131 @@ class OpenAI:
             raise Failed(200, str(exc), {}) from exc
 
 
+class OpenRouter(OpenAI):
+    """OpenRouter is asked by the OpenAI client."""
+
+    def open(self, host: str) -> Any:
+        return openai.OpenAI(base_url=f"{host}/api/v1", api_key=KEY, max_retries=0)
+
+
+class DeepSeek(OpenAI):
+    """DeepSeek is asked by the OpenAI client."""
+
+    def open(self, host: str) -> Any:
+        return openai.OpenAI(base_url=host, api_key=KEY, max_retries=0)
+
+
+class Groq(OpenAI):
+    """The Groq client."""
+
+    errors = (groq.APIStatusError, groq.APIError)
+
+    def open(self, host: str) -> Any:
+        return groq.Groq(base_url=host, api_key=KEY, max_retries=0)
+
+
+class Together(OpenAI):
+    """The Together client."""
+
+    errors = (together.APIStatusError, together.APIError)
+
+    def open(self, host: str) -> Any:
+        return together.Together(base_url=host, api_key=KEY, max_retries=0)
+
+
+class Mistral:
+    """The Mistral client. It shows headers to hooks only."""
+
+    def __init__(self, root: str, provider: str) -> None:
+        self._headers: Mapping[str, str] = {}
+        http = httpx2.Client(event_hooks={"response": [self._keep]})
+        self._client = MistralClient(
+            server_url=f"{root}/{provider}", api_key=KEY, client=http
+        )
+
+    def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
+        content: Any = PROMPT
+        if image is not None:
+            url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+            shown = {"type": "image_url", "image_url": url}
+            content = [{"type": "text", "text": PROMPT}, shown]
+        more: dict[str, Any] = {}
+        if schema:
+            named = {"name": "verdict", "schema": SCHEMA}
+            more["response_format"] = {"type": "json_schema", "json_schema": named}
+        return self._create([{"role": "user", "content": content}], **more)[0]
+
+    def converse(self) -> tuple[Said, Said]:
+        messages: list[Any] = [{"role": "user", "content": PROMPT}]
+        first, message = self._create(messages, tools=[self._tool()])
+        call = message.tool_calls[0]
+        result = {"role": "tool", "tool_call_id": call.id, "content": "done"}
+        messages += [message, result]
+        return first, self._create(messages, tools=[self._tool()])[0]
+
+    def stream(self, *, tools: bool = False) -> Said:
+        text, name, arguments, finish, pieces = "", "", "", None, 0
+        usage = (0, 0)
+        with self._understood():
+            chunks = self._client.chat.stream(
+                model=MODEL,
+                messages=[{"role": "user", "content": PROMPT}],
+                tools=[self._tool()] if tools else None,
+            )
+            for event in chunks:
+                if event.data.usage:
+                    usage = self._usage(event.data.usage)
+                for choice in event.data.choices:
+                    finish = choice.finish_reason or finish
+                    text += choice.delta.content or ""
+                    pieces += bool(choice.delta.content)
+                    for call in choice.delta.tool_calls or ():
+                        name += call.function.name
+                        arguments += call.function.arguments
+        if finish == "error":
+            raise Failed(200, "the stream ended in an error", {})
+        calls = [(name, json.loads(arguments))] if name else []
+        return Said(text=text, calls=calls, finish=finish, usage=usage, pieces=pieces)
+
+    def _keep(self, response: httpx2.Response) -> None:
+        self._headers = response.headers
+
+    def _usage(self, usage: Any) -> tuple[int, int]:
+        return usage.prompt_tokens, usage.completion_tokens
+
+    def _tool(self) -> Any:
+        function = {"name": NOTE, "description": "Write.", "parameters": PARAMETERS}
+        return {"type": "function", "function": function}
+
+    def _create(self, messages: list[Any], **more: Any) -> tuple[Said, Any]:
+        with self._understood():
+            answer = self._client.chat.complete(model=MODEL, messages=messages, **more)
+        choice = answer.choices[0]
+        said = Said(
+            text=choice.message.content or "",
+            calls=[
+                (call.function.name, json.loads(call.function.arguments))
+                for call in choice.message.tool_calls or ()
+            ],
+            finish=choice.finish_reason,
+            usage=self._usage(answer.usage),
+            headers=self._headers,
+        )
+        return said, choice.message
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        try:
+            yield
+        except MistralError as exc:
+            raise Failed(exc.status_code, exc.body, exc.headers) from exc
+
+
 class Anthropic:
     """The Anthropic client."""
 
-    def __init__(self, root: str) -> None:
-        base = f"{root}/anthropic"
+    def __init__(self, root: str, provider: str) -> None:
+        base = f"{root}/{provider}"
         self._client = anthropic.Anthropic(base_url=base, api_key=KEY, max_retries=0)
 
     def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
@@ -238,8 +364,8 @@ class Anthropic:
 class Gemini:
     """The google-genai client."""
 
-    def __init__(self, root: str) -> None:
-        options = google.HttpOptions(base_url=f"{root}/gemini")
+    def __init__(self, root: str, provider: str) -> None:
+        options = google.HttpOptions(base_url=f"{root}/{provider}")
         self._client = genai.Client(api_key=KEY, http_options=options)
 
     def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
@@ -321,8 +447,8 @@ class Gemini:
 class Ollama:
     """The Ollama client. It keeps the headers to itself."""
 
-    def __init__(self, root: str) -> None:
-        self._client = ollama.Client(host=f"{root}/ollama")
+    def __init__(self, root: str, provider: str) -> None:
+        self._client = ollama.Client(host=f"{root}/{provider}")
 
     def ask(self, *, image: bytes | None = None, schema: bool = False) -> Said:
         message: dict[str, Any] = {"role": "user", "content": PROMPT}

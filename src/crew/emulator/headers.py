@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from crew.emulator.enforcement import Reading
-from crew.emulator.windows import whole_seconds
+from crew.emulator.windows import length_of, whole_seconds
 from crew.quota.limits import Metric
 
 Headers = dict[str, str]
@@ -85,15 +85,15 @@ def _anthropic(readings: Sequence[Reading], now: float) -> Headers:
 
 def _together(readings: Sequence[Reading], now: float) -> Headers:
     headers = {}
-    requests = _pick(readings, [Metric.REQUESTS])
-    tokens = _pick(readings, _TOKENS)
-    if requests is not None:
-        headers["x-ratelimit-limit"] = str(requests.limit.amount)
-        headers["x-ratelimit-remaining"] = str(requests.left)
-        headers["x-ratelimit-reset"] = str(whole_seconds(requests.resets_in))
-    if tokens is not None:
-        headers["x-tokenlimit-limit"] = str(tokens.limit.amount)
-        headers["x-tokenlimit-remaining"] = str(tokens.left)
+    for name, metrics in (("ratelimit", [Metric.REQUESTS]), ("tokenlimit", _TOKENS)):
+        reading = _pick(readings, metrics)
+        if reading is not None:
+            # Together tells what one second allows, whatever the window.
+            rate = max(1, int(reading.limit.amount / length_of(reading.limit)))
+            for end in ("", "-dynamic"):
+                headers[f"x-{name}-limit{end}"] = str(rate)
+                headers[f"x-{name}-remaining{end}"] = str(min(rate, reading.left))
+            headers[f"x-{name}-reset"] = str(whole_seconds(reading.resets_in))
     return headers
 
 

@@ -218,9 +218,15 @@ class Concurrent:
         return 1.0 if self._running else 0.0
 
 
+def length_of(limit: Limit) -> float:
+    """Seconds of the limit's window; a month has 31 days, a run never ends."""
+    seconds = _UNIT_SECONDS.get(limit.unit)
+    return inf if seconds is None else float(seconds * limit.count)
+
+
 def open_window(limit: Limit) -> Window:
     """A window for this limit, with nothing counted yet."""
-    length = float(_UNIT_SECONDS.get(limit.unit, 0) * limit.count)
+    length = length_of(limit)
     match limit.kind:
         case Kind.ROLLING:
             return Rolling(limit, length)

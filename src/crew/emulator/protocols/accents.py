@@ -1,5 +1,6 @@
 """Where a provider's chat completions differ from OpenAI's, as documented (2026-11)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from crew.emulator.script import Answer
@@ -10,6 +11,28 @@ UPSTREAM = {
     "metadata": {"error_type": "provider_unavailable", "provider_name": "Emulated"},
 }
 """OpenRouter's error inside a 200: whoever answers for it failed after the start."""
+
+
+ENDS_WITH_USAGE = ("mistral", "together_ai")
+"""They tell the usage with the end of a stream, asked or not, and never after it."""
+
+
+CALLS_AT_ONCE = ("mistral",)
+"""A call comes in one piece of a stream; their own clients take it no other way."""
+
+
+def call_id(family: str, number: int) -> str:
+    """The id of a tool call: Mistral's are nine letters and digits."""
+    return f"{number:09}" if family == "mistral" else f"call_{number}"
+
+
+def ending(family: str, number: int, usage: Mapping[str, int]) -> dict[str, Any]:
+    """What stands beside the last choice of a stream."""
+    if family in ENDS_WITH_USAGE:
+        return {"usage": usage}
+    if family == "groq":
+        return {"x_groq": {"id": f"req_{number}", "usage": usage}}
+    return {}
 
 
 def extra(family: str) -> dict[str, Any]:

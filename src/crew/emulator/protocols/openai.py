@@ -40,17 +40,19 @@ class ChatCompletions:
         return frame | {"choices": choices, "usage": _usage(made)}
 
     def frames(self, made: Completion) -> Iterator[bytes]:
-        frame = _frame(made, "chat.completion.chunk")
-        if made.include_usage:
+        frame, usage = _frame(made, "chat.completion.chunk"), _usage(made)
+        told = made.include_usage and made.family not in accents.ENDS_WITH_USAGE
+        if told:
             frame["usage"] = None
         for answer in made.answers:
             for delta in _deltas(made, answer):
                 choice = {"index": 0, "delta": delta, "finish_reason": None}
                 yield event(frame | {"choices": [choice]})
             last = {"index": 0, "delta": {}, "finish_reason": answer.finish}
-            yield event(frame | {"choices": [last]})
-        if made.include_usage:
-            yield event(frame | {"choices": [], "usage": _usage(made)})
+            ending = accents.ending(made.family, made.number, usage)
+            yield event(frame | {"choices": [last]} | ending)
+        if told:
+            yield event(frame | {"choices": [], "usage": usage})
         elif not made.answers:
             yield event(frame | {"choices": []})
 
@@ -96,15 +98,14 @@ def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
     message |= accents.thoughts(made.family, answer)
     if answer.call is not None:
         message["content"] = answer.text or None
-        start = _call_start(made, answer.call)
-        start["function"]["arguments"] = answer.call.arguments
-        message["tool_calls"] = [start]
+        message["tool_calls"] = [_call(made, answer.call, answer.call.arguments)]
     return message
 
 
-def _call_start(made: Completion, call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": ""}
-    return {"id": f"call_{made.number}", "type": "function", "function": function}
+def _call(made: Completion, call: ToolCall, arguments: str) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": arguments}
+    id = accents.call_id(made.family, made.number)
+    return {"id": id, "type": "function", "function": function}
 
 
 def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
@@ -115,7 +116,10 @@ def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
     call = answer.call
     if call is None:
         return
-    yield {"tool_calls": [{"index": 0} | _call_start(made, call)]}
+    if made.family in accents.CALLS_AT_ONCE:
+        yield {"tool_calls": [{"index": 0} | _call(made, call, call.arguments)]}
+        return
+    yield {"tool_calls": [{"index": 0} | _call(made, call, "")]}
     for piece in pieces(call.arguments):
         yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
 
