@@ -63,9 +63,9 @@ def as_object(value: object) -> Mapping[str, object]:
 
 
 def as_text(value: object) -> str:
-    """The value if it is a text or a whole number, else nothing."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if whole or isinstance(value, str) else ""
+    """The value if it is a text or a number, else nothing."""
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if plain else ""
 
 
 def objects(value: object) -> Iterator[Mapping[str, object]]:

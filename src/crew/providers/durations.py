@@ -14,6 +14,9 @@ from crew.quota.limits import Kind, Limit, Metric, window_end
 
 LONGEST = 32 * 86_400.0
 """Seconds. No provider closes for longer than a month: more is a mistake."""
+_LAG = 60.0
+"""Seconds. Clocks differ and counters are late: who is refused so soon after a day
+began was refused for the day before, and need not wait for the next one."""
 _TEXT = 64
 _EPOCH_SECONDS, _EPOCH_MILLIS = 1e9, 1e11
 """A number from here on is a moment and no stretch of time."""
@@ -52,11 +55,8 @@ def seconds_in(text: str, now: float | None) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        return (
-            _go_duration(text)
-            if text[0].isdigit() and "T" not in text
-            else (_until(_date(text), now))
-        )
+        wait = _go_duration(text)
+        return _until(_date(text), now) if wait is None else wait
     if number >= _EPOCH_SECONDS:
         moment = number / 1_000 if number >= _EPOCH_MILLIS else number
         return _until(moment, now)
@@ -89,6 +89,9 @@ def _until_end(unit: str, timezone: str, now: float | None) -> float | None:
         unit=unit,
         timezone=timezone,
     )
+    ended = window_end(window, now - _LAG)
+    if ended < now:
+        return ended + _LAG - now
     return window_end(window, now) - now
 
 

@@ -33,7 +33,7 @@ class Hit:
 
 def read_refusal(body: Body, now: float | None) -> Hit:
     """The limits that a refused request hit, of several the one that lasts longest."""
-    if "RESOURCE_EXHAUSTED" in body.codes or "QuotaFailure" in body.message:
+    if "RESOURCE_EXHAUSTED" in body.codes or _GEMINI in body.message:
         return _gemini(body, now)
     headers = as_object(body.metadata.get("headers"))
     if headers or "free-models-per-" in body.message:
@@ -58,6 +58,8 @@ _ANTHROPIC = re.compile(
 
 # Gemini.
 
+_GEMINI = "Quota exceeded for metric"
+_PER_DAY = "PerDay"
 _LIMIT_ZERO = re.compile(r"\blimit: 0(?![\d.])")
 PACIFIC = "America/Los_Angeles"
 """Where Gemini's day ends."""
@@ -70,7 +72,9 @@ def _gemini(body: Body, now: float | None) -> Hit:
     values = [as_text(v.get("quotaValue")) for v in violations]
     if "0" in values or _LIMIT_ZERO.search(body.message):
         return Hit(told=told, absent=True)
-    if any("PerDay" in as_text(v.get("quotaId")) for v in violations):
+    quotas = [as_text(v.get("quotaId")) for v in violations]
+    # A body that was cut is all message.
+    if any(_PER_DAY in text for text in [*quotas, body.message]):
         # The delay that is given beside it is that of another limit: 47 s, at noon.
         return Hit(told=told, wait=until_midnight(PACIFIC, now))
     delays = [as_text(part.get("retryDelay")) for part in body.details]
@@ -103,17 +107,23 @@ def _violation(violation: Mapping[str, object], now: float | None) -> Told | Non
 
 # OpenRouter.
 
+_OPENROUTER: Mapping[str, tuple[str, ...]] = {
+    "minute": ("per-min", "_per_min", "limit_rpm", "_minute"),
+    "day": ("per-day", "_per_day", "limit_rpd", "_daily"),
+}
+
 
 def _openrouter(body: Body, headers: Mapping[str, object], now: float | None) -> Hit:
     found = {name.lower(): as_text(value) for name, value in headers.items()}
     # The reset is in milliseconds since the epoch.
     wait = seconds_in(found.get("x-ratelimit-reset", ""), now)
     words = body.words
-    if "per-min" in words or "per_min" in words or "rpm" in words:
-        unit = "minute"
-    else:
-        unit = "day"
-        wait = until_midnight("UTC", now) if wait is None else wait
+    signs = _OPENROUTER.items()
+    unit = next((u for u, said in signs if any(sign in words for sign in said)), None)
+    if unit is None:
+        return Hit(wait=wait)
+    if unit == "day" and wait is None:
+        wait = until_midnight("UTC", now)
     told = Told(
         metric=Metric.REQUESTS,
         unit=unit,

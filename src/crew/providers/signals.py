@@ -6,6 +6,7 @@ Sources: the providers' documentation and captured bodies, as of 2026-11.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from crew.errors import (
@@ -59,6 +60,8 @@ def classify(
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
         kind = ModelGone
+    if kind is RateLimited and status == 413:
+        hit = replace(hit, wait=None, never=True)
     told = _merged(hit.told, told_by_headers(family, lower, now=now))
     return kind(
         deployment,
