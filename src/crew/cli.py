@@ -419,14 +419,19 @@ def _emulate(options: argparse.Namespace) -> int:
 
 @contextmanager
 def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
-    """A plain crew and its inputs from inputs.yaml, for CrewAI's other commands."""
-    settings = load_settings()
-    if settings.inputs is None:
-        path = Path(settings.config_dir) / "inputs.yaml"
-        raise SettingsError(
-            [Mistake(file=str(path), line=None, key="", message="file not found")]
-        )
-    values = {"repositories": "none", "images": "none", **settings.inputs.values}
-    inputs = {"request": settings.inputs.request, **values}
-    with _lifecycle(settings).opened_crew(settings, Path("output"), _tell) as crew:
-        yield crew, inputs
+    """A plain crew and its inputs from inputs.yaml, for CrewAI's other commands;
+    without any key it rehearses. Exits on an error of ours."""
+    try:
+        settings = load_settings()
+        given = settings.inputs
+        if given is None:
+            raise _mistake("inputs.yaml", f"{settings.config_dir} has none")
+        values = {"repositories": "none", "images": "none", **given.values}
+        opened = _lifecycle(settings).opened_crew(settings, Path("output"), _tell)
+        with opened as crew:
+            yield crew, {"request": given.request, **values}
+    except CrewError as exc:
+        sys.exit(_refuse(exc, as_json=False))
+    except EOFError:
+        print("crew: it asks for your feedback: use a terminal", file=sys.stderr)
+        sys.exit(MISTAKEN)

@@ -5,9 +5,9 @@ They are the `crew` command with the arguments that `crewai` gives.
 
 import json
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
-from crew.cli import main, open_crew
+from crew.cli import MISTAKEN, main, open_crew
 
 
 def run() -> None:
@@ -17,33 +17,58 @@ def run() -> None:
 
 def run_with_trigger() -> None:
     """`crewai triggers run`: the crew on a trigger's payload, a JSON text."""
+    (text,) = _arguments("PAYLOAD")
     try:
-        payload: dict[str, Any] = json.loads(sys.argv[1])
-    except (IndexError, ValueError):
-        print("run_with_trigger: give the payload as JSON", file=sys.stderr)
-        sys.exit(2)
-    request = payload.get("request") or json.dumps(payload)
-    sys.exit(main(["run", str(request)]))
+        payload: Any = json.loads(text)
+    except ValueError:
+        _refuse("the payload is not JSON")
+    asked = payload.get("request") if isinstance(payload, dict) else None
+    sys.exit(main(["run", "--", str(asked or json.dumps(payload))]))
 
 
 def train() -> None:
-    """`crewai train N FILE`: train the crew on config/inputs.yaml."""
+    """`crewai train -n N -f FILE`: train the crew on config/inputs.yaml."""
+    count, file = _arguments("N", "FILE")
     with open_crew() as (crew, inputs):
-        crew.train(n_iterations=int(sys.argv[1]), filename=sys.argv[2], inputs=inputs)
+        crew.train(n_iterations=_number(count), filename=file, inputs=inputs)
 
 
 def replay() -> None:
-    """`crewai replay TASK_ID`: start again from a task of the latest kickoff."""
+    """`crewai replay -t TASK_ID`: start again from a task of the latest kickoff."""
+    (task_id,) = _arguments("TASK_ID")
     with open_crew() as (crew, _):
-        print(crew.replay(task_id=sys.argv[1]))
+        try:
+            result = crew.replay(task_id=task_id)
+        except ValueError as exc:  # no such task, or tasks.yaml is another one now
+            _refuse(str(exc))
+        print(result)
 
 
 def test() -> None:
-    """`crewai test N MODEL`: run the crew N times and have the results judged.
+    """`crewai test -n N -m MODEL`: run the crew N times and have the results judged.
 
     The judge is the manager's tier; the model that `crewai` names is not used, as
     it would be called past the guard.
     """
+    count, _ = _arguments("N", "MODEL")
     with open_crew() as (crew, inputs):
         judge: Any = crew.manager_agent or crew.agents[0]
-        crew.test(n_iterations=int(sys.argv[1]), eval_llm=judge.llm, inputs=inputs)
+        crew.test(n_iterations=_number(count), eval_llm=judge.llm, inputs=inputs)
+
+
+def _arguments(*names: str) -> list[str]:
+    given = sys.argv[1:]
+    if len(given) != len(names):
+        _refuse(f"give it {' '.join(names)}")
+    return given
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        _refuse(f"{text!r} is not a number")
+    return int(text)
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"crew: {message}", file=sys.stderr)
+    sys.exit(MISTAKEN)
