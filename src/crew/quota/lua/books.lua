@@ -27,10 +27,12 @@ end
 -- Reads one limit from packed numbers: kind, metric, amount, seconds, margin, and of a
 -- calendar limit the ends of three windows that follow each other.
 local function limit_from(numbers, position, key)
-  local limit = {key = key}
-  limit.kind, limit.metric, limit.amount, limit.seconds, limit.margin, limit.start,
-    limit.first, limit.second, position = unpack_numbers('<dddddddd', numbers, position)
-  return limit, position
+  local kind, metric, amount, seconds, margin, start, first, second, following =
+    unpack_numbers('<dddddddd', numbers, position)
+  return { -- all at once: a table that grows field by field costs five times as much
+    key = key, kind = kind, metric = metric, amount = amount, seconds = seconds,
+    margin = margin, start = start, first = first, second = second,
+  }, following
 end
 
 -- Whether the caller's window ends do not cover this time: his clock was off.

@@ -5,21 +5,18 @@ local function line_from(raw)
   return raw and cmsgpack.unpack(raw) or {last = 0, places = {}}
 end
 
--- Writes it back, without the places that have lapsed.
+-- Writes it back, without the places that have lapsed. An empty line is kept for a
+-- while, so that no ticket is given out twice.
 local function keep_line(key, line, now)
-  local kept, last = {}, 0
+  local kept, last = {}, now
   for _, place in ipairs(line.places) do
     if place[3] > now then
       kept[#kept + 1] = place
       last = math.max(last, place[3])
     end
   end
-  if #kept == 0 then
-    call('DEL', key)
-  else
-    local packed = cmsgpack.pack({last = line.last, places = kept})
-    call('SET', key, packed, 'PX', lifetime(last, now))
-  end
+  local packed = cmsgpack.pack({last = line.last, places = kept})
+  call('SET', key, packed, 'PX', lifetime(last, now))
 end
 
 local function remove_place(line, ticket)

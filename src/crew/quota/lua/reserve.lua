@@ -37,7 +37,7 @@ for pool = 1, pools do
     if need ~= 0 then -- what takes nothing always fits
       charges[#charges + 1] = {
         limit = limit, need = need, pool = pool, number = number, ends = ends,
-        amount = effective(condition, limit, need, now),
+        amount = effective(condition, limit, need, now), head = false, slot = false,
       }
     end
   end
@@ -46,7 +46,6 @@ end
 -- _Condition.ahead and Usage.amount
 local function ahead(pool, metric)
   local total = 0
-  if not line then return total end
   for _, place in ipairs(line.places) do
     if place[2] == KEYS[2 + pool] and place[3] > now
       and (ticket == 0 or place[1] < ticket) then
@@ -61,19 +60,6 @@ local function ahead(pool, metric)
   return total
 end
 
--- _fits
-local function fits(charge, need)
-  local charged, total, opens = slots(charge.limit.key, now), 0, now
-  for _, slot in ipairs(charged) do total = total + slot[2] end
-  table.sort(charged, function(a, b) return a[1] < b[1] end)
-  for _, slot in ipairs(charged) do
-    if total + need <= charge.amount then return opens end
-    total = total - slot[2]
-    opens = math.max(opens, slot[1])
-  end
-  return opens
-end
-
 -- opens_at, refills_at; nil is never.
 local function opens_at(charge, counted, first)
   local amount, need, limit = charge.amount, charge.need, charge.limit
@@ -84,8 +70,17 @@ local function opens_at(charge, counted, first)
   end
   local most, rest = math.max(1, amount), math.max(0, need + first - 1)
   local more_windows = math.floor(rest / most)
-  rest = rest - more_windows * most
-  return fits(charge, rest + 1) + more_windows * limit.seconds
+  need = rest - more_windows * most + 1
+  -- _fits
+  local charged, total, opens = slots(limit.key, now), 0, now
+  for _, slot in ipairs(charged) do total = total + slot[2] end
+  table.sort(charged, function(a, b) return a[1] < b[1] end)
+  for _, slot in ipairs(charged) do
+    if total + need <= amount then break end
+    total = total - slot[2]
+    opens = math.max(opens, slot[1])
+  end
+  return opens + more_windows * limit.seconds
 end
 
 -- latest: the refusal that lasts longest; one that never opens ends the search.
@@ -107,7 +102,7 @@ for _, charge in ipairs(charges) do
   found = call('HMGET', limit.key, HEAD, pack('<d', charge.ends))
   charge.head, charge.slot = head_from(found[1]), found[2]
   local counted = used(limit, charge.head, charge.amount, now)
-  local first = ahead(charge.pool, limit.metric)
+  local first = line and ahead(charge.pool, limit.metric) or 0
   if counted + first + charge.need > charge.amount then -- not admit
     refuse(charge.pool, charge.number, opens_at(charge, counted, first))
   end

@@ -1,0 +1,488 @@
+"""What only the Redis store promises; the rest is in the suite of all stores."""
+
+import builtins
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crew.clock import ManualClock, SystemClock
+from crew.errors import StoreUnavailable
+from crew.quota import open_store
+from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.memory import MemoryStore
+from crew.quota.store import Observation, Reservation, Store
+from redis_server import Server, free_port, fresh_url, shared_server
+
+ONE = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
+
+
+def pool(*limits: str, name: str = "provider:x") -> Pool:
+    return Pool(name=name, limits=tuple(parse_limit(text) for text in limits))
+
+
+WIDE = pool("10M requests/minute", "900B tokens/hour", "9 concurrent")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = open_store(fresh_url(), SystemClock())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own, to be killed."""
+    server = Server(directory=tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def reserve(store: Store, *pools: Pool, usage: Usage = ONE) -> Reservation | Refusal:
+    return store.reserve(pools, usage, lease_seconds=300)
+
+
+def counted(store: Store, *pools: Pool) -> list[tuple[int, int]]:
+    states = store.snapshot(pools)
+    return [(limit.used, limit.reserved) for state in states for limit in state.limits]
+
+
+# The same as the store that is the reference, step by step.
+
+POOLS = (
+    pool("7 requests/minute", "60 tokens/minute", "3 concurrent", name="a"),
+    pool("90 tokens/hour refilling", "0.9 usd/day @ Europe/Berlin", name="b"),
+    pool("40 output_tokens/10 minutes", "12 requests/hour @ UTC", name="c"),
+    pool("30 input_tokens/run", "5 requests/second refilling", name="d"),
+)
+_drawn = st.lists(st.sampled_from(POOLS), max_size=3, unique=True)
+_usage = st.builds(
+    Usage,
+    requests=st.integers(0, 2),
+    input_tokens=st.integers(0, 20),
+    output_tokens=st.integers(0, 30),
+    usd=st.none() | st.decimals(0, "0.3", places=3),
+)
+_step = st.one_of(
+    st.tuples(st.just("reserve"), _drawn, _usage, st.booleans()),
+    st.tuples(st.just("settle"), st.integers(0, 9), _usage),
+    st.tuples(
+        st.just("observe"),
+        st.sampled_from(POOLS),
+        st.integers(0, 2),
+        st.none() | st.integers(0, 80),
+        st.none() | st.integers(0, 80),
+        st.none() | st.integers(0, 5_000),
+    ),
+    st.tuples(st.just("wait"), st.sampled_from([0, 1, 7, 45, 61, 300, 4000, 40_000])),
+    st.tuples(st.just("cool"), st.sampled_from(POOLS), st.integers(-5, 90)),
+    st.tuples(st.just("throttle"), st.sampled_from(POOLS)),
+    st.tuples(st.just("line_up"), st.sampled_from(POOLS), _usage, st.booleans()),
+    st.tuples(st.just("leave")),
+)
+
+
+def rounded(at: float | None) -> float | None:
+    """To a tenth of a millisecond: buckets are worked out in different orders."""
+    return None if at is None else round(at, 4)
+
+
+class Pair:
+    """One store and what was taken from it."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.store, self.clock = store, clock
+        self.held: list[Reservation] = []
+        self.tickets: list[int] = []
+
+    def do(self, step: Sequence[Any]) -> object:
+        """What the step answers, without what stores name on their own."""
+        name, *args = step
+        return getattr(self, name)(*args)
+
+    def reserve(self, pools: Sequence[Pool], usage: Usage, placed: bool) -> object:
+        ticket = self.tickets[-1] if placed and self.tickets else None
+        got = self.store.reserve(pools, usage, lease_seconds=90, ticket=ticket)
+        if isinstance(got, Refusal):
+            return got.pool, got.limit, got.reason, rounded(got.opens_at)
+        self.held.append(got)
+        return got.expires_at, got.charges, got.estimate
+
+    def settle(self, number: int, usage: Usage) -> object:
+        if not self.held:
+            return None
+        return self.store.settle(self.held[number % len(self.held)], usage)
+
+    def observe(
+        self,
+        pool: Pool,
+        number: int,
+        amount: int | None,
+        used: int | None,
+        resets: int | None,
+    ) -> object:
+        seen = Observation(
+            pool=pool.name,
+            limit=pool.limits[number % len(pool.limits)],
+            amount=amount,
+            used=used,
+            resets_at=None if resets is None else self.clock.now() + resets,
+        )
+        nothing = Reservation(id="none", estimate=ONE, expires_at=0.0, charges=())
+        return self.store.settle(nothing, ONE, [seen])
+
+    def wait(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+
+    def cool(self, pool: Pool, seconds: int) -> None:
+        until = self.clock.now() + seconds
+        self.store.cool_down(pool.name, until=until, reason=f"{seconds}")
+
+    def throttle(self, pool: Pool) -> object:
+        return self.store.throttle(pool.name)
+
+    def line_up(self, pool: Pool, usage: Usage, again: bool) -> object:
+        known = self.tickets[-1] if again and self.tickets else None
+        ticket = self.store.line_up(pool.name, usage, seconds=50, ticket=known)
+        if known is None:
+            self.tickets.append(ticket)
+        return self.tickets.index(ticket)
+
+    def leave(self) -> None:
+        if self.tickets:
+            self.store.leave(self.tickets.pop())
+
+    def state(self) -> list[tuple[object, ...]]:
+        return [
+            (
+                replace(pool, limits=()),
+                [replace(n, resets_at=rounded(n.resets_at)) for n in pool.limits],
+            )
+            for pool in self.store.snapshot(POOLS)
+        ]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(_step, min_size=5, max_size=40))
+def test_every_step_answers_as_the_store_in_memory(
+    steps: list[tuple[Any, ...]],
+) -> None:
+    one, two = ManualClock(), ManualClock()
+    redis_store = open_store(fresh_url(), two)
+    reference, tried = Pair(MemoryStore(one), one), Pair(redis_store, two)
+    for step in steps:
+        assert tried.do(step) == reference.do(step), step
+        assert tried.state() == reference.state(), step
+    redis_store.close()
+
+
+# Between machines.
+
+
+def _group(url: str, results: "multiprocessing.Queue[int]") -> None:
+    store, p = open_store(url, SystemClock()), pool("71 requests/hour")
+    taken = [reserve(store, p) for _ in range(30)]
+    store.close()
+    results.put(sum(isinstance(got, Reservation) for got in taken))
+
+
+def test_two_groups_that_share_only_redis_admit_exactly_what_fits() -> None:
+    """One group comes by TCP, the other by the server's Unix socket."""
+    tcp = fresh_url()
+    urls = [tcp, f"unix://{shared_server().directory}/redis.sock?db=0"] * 2
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[int] = context.Queue()
+    racers = [context.Process(target=_group, args=(url, results)) for url in urls]
+    for racer in racers:
+        racer.start()
+    admitted = [results.get(timeout=60) for _ in racers]
+    for racer in racers:
+        racer.join()
+
+    assert sum(admitted) == 71
+
+
+class AnHourOff(SystemClock):
+    """The clock of a machine that is set wrong."""
+
+    def now(self) -> float:
+        return super().now() + 3_600
+
+
+def test_redis_tells_the_time_and_not_the_machine() -> None:
+    url, p = fresh_url(), pool("1 requests/minute", "1 requests/hour @ UTC")
+    right, wrong = open_store(url, SystemClock()), open_store(url, AnHourOff())
+    got = reserve(right, p)
+    assert isinstance(got, Reservation)
+
+    refusal = reserve(wrong, p)
+
+    assert isinstance(refusal, Refusal)
+    assert wrong.now() == pytest.approx(time.time(), abs=0.5)
+    assert right.snapshot([p])[0].limits == wrong.snapshot([p])[0].limits
+    assert wrong.settle(got, ONE)
+    right.close()
+    wrong.close()
+
+
+def test_stores_with_different_prefixes_do_not_meet() -> None:
+    url, p = fresh_url(), pool("1 requests/minute")
+    one, two = (open_store(f"{url}?prefix={n}", SystemClock()) for n in ("one", "two"))
+    reserve(one, p)
+
+    assert isinstance(reserve(two, p), Reservation)
+    with shared_server().client as client:
+        tags = {key.partition(b":")[0] for key in client.keys("*")}
+    assert tags == {b"{one}", b"{two}"}
+    one.close()
+    two.close()
+
+
+# What is kept.
+
+
+def test_every_key_expires(store: Store) -> None:
+    p = pool("9 requests/minute", "9 requests/day @ UTC", "9 usd/run", "9 concurrent")
+    q = pool("99 tokens/minute refilling", name="q")
+    got = reserve(store, p, q)
+    assert isinstance(got, Reservation)
+    reserve(store, p, q)
+    seen = Observation(pool="q", limit=q.limits[0], amount=50, used=49)
+    store.settle(got, Usage(output_tokens=3), [seen])
+    store.cool_down("cooled", until=store.now() + 9, reason="429")
+    store.throttle("throttled")
+    store.line_up("p", ONE, seconds=9)
+    store.set_plan("openrouter", "free", "402")
+
+    with shared_server().client as client:
+        lasting = {key: client.pttl(key) for key in client.keys("*")}
+
+    assert len(lasting) == 11
+    assert {key for key, left in lasting.items() if left < 0} == set()
+    assert lasting[b"{crew}:leases"] > 300_000
+    assert 60_000 < lasting[b"{crew}:limit:provider:x|9 requests/minute"] < 300_000
+
+
+def test_a_place_that_is_taken_again_keeps_its_expiry() -> None:
+    url, p = fresh_url(), pool("1 concurrent")
+    store = open_store(url, SystemClock())
+    for _ in range(3):
+        got = reserve(store, p)
+        assert isinstance(got, Reservation)
+        store.settle(got, ONE)
+
+        with shared_server().client as client:
+            assert client.pttl("{crew}:limit:provider:x|1 concurrent") > 300_000
+    store.close()
+
+
+def test_five_thousand_calls_leave_a_bounded_store(store: Store) -> None:
+    p, q = WIDE, pool("900B output_tokens/day", "1M usd/month @ UTC", name="q")
+    for _ in range(5_000):
+        got = reserve(store, p, q)
+        assert isinstance(got, Reservation)
+        store.settle(got, Usage(input_tokens=7, output_tokens=2))
+
+    with shared_server().client as client:
+        keys = list(client.keys("*"))
+        fields = sum(client.hlen(key) for key in keys if b":limit:" in key)
+        kept = sum(client.memory_usage(key) or 0 for key in keys)
+    assert len(keys) <= 6
+    assert fields < 300
+    assert kept < 100_000
+    assert counted(store, p)[0] == (5_000, 0)
+
+
+def test_a_large_month_of_money_loses_nothing(store: Store) -> None:
+    p = pool("5M usd/month @ UTC")
+    nearly = Usage(usd=Decimal("4999999.999999998"))
+    first = reserve(store, p, usage=nearly)
+    assert isinstance(first, Reservation)
+    assert store.settle(first, nearly)
+
+    last = reserve(store, p, usage=Usage(usd=Decimal("0.000000002")))
+    over = reserve(store, p, usage=Usage(usd=Decimal("0.000000001")))
+
+    assert isinstance(last, Reservation)
+    assert isinstance(over, Refusal)
+    assert counted(store, p) == [(4_999_999_999_999_998, 2)]
+
+
+def test_lines_and_plans_and_reasons_may_hold_any_letter(store: Store) -> None:
+    store.set_plan("anbieter-ü", "frei", "¿402?\r\n$5")
+    store.cool_down("pool-ü", until=store.now() + 60, reason="zu früh\r\n")
+
+    (state,) = store.snapshot([Pool(name="pool-ü")])
+    assert state.cooldown_reason == "zu früh\r\n"
+    plans = store.plans()
+    assert [(name, p.plan, p.reason) for name, p in plans.items()] == [
+        ("anbieter-ü", "frei", "¿402?\r\n$5")
+    ]
+    assert plans["anbieter-ü"].at == pytest.approx(store.now(), abs=1)
+
+
+# When Redis fails.
+
+
+def test_scripts_that_redis_forgot_are_sent_again(store: Store) -> None:
+    p = pool("10 requests/hour")
+    reserve(store, p)
+    with shared_server().client as client:
+        client.script_flush()
+
+    got = reserve(store, p)
+
+    assert isinstance(got, Reservation)
+    assert store.settle(got, ONE)
+
+
+def test_a_killed_server_is_one_clear_error_in_bounded_time(server: Server) -> None:
+    store, p = open_store(server.url, SystemClock()), pool("10 requests/hour")
+    got = reserve(store, p)
+    assert isinstance(got, Reservation)
+    server.kill()
+    began = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match=r"127.0.0.1:\d+/0: no answer.*start"):
+        reserve(store, p)
+    with pytest.raises(StoreUnavailable):
+        store.settle(got, ONE)
+
+    assert time.monotonic() - began < 5
+    server.start()
+    assert isinstance(reserve(store, p), Reservation)
+    assert not store.settle(got, ONE)
+    store.close()
+
+
+def test_a_connection_that_was_cut_is_made_again(server: Server) -> None:
+    store, p = open_store(server.url, SystemClock()), pool("10 requests/hour")
+    reserve(store, p)
+    with server.client as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    assert isinstance(reserve(store, p), Reservation)
+    assert counted(store, p) == [(0, 2)]
+    store.close()
+
+
+def test_a_reservation_whose_answer_was_lost_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from redis.connection import Connection
+    from redis.exceptions import TimeoutError as Late
+
+    store = open_store(fresh_url(), SystemClock())
+    p = pool("1 requests/hour", "1 concurrent")
+    read, lost = Connection.read_response, [True]
+
+    def lose_one(self: Connection, *args: Any, **kwargs: Any) -> Any:
+        answer = read(self, *args, **kwargs)
+        if lost and isinstance(answer, bytes) and len(answer) == 8:
+            lost.clear()
+            raise Late("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(Connection, "read_response", lose_one)
+    reserve(store, pool("1 requests/minute", name="other"))  # the scripts are known
+    lost.append(True)
+    got = reserve(store, p)
+
+    assert not lost
+    assert isinstance(got, Reservation)
+    assert counted(store, p) == [(0, 1), (0, 1)]
+    assert store.settle(got, ONE)
+    assert counted(store, p) == [(1, 0), (0, 0)]
+    store.close()
+
+
+def test_the_password_opens_and_is_never_told(tmp_path: Path) -> None:
+    server = Server(directory=tmp_path, password="s3cr3t-word")
+    server.start()
+    store = open_store(server.url, SystemClock())
+    assert isinstance(reserve(store, WIDE), Reservation)
+    wrong = server.url.replace("s3cr3t", "wr0ng")
+    none = server.url.replace(":s3cr3t-word@", "")
+
+    for url in (wrong, none):
+        with pytest.raises(StoreUnavailable, match="CREW_STORE") as refused:
+            open_store(url, SystemClock())
+        assert "wr0ng" not in repr(refused.value)
+        assert refused.value.__cause__ is None
+    server.kill()
+    with pytest.raises(StoreUnavailable, match="no answer") as gone:
+        reserve(store, WIDE)
+    assert "s3cr3t" not in f"{gone.value!r} {gone.value.__cause__!r}"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cr3t@/0",
+        "redis://:s3cr3t@host:port/0",
+        "redis://:s3cr3t#x@host:1/0",
+        "redis://:s3cr3t/x@host:1/0",
+        "redis://:s3cr3t@host:1/first",
+        "redis://:s3cr3t@host:1/0?unheard=of",
+        "redis://:s3cr3t@[host:1/0",
+        "redis://:s3cr3t@host:1/0?prefix=",
+        "redis://:s3cr3t@host:1/0?prefix={x}",
+        "unix://",
+    ],
+)
+def test_a_wrong_url_is_one_clear_error_without_the_password(url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="CREW_STORE") as wrong:
+        open_store(url, SystemClock())
+
+    assert "s3cr3t" not in repr(wrong.value)
+    assert wrong.value.__suppress_context__ or wrong.value.__context__ is None
+
+
+def test_nobody_there_is_told_at_once() -> None:
+    began = time.monotonic()
+
+    with pytest.raises(StoreUnavailable, match="start Redis, or correct CREW_STORE"):
+        open_store(f"redis://127.0.0.1:{free_port()}/0", SystemClock())
+
+    assert time.monotonic() - began < 3
+
+
+def test_without_the_client_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported = builtins.__import__
+
+    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "crew.quota.redis":
+            raise ModuleNotFoundError("No module named 'redis'", name="redis")
+        return imported(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+
+    with pytest.raises(StoreUnavailable, match=r"pip install 'crew\[redis\]'"):
+        open_store("redis://:s3cr3t@127.0.0.1:1/0", SystemClock())
+
+
+def test_a_step_is_one_round_trip(store: Store) -> None:
+    p = pool("10K requests/hour", "1M tokens/day @ UTC")
+    first = reserve(store, p)
+    assert isinstance(first, Reservation)
+    store.settle(first, ONE)
+    with shared_server().client as client:
+        client.config_resetstat()
+        got = reserve(store, p)
+        assert isinstance(got, Reservation)
+        store.settle(got, ONE)
+        read = client.info("stats")["total_reads_processed"]
+
+    assert read == 1 + 2  # the one is the question itself
