@@ -18,15 +18,15 @@ from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
+from crew.checkup import ask_accounts, check_deployments
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
 from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
-from crew.model_map import lookup
 from crew.quota.guard import QuotaGuard
 from crew.report import build_report, run_document, status_document
-from crew.settings import Deployment, Inputs, Settings
+from crew.settings import Inputs, Settings
 from crew.terminal import status_lines, summary_lines
 from crew.workspace import check_inputs
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from crewai import Crew
 
     from crew.lifecycle import Outcome
+    from crew.providers.online import Account
 
 DONE, FAILED, MISTAKEN, CLOSED, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -127,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="check the YAML, the keys, the models")
+    check.add_argument(
+        "--online",
+        action="store_true",
+        help="ask each provider that has a key which models it serves (costs nothing)",
+    )
     check.set_defaults(command=_check)
 
     status = commands.add_parser("status", help="how full each limit is")
@@ -307,32 +313,22 @@ def _resuming(run: str, options: argparse.Namespace) -> str:
 def _check(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     print(f"configuration: {settings.config_dir} is well-formed")
+    accounts: dict[str, Account] = {}
+    if options.online:
+        # Imported here: only this needs an HTTP client.
+        from crew.providers.online import ask_models
+
+        accounts = ask_accounts(settings, ask_models)
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
-    rows = [_check_row(d, today.isoformat()) for d in settings.deployments.values()]
-    widths = [max(len(row[i]) for row in rows) for i in range(2)]
-    for name, model, note in rows:
-        print(f"  {name:<{widths[0]}}  {model:<{widths[1]}}  {note}")
+    rows = check_deployments(settings, today, accounts)
+    name = max(len(row.deployment) for row in rows)
+    model = max(len(row.model) for row in rows)
+    for row in rows:
+        notes = "; ".join(row.notes)
+        print(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
     if not any(provider.api_key for provider in settings.providers.values()):
         print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
     return DONE
-
-
-def _check_row(deployment: Deployment, today: str) -> tuple[str, str, str]:
-    provider = deployment.provider
-    notes = []
-    if provider.local:
-        notes.append("local")
-    elif provider.api_key is None:
-        notes.append(f"no key: {provider.api_key_variable} is not set")
-    else:
-        notes.append("key set")
-    if deployment.price is None:
-        notes.append("price unknown")
-    facts = lookup(deployment.model)
-    if facts is not None and facts.deprecation_date:
-        word = "RETIRED" if str(facts.deprecation_date) <= today else "retires"
-        notes.append(f"{word} {facts.deprecation_date}")
-    return deployment.name, deployment.model, "; ".join(notes)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,27 @@ def lookup(model_id: str) -> ModelFacts | None:
         tools=_flag(entry.get("supports_function_calling")),
         deprecation_date=_date(entry.get("deprecation_date")),
     )
+
+
+def successor(model_id: str, today: date) -> str | None:
+    """The listed id of the same provider that is named most like a retired one and
+    is not retired itself; a hint for a person, who should look it up."""
+    prefix, _, bare = model_id.partition("/")
+    names = [
+        name.removeprefix(f"{prefix}/")
+        for name, entry in _table().items()
+        if entry.get("litellm_provider") == prefix
+        and entry.get("mode") == "chat"
+        and not _retired(entry, today)
+        and name.removeprefix(f"{prefix}/") != bare
+    ]
+    found = get_close_matches(bare, names, n=1)
+    return f"{prefix}/{found[0]}" if found else None
+
+
+def _retired(entry: Mapping[str, object], today: date) -> bool:
+    retires = _date(entry.get("deprecation_date"))
+    return retires is not None and retires <= today
 
 
 @lru_cache(maxsize=1)
