@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="crew",
         description="A development crew that keeps working when limits hit.",
         epilog="Exit codes: 0 done; 1 the crew failed; 2 the configuration or the "
-        "arguments are wrong; 75 every deployment is closed, resume later.",
+        "arguments are wrong; 75 every deployment is closed; 130 interrupted.",
     )
     parser.add_argument(
         "--config",
