@@ -12,6 +12,8 @@ import pytest
 from building import DEAR, deployment, provider, settings
 from crew.clock import Clock, ManualClock, ScaledClock
 from crew.errors import (
+    ModelGone,
+    OutOfMoney,
     Overloaded,
     QuotaExceeded,
     RateLimited,
@@ -337,3 +339,48 @@ def test_the_price_bounds_what_is_reserved_of_a_budget(tmp_path: Path) -> None:
 
     assert lease.estimate.output_tokens == 10
     assert lease.estimate.usd == DEAR.cost(100, 10)
+
+
+def test_without_money_the_free_models_of_a_provider_go_on(tmp_path: Path) -> None:
+    router = provider("router", classes={"free": (parse_limit("9 requests/day"),)})
+    chain = [deployment("paid", router), deployment("free", router, klass="free")]
+    bench = Bench(settings(chain, tmp_path))
+
+    attempts = bench.fail(OutOfMoney, status=402)
+
+    assert attempts.acquire().deployment.name == "free"
+
+
+def test_a_model_that_the_plan_does_not_offer_is_named_with_its_reason(
+    one: Callable[..., Bench],
+) -> None:
+    bench = one()
+
+    with pytest.raises(QuotaExceeded, match="is not offered on this plan"):
+        bench.fail(ModelGone, status=429, what="not offered on this plan").acquire()
+
+
+def test_what_was_refused_at_the_door_costs_no_tokens(
+    one: Callable[..., Bench],
+) -> None:
+    bench = one("1000 tokens/minute")
+
+    bench.fail(Overloaded, status=429)
+
+    assert state_of(bench, "provider:p").limits[0].used == 0
+
+
+def test_a_request_larger_than_any_limit_is_refused_at_once_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    chain = [
+        deployment("small", provider("a", "100 tokens/minute refilling")),
+        deployment("large", provider("b", "1K tokens/minute refilling")),
+    ]
+    bench = Bench(settings(chain, tmp_path))
+
+    assert bench.served(replace(ASK, input_tokens=500, patience=60.0)) == (
+        "large",
+        "small: 550 tokens never fit into 100 tokens/minute refilling (provider:a)",
+    )
+    assert bench.clock.slept == []

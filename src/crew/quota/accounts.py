@@ -33,6 +33,7 @@ LEASE_GRACE = 60.0
 # no time of its own. Short: a wrong guess costs one call.
 RATE_COOLDOWN = 20.0
 MONEY_COOLDOWN = 600.0
+SHORTEST_COOLDOWN = 0.5
 FAILURE_COOLDOWN = 15.0
 
 PLAN_SECONDS = 60.0
@@ -220,12 +221,18 @@ class Accounts:
             case BadRequest() | RateLimited(never=True):
                 return None
             case ModelGone():
-                self._disable(own, f"{deployment.model} is unknown or retired (404)")
+                why = str(error).partition(": ")[2]
+                if error.status == 404:
+                    why = "unknown or retired (404)"
+                self._disable(own, f"{deployment.model} is {why}")
             case BadKey():
                 variable = deployment.provider.api_key_variable or "its key"
                 self._disable(
                     provider, f"{variable} was refused ({error.status}); check it"
                 )
+            case OutOfMoney() if deployment.provider.classes and not deployment.klass:
+                # Its free models go on without money.
+                return self._cool(own, MONEY_COOLDOWN, error)
             case OutOfMoney():
                 return self._cool(provider, MONEY_COOLDOWN, error)
             case RateLimited():
@@ -256,7 +263,8 @@ class Accounts:
             self.listener(f"{pool.partition(':')[2]} is out for this run: {reason}")
 
     def _cool(self, pool: str, default: float, error: ProviderError) -> float:
-        until = self.store.now() + (error.retry_after or default)
+        seconds = default if error.retry_after is None else error.retry_after
+        until = self.store.now() + max(SHORTEST_COOLDOWN, seconds)
         self.store.cool_down(pool, until=until, reason=what(error))
         return until
 

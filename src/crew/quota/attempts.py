@@ -31,6 +31,8 @@ PLACE_SECONDS = 10.0
 JITTER = 0.1
 """Seconds by which those who wait for the same moment are spread."""
 
+_REFUSED_AT_THE_DOOR = (429, 498)
+"""Statuses that mean no work was done, whatever the reason."""
 _NOT_CHARGED = (RateLimited, BadKey, ModelGone, OutOfMoney, BadRequest, Unreachable)
 
 
@@ -104,7 +106,7 @@ class Attempts:
         if error.charged is not None:
             sent, wrote = error.charged
             lease.settle(input_tokens=sent, output_tokens=wrote, told=error.told)
-        elif isinstance(error, _NOT_CHARGED):
+        elif isinstance(error, _NOT_CHARGED) or error.status in _REFUSED_AT_THE_DOOR:
             lease.settle(input_tokens=0, output_tokens=0, told=error.told)
         else:
             lease.keep(error.told)
