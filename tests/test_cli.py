@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from configured import KEY, SECRET, configure
+from crew import build_crew, load_settings
 from crew.cli import main
+from crew.clock import SystemClock
+from crew.journal import Journal
 from scripted import Scripted, serving
 
 
@@ -287,18 +290,35 @@ def test_a_killed_run_is_reported_from_the_journal_as_interrupted(
     assert f"go on with: crew run --resume {run}" in shown
 
 
-def test_an_unknown_run_is_a_mistake(
+def test_a_run_that_is_not_in_the_journal_is_a_mistake(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["run", "Add pages"])
-    capsys.readouterr()
+    Journal.open(config.parent / ".crew" / "journal.db", SystemClock()).close()
 
-    code = main(["report", "20200101-000000-0000", "--json"])
+    for arguments, told in (
+        (["report", "--json"], "no run at all is in "),
+        (["report", "20200101-000000-0000", "--json"], "no run 20200101-000000-0000"),
+    ):
+        code = main(arguments)
 
-    shown = capsys.readouterr()
-    assert code == 2
-    assert "no run 20200101-000000-0000" in shown.err
-    assert "no run 20200101-000000-0000" in json.loads(shown.out)["error"][0]
+        shown = capsys.readouterr()
+        assert code == 2
+        assert told in shown.err
+        assert told in json.loads(shown.out)["error"][0]
+
+
+def test_a_scripts_own_crew_is_done_when_its_kickoff_is(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crew = build_crew(load_settings(config))
+    main(["report"])
+    before = capsys.readouterr().out
+
+    crew.kickoff(inputs={"request": "Add pages", "repositories": "", "images": ""})
+    main(["report"])
+
+    assert ": running; see" in before
+    assert ": done; see" in capsys.readouterr().out
 
 
 # Status and check.

@@ -6,10 +6,11 @@ import io
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -200,8 +201,10 @@ def _in_a_thread(work: Callable[[], "Outcome"]) -> "Outcome":
 
 def _leave(settings: Settings, run: str, options: argparse.Namespace) -> NoReturn:
     """End at once, as if killed: a killed run loses nothing, and can be resumed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     print("crew: interrupted", file=sys.stderr)
-    with Journal.open(settings.state_dir / "journal.db", SystemClock()) as journal:
+    path = settings.state_dir / "journal.db"
+    with suppress(CrewError), Journal.open(path, SystemClock()) as journal:
         if record := journal.run(run):
             print(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
             if options.json:
@@ -361,7 +364,7 @@ def _report(options: argparse.Namespace) -> int:
         else:
             record = journal.run(options.run)
         if record is None:
-            raise _mistake("RUN", f"no run {options.run or ''} is in the journal")
+            raise _mistake("RUN", f"no run {options.run or 'at all'} is in {path}")
         record = replace(record, status=_status_now(record))
         if options.json:
             print(_document(journal, record))

@@ -135,9 +135,16 @@ def fresh_crew(settings: Settings, output: Path) -> Crew:
     directory = output / run_id
     workspace = Workspace.prepare(directory / "workspace", run_id, Inputs(request=""))
     hide_from_git(output)
-    return assemble(
-        Run.open(settings, output=directory.absolute(), run_id=run_id), workspace
-    )
+    run = Run.open(settings, output=directory.absolute(), run_id=run_id)
+    crew = assemble(run, workspace)
+
+    def finish(result: Any) -> Any:
+        run.journal.finish_run(run_id, "done")
+        return result
+
+    # A script says nothing when it is done with its crew: each kickoff does.
+    crew.after_kickoff_callbacks.append(finish)
+    return crew
 
 
 def _refused(message: str) -> SettingsError:
