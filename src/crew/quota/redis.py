@@ -61,7 +61,6 @@ from crew.quota.store import (
     PlanState,
     PoolState,
     Reservation,
-    charges_for,
 )
 
 CONNECT_SECONDS = 2.0
@@ -79,7 +78,14 @@ _STALE_TRIES = 3
 _KNOWN_POOLS = 1_000
 
 _KINDS = {kind: number for number, kind in enumerate(Kind, 1)}
-_METRICS = {metric: number for number, metric in enumerate(Metric, 1)}
+_METRICS = {
+    Metric.REQUESTS: 1,
+    Metric.TOKENS: 2,
+    Metric.INPUT_TOKENS: 3,
+    Metric.OUTPUT_TOKENS: 4,
+    Metric.USD: 5,
+    Metric.CONCURRENT: 6,
+}
 _CONSTANTS = {
     **{kind.name: number for kind, number in _KINDS.items()},
     **{metric.name: number for metric, number in _METRICS.items()},
@@ -260,7 +266,8 @@ class _Part:
     """What of one limit is always sent the same way. `label` names it in a lease."""
 
     limit: Limit
-    metric: Metric
+    pool: str
+    metric: int
     calendar: bool
     packed: bytes
     key: bytes
@@ -322,10 +329,11 @@ class RedisStore:
         lease_seconds: float,
         ticket: int | None = None,
     ) -> Reservation | Refusal:
-        amounts = {metric: estimate.amount(metric) for metric in Metric}
+        amounts = _amounts(estimate)
         known = [self._known(pool) for pool in pools]
-        lease = uuid.uuid4().hex
-        held = [(part.label, amounts[part.metric]) for k in known for part in k.parts]
+        lease = os.urandom(16).hex()
+        parts = [part for pool in known for part in pool.parts]
+        held = [(part.label, amounts[part.metric]) for part in parts]
         keys = [self._leases, self._line, *_keys(known)]
         words = [_word(_lease(lease, held))]
 
@@ -343,13 +351,20 @@ class RedisStore:
 
         match self._step("reserve", keys, numbers, words):
             case bytes() as packed:
-                (expires,) = struct.unpack("<d", packed)
+                expires, *ends = struct.unpack(f"<{len(parts) + 1}d", packed)
             case [number, *answer]:
-                return _refusal(pools[number - 1], answer, amounts)
-        sent = expires - lease_seconds
-        charges = charges_for(pools, estimate, now=sent, lease_expires=expires)
+                return _refusal(pools[number - 1], answer, estimate)
+        charges = tuple(
+            Charge(
+                pool=part.pool,
+                limit=part.limit,
+                amount=amounts[part.metric],
+                expires_at=at,
+            )
+            for part, at in zip(parts, ends, strict=True)
+        )
         return Reservation(
-            id=lease, estimate=estimate, expires_at=expires, charges=tuple(charges)
+            id=lease, estimate=estimate, expires_at=expires, charges=charges
         )
 
     def settle(
@@ -358,7 +373,7 @@ class RedisStore:
         actual: Usage,
         observations: Sequence[Observation] = (),
     ) -> bool:
-        spent = {metric: actual.amount(metric) for metric in Metric}
+        spent = _amounts(actual)
         charged = [(c, self._part(c.pool, c.limit)) for c in reservation.charges]
         seen = [(o, self._part(o.pool, o.limit)) for o in observations]
         held = [(part.label, charge.amount) for charge, part in charged]
@@ -523,7 +538,8 @@ class RedisStore:
         packed = _FIVE(kind, metric, limit.amount, limit.seconds, limit.margin)
         return _Part(
             limit=limit,
-            metric=limit.metric,
+            pool=pool,
+            metric=metric,
             calendar=calendar,
             packed=packed if calendar else packed + _NO_ENDS,
             key=self._key(f"limit:{pool}|{limit}"),
@@ -562,14 +578,21 @@ def _flying(leases: Iterable[bytes]) -> dict[tuple[str, str], int]:
     return flying
 
 
-def _refusal(pool: Pool, answer: Sequence[Any], amounts: dict[Metric, int]) -> Refusal:
+def _amounts(usage: Usage) -> Sequence[int]:
+    """What a call takes of each metric, by the metrics' numbers."""
+    sent, answered = usage.input_tokens, usage.output_tokens
+    usd = usage.amount(Metric.USD)
+    return 0, usage.requests, sent + answered, sent, answered, usd, usage.requests
+
+
+def _refusal(pool: Pool, answer: Sequence[Any], estimate: Usage) -> Refusal:
     number, opens, reason = answer
     opens_at = float(opens) if opens else None
     if number == 0:
         words = reason.decode()
         return Refusal(pool=pool.name, limit=None, reason=words, opens_at=opens_at)
     limit = pool.limits[number - 1]
-    need = amounts[limit.metric]
+    need = estimate.amount(limit.metric)
     charge = Charge(pool=pool.name, limit=limit, amount=need, expires_at=0.0)
     return refused(charge, opens_at)
 

@@ -24,14 +24,16 @@ local function lifetime(ends, now)
   return exact('%.0f', math.min(math.ceil((ends - now + SLACK) * 1000), 1e14))
 end
 
--- Reads one limit from packed numbers: kind, metric, amount, seconds, margin, and of a
--- calendar limit the ends of three windows that follow each other.
-local function limit_from(numbers, position, key)
-  local kind, metric, amount, seconds, margin, start, first, second, following =
-    unpack_numbers('<dddddddd', numbers, position)
-  return { -- all at once: a table that grows field by field costs five times as much
+-- Reads one limit from packed numbers: kind, metric, amount, seconds, margin, of a
+-- calendar limit the ends of three windows that follow each other, and what is needed.
+-- A step notes the rest here: a table that grows costs five times as much.
+local function limit_from(numbers, position, key, pool, number)
+  local kind, metric, amount, seconds, margin, start, first, second, need, following =
+    unpack_numbers('<ddddddddd', numbers, position)
+  return {
     key = key, kind = kind, metric = metric, amount = amount, seconds = seconds,
-    margin = margin, start = start, first = first, second = second,
+    margin = margin, start = start, first = first, second = second, need = need,
+    pool = pool, number = number, holds = amount, head = false, slot = false,
   }, following
 end
 
@@ -67,7 +69,6 @@ end
 -- effective: the amount that holds now.
 local function effective(condition, limit, need, now)
   local most = limit.amount
-  if not condition then return most end
   local lesson = condition.learned and condition.learned[limit.key]
   if lesson and lesson[2] > now then most = math.min(most, lesson[1]) end
   local share = share_now(condition.throttle, now)
@@ -120,18 +121,19 @@ local function used(limit, head, amount, now)
   return head[1]
 end
 
--- _Window.add, _Bucket.add (drained). `slot` is what the slot holds, packed.
-local function add(limit, head, amount, ends, slot, change, now)
+-- _Window.add, _Bucket.add (drained). `field` is the packed end of the charge, `slot`
+-- what it holds, packed; `amount` is the limit's effective one.
+local function add(limit, head, amount, ends, field, slot, change, now)
   if change == 0 then return end
-  local key, field = limit.key, nil
+  local key, total = limit.key, change
   if limit.kind == REFILLING then
     head[1] = math.max(head[1], now) + change / (amount / limit.seconds)
     head[3] = head[1]
+    total = 0
   elseif ends <= now then
     return
   else
-    field = pack('<d', ends)
-    if slot then slot = change + unpack_numbers('<d', slot) else slot = change end
+    if slot then total = total + unpack_numbers('<d', slot) end
     head[1] = head[1] + change
     if ends < head[2] then head[2] = ends end
     if ends > head[3] then head[3] = ends end
@@ -140,11 +142,11 @@ local function add(limit, head, amount, ends, slot, change, now)
   -- Kept for longer than needed, so that not every step must say it again.
   if lengthen then head[4] = head[3] + math.max(limit.seconds / 2, SLACK) end
   local packed = pack('<dddd', head[1], head[2], head[3], head[4])
-  if field and slot ~= 0 then
-    call('HSET', key, HEAD, packed, field, pack('<d', slot))
+  if total ~= 0 then
+    call('HSET', key, HEAD, packed, field, pack('<d', total))
   else
     call('HSET', key, HEAD, packed)
-    if field then call('HDEL', key, field) end
+    if slot then call('HDEL', key, field) end
   end
   if lengthen then call('PEXPIRE', key, lifetime(head[4], now)) end
 end

@@ -2,8 +2,8 @@
 -- observations.
 -- KEYS: leases; per charge and then per observation its pool and its limit.
 -- ARGV: numbers, the lease. Numbers: time told, the count of charges, the count of
--- observations; per charge its limit as in limit_from, its amount, its end, what was
--- used; per observation its limit, and amount, used, resets_at, where -1 is none.
+-- observations; per charge its limit as in limit_from with its amount, its end, what was
+-- used; per observation its limit with the amount, and used, resets_at; -1 is none.
 -- Answers 1 when it settled, 0 when there was nothing to settle, or {'stale', now}.
 
 local numbers = ARGV[1]
@@ -12,13 +12,13 @@ local now = time(told)
 
 local entries = {}
 for i = 1, charged + observed do
-  local limit, a, b, c
-  limit, position = limit_from(numbers, position, KEYS[1 + 2 * i])
-  a, b, c, position = unpack_numbers('<ddd', numbers, position)
+  local limit, a, b
+  limit, position = limit_from(numbers, position, KEYS[1 + 2 * i], KEYS[2 * i], i)
+  a, b, position = unpack_numbers('<dd', numbers, position)
   if limit.kind == CALENDAR and stale(limit, now) then
     return {'stale', exact('%.17g', now)}
   end
-  entries[i] = {limit, KEYS[2 * i], a, b, c}
+  entries[i] = {limit, a, b}
 end
 
 local conditions = {}
@@ -28,13 +28,14 @@ local function condition_of(key)
 end
 
 local function change(limit, amount, ends, by)
-  local found = call('HMGET', limit.key, HEAD, pack('<d', ends))
-  add(limit, head_from(found[1]), amount, ends, found[2], by, now)
+  local field = pack('<d', ends)
+  local found = call('HMGET', limit.key, HEAD, field)
+  add(limit, head_from(found[1]), amount, ends, field, found[2], by, now)
 end
 
 -- corrections, each added at once.
-local function correct(limit, pool, amount, ends, spent)
-  local kind, metric = limit.kind, limit.metric
+local function correct(limit, ends, spent)
+  local kind, metric, amount = limit.kind, limit.metric, limit.need
   if kind == LEASE then
     change(limit, 0, ends, -amount)
     return
@@ -42,7 +43,7 @@ local function correct(limit, pool, amount, ends, spent)
   local at_the_end = metric == TOKENS or metric == OUTPUT_TOKENS or metric == USD
   if spent == amount and not at_the_end then return end
   if kind == REFILLING then
-    change(limit, effective(condition_of(pool), limit, amount, now), 0, spent - amount)
+    change(limit, effective(condition_of(limit.pool), limit, amount, now), 0, spent - amount)
     return
   end
   if at_the_end then
@@ -57,7 +58,8 @@ local function correct(limit, pool, amount, ends, spent)
 end
 
 -- _observe and unforeseen
-local function observe(limit, pool, amount, spent, resets_at)
+local function observe(limit, spent, resets_at)
+  local pool, amount = limit.pool, limit.need
   local condition = condition_of(pool)
   if amount >= 0 then
     condition.learned = condition.learned or {}
