@@ -13,8 +13,8 @@ from PIL import Image
 from pydantic import PrivateAttr
 
 from crew.settings import TOOLS, Inputs
-from crew.tools import TOOL_NAMES, build_tools
-from crew.workspace import LISTED, Workspace
+from crew.tools import LISTED, TOOL_NAMES, build_tools
+from crew.workspace import Workspace
 
 
 class Seeing(BaseLLM):

@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from crew import workspace as module
+from crew import search
 from crew.errors import WorkspaceError
+from crew.inputs import check_inputs, is_address
+from crew.search import FOUND
 from crew.settings import Inputs
-from crew.workspace import (
-    FOUND,
-    READ_CHARACTERS,
-    TEXT_BYTES,
-    WRITE_BYTES,
-    Workspace,
-    check_inputs,
-    is_address,
-)
+from crew.text import READ_CHARACTERS, TEXT_BYTES
+from crew.workspace import WRITE_BYTES, Workspace
 
 
 @pytest.fixture
@@ -339,7 +334,7 @@ def test_an_odd_pattern_may_simply_find_nothing(
 def test_a_slow_pattern_ends_the_search_once_for_all_files(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SEARCH_SECONDS", 0.05)
+    monkeypatch.setattr(search, "SEARCH_SECONDS", 0.05)
     for number in range(50):
         workspace.write(f"{number}.txt", "ab c" * 500)
 
@@ -357,7 +352,7 @@ def test_a_search_that_runs_out_of_time_says_what_it_found(
             Ticking.seconds += 1.0
             return Ticking.seconds
 
-    monkeypatch.setattr(module, "SystemClock", Ticking)
+    monkeypatch.setattr(search, "SystemClock", Ticking)
     workspace.write("a.txt", "hit\n" * 50)
 
     found = workspace.search("hit")

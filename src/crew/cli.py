@@ -23,13 +23,13 @@ from crew.checkup import ask_accounts, check_deployments
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
+from crew.inputs import check_inputs
 from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
 from crew.quota.guard import QuotaGuard
 from crew.report import build_report, run_document, status_document
 from crew.settings import Inputs, Settings
 from crew.terminal import status_lines, summary_lines
-from crew.workspace import check_inputs
 
 if TYPE_CHECKING:
     from crewai import Crew

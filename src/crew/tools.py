@@ -14,7 +14,11 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from crew.errors import WorkspaceError
 from crew.images import IMAGE_BYTES, NotAnImage, data_url
-from crew.workspace import LISTED, Workspace, is_address
+from crew.inputs import is_address
+from crew.workspace import Workspace
+
+LISTED = 500
+"""How many files are told at once."""
 
 
 class _Directory(BaseModel):
