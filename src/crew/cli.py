@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from crew.providers.online import Account
 
 DONE, FAILED, MISTAKEN, CLOSED, INTERRUPTED = 0, 1, 2, 75, 130
+OUTPUT = Path("output")
+"""Where runs go, below the working directory."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,9 +174,11 @@ def _run(options: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):
         lifecycle = _lifecycle(settings)
         if inputs is None:
-            work = partial(lifecycle.resumed, settings, run)
+            work = partial(lifecycle.resumed, settings, run, output=OUTPUT)
         else:
-            work = partial(lifecycle.execute, settings, inputs, run_id=run)
+            work = partial(
+                lifecycle.execute, settings, inputs, run_id=run, output=OUTPUT
+            )
         try:
             outcome = _in_a_thread(partial(work, listener=_tell))
         except KeyboardInterrupt:
@@ -203,11 +207,12 @@ def _leave(settings: Settings, run: str, options: argparse.Namespace) -> NoRetur
     """End at once, as if killed: a killed run loses nothing, and can be resumed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     print("crew: interrupted", file=sys.stderr)
+    if (OUTPUT / run / "inputs.json").exists():
+        print(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
     path = settings.state_dir / "journal.db"
-    with suppress(CrewError), Journal.open(path, SystemClock()) as journal:
-        if record := journal.run(run):
-            print(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
-            if options.json:
+    if options.json:
+        with suppress(CrewError), Journal.open(path, SystemClock()) as journal:
+            if record := journal.run(run):
                 print(_document(journal, replace(record, status="interrupted")))
     sys.stdout.flush()
     sys.stderr.flush()
@@ -426,7 +431,7 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
         if given is None:
             raise _mistake("inputs.yaml", f"{settings.config_dir} has none")
         values = {"repositories": "none", "images": "none", **given.values}
-        opened = _lifecycle(settings).opened_crew(settings, Path("output"), _tell)
+        opened = _lifecycle(settings).opened_crew(settings, OUTPUT, _tell)
         with opened as crew:
             yield crew, {"request": given.request, **values}
     except CrewError as exc:

@@ -34,8 +34,6 @@ from crew.run import Run
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.workspace import Workspace, hide_from_git
 
-OUTPUT = Path("output")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -56,7 +54,7 @@ def execute(
     inputs: Inputs,
     *,
     run_id: str | None = None,
-    output: Path = OUTPUT,
+    output: Path,
     listener: Listener = lambda line: None,
 ) -> Outcome:
     """Run the crew on checked inputs, under a new id or the one given. What ends a
@@ -82,7 +80,7 @@ def resumed(
     settings: Settings,
     run_id: str,
     *,
-    output: Path = OUTPUT,
+    output: Path,
     listener: Listener = lambda line: None,
 ) -> Outcome:
     """Take a run up again where it stopped: no finished task runs twice.
