@@ -234,6 +234,31 @@ def test_redis_tells_the_time_and_not_the_machine() -> None:
     wrong.close()
 
 
+class Jumping(SystemClock):
+    """A machine whose clocks leap, as after a pause of its host."""
+
+    leap = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.leap
+
+
+def test_a_leap_of_the_machine_does_not_reach_the_calendar() -> None:
+    clock = Jumping()
+    store, p = open_store(fresh_url(), clock), pool("9 output_tokens/second @ UTC")
+    for leap in (25.0, 0.0):
+        clock.leap = leap
+
+        got = reserve(store, p)
+
+        assert isinstance(got, Reservation)
+        assert store.now() == pytest.approx(time.time(), abs=0.5)
+        assert got.charges[0].expires_at == pytest.approx(time.time(), abs=2.5)
+        assert store.settle(got, Usage(output_tokens=4))
+    assert sum(counted(store, p)[0]) <= 9
+    store.close()
+
+
 def test_stores_with_different_prefixes_do_not_meet() -> None:
     url, p = fresh_url(), pool("1 requests/minute")
     one, two = (open_store(f"{url}?prefix={n}", SystemClock()) for n in ("one", "two"))
