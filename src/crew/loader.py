@@ -8,19 +8,12 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 
-from crew.checks import (
-    MANAGER,
-    PLACEHOLDER,
-    PROCESSES,
-    Files,
-    Shapes,
-    check,
-    check_prices,
-    expanded,
-)
+from crew.configuration import PROCESSES, Files, Shapes
 from crew.document import SECRET, Document, unknown
 from crew.errors import Mistake, SettingsError
+from crew.graph import expanded
 from crew.model_map import NOTHING_KNOWN, ModelFacts, lookup
+from crew.provider_checks import check_prices, check_providers_and_tiers
 from crew.reading import options, read
 from crew.schema import (
     AgentOptions,
@@ -48,6 +41,7 @@ from crew.settings import (
     TaskSpec,
     Tier,
 )
+from crew.task_checks import MANAGER, PLACEHOLDER, check_roles_and_tasks
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
 ValueT = TypeVar("ValueT")
@@ -68,7 +62,8 @@ def load_settings(
     directory = _directory(config_dir, environ)
     files = _read_files(directory, environ)
     shapes = _shapes(files)
-    check(files, shapes)
+    check_roles_and_tasks(files, shapes)
+    check_providers_and_tiers(files, shapes)
     providers = {
         name: _provider(name, shape, files.providers)
         for name, shape in shapes.providers.items()
