@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from itertools import count
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from crew.emulator.breaking import broken_response
@@ -13,12 +15,39 @@ from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Ticket, spend
 from crew.emulator.envelopes import Reply, failure, unknown_model
 from crew.emulator.failing import context_exceeded, failed_reply
+from crew.emulator.faults import Order
 from crew.emulator.headers import Headers, limit_headers
 from crew.emulator.protocols.wire import Completion, Wire
-from crew.emulator.script import answer
+from crew.emulator.script import Answer, answer
 from crew.emulator.sending import Served, answered, sent
 from crew.emulator.state import State
 from crew.settings import Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A request that a deployment of ours is to answer."""
+
+    wire: Wire
+    number: int
+    deployment: Deployment
+    talk: Conversation
+    now: float
+
+    def refused(self, reply: Reply, headers: Headers | None = None) -> Response:
+        return sent(self.wire.sealed(reply, self.number), headers)
+
+    def completed(self, said: Answer) -> Completion:
+        return Completion(
+            number=self.number,
+            created=self.now,
+            model=upstream_id(self.deployment),
+            family=family_of(self.deployment),
+            answers=(said,),
+            input_tokens=self.talk.input_tokens,
+            output_tokens=said.output_tokens,
+            include_usage=self.talk.include_usage,
+        )
 
 
 class Doors:
@@ -35,81 +64,79 @@ class Doors:
         async def door(request: Request) -> ASGIApp:
             number = next(self._numbers)
             try:
-                body = json.loads(await request.body())
-                talk = wire.parse(request, body)
-            except BadConversation as exc:
-                reply = failure(wire.family, exc.status, "invalid_request", str(exc))
-                return sent(wire.sealed(reply, number))
-            except (json.JSONDecodeError, UnicodeDecodeError) as exc:
-                reply = failure(wire.family, 400, "invalid_request", str(exc))
-                return sent(wire.sealed(reply, number))
+                talk = wire.parse(request, json.loads(await request.body()))
+            except (BadConversation, json.JSONDecodeError, UnicodeDecodeError) as exc:
+                return sent(wire.sealed(_malformed(wire, exc), number))
             provider = request.path_params["provider"]
             deployment = self._state.find(provider, talk.model)
             if deployment is None or not _speaks(deployment, wire):
                 return sent(wire.sealed(unknown_model(wire.family, talk.model), number))
-            return await self._receive(deployment, talk, wire, number)
+            now = self._state.clock.now()
+            return self._answer(
+                _Call(
+                    wire=wire, number=number, deployment=deployment, talk=talk, now=now
+                )
+            )
 
         return door
 
-    async def _receive(
-        self, deployment: Deployment, talk: Conversation, wire: Wire, number: int
-    ) -> ASGIApp:
-        now = self._state.clock.now()
+    def _answer(self, call: _Call) -> ASGIApp:
+        deployment, talk = call.deployment, call.talk
         counter = self._state.counters.of(deployment)
         counter.requests += 1
-        self._state.counters.saw(deployment, talk, now)
-
-        def refused(reply: Reply, headers: Headers | None = None) -> ASGIApp:
-            return sent(wire.sealed(reply, number), headers)
-
+        self._state.counters.saw(deployment, talk, call.now)
         unable = _unable(deployment, talk)
         if unable is not None:
-            return refused(unable)
+            return call.refused(unable)
         said = answer(talk)
         spent = spend(deployment, talk.input_tokens, said.output_tokens)
-        ticket = self._state.gate.admit(deployment, spent, now)
+        ticket = self._state.gate.admit(deployment, spent, call.now)
+        headers = self._limit_headers(call)
         if not isinstance(ticket, Ticket):
             counter.refused += 1
-            reply = refusal(deployment, ticket, now)
-            return refused(reply, self._limit_headers(deployment, now))
+            return call.refused(refusal(deployment, ticket, call.now), headers)
         order = self._state.orders.take(deployment.provider.name, deployment.name)
-        failed = failed_reply(order, deployment, talk, now) if order else None
-        if failed is not None:
-            ticket.cancel()
-            counter.faults += 1
-            return refused(failed, self._limit_headers(deployment, now))
-        made = Completion(
-            number=number,
-            created=now,
-            model=upstream_id(deployment),
-            family=family_of(deployment),
-            answers=(said,),
-            input_tokens=talk.input_tokens,
-            output_tokens=said.output_tokens,
-            include_usage=talk.include_usage,
-        )
-        headers = self._limit_headers(deployment, now) | wire.marks(number)
         if order is not None:
             counter.faults += 1
-            broken = broken_response(
-                order.fault, wire, made, stream=talk.stream, headers=headers
-            )
-            return Served(broken, ticket)
+            return self._fail(call, order, said, ticket)
         counter.accepted += 1
         counter.input_tokens += talk.input_tokens
         counter.output_tokens += said.output_tokens
         whole = answered(
-            wire, made, stream=talk.stream, headers=headers, think=self._think
+            call.wire,
+            call.completed(said),
+            stream=talk.stream,
+            headers=headers | call.wire.marks(call.number),
+            think=self._think,
         )
         return Served(whole, ticket)
+
+    def _fail(self, call: _Call, order: Order, said: Answer, ticket: Ticket) -> ASGIApp:
+        failed = failed_reply(order, call.deployment, call.talk, call.now)
+        if failed is not None:
+            ticket.cancel()
+            return call.refused(failed, self._limit_headers(call))
+        broken = broken_response(
+            order.fault,
+            call.wire,
+            call.completed(said),
+            stream=call.talk.stream,
+            headers=self._limit_headers(call) | call.wire.marks(call.number),
+        )
+        return Served(broken, ticket)
 
     async def _think(self) -> None:
         if self._latency:
             await self._state.clock.asleep(self._latency)
 
-    def _limit_headers(self, deployment: Deployment, now: float) -> Headers:
-        readings = self._state.gate.readings(deployment, now)
-        return limit_headers(family_of(deployment), readings, now)
+    def _limit_headers(self, call: _Call) -> Headers:
+        readings = self._state.gate.readings(call.deployment, call.now)
+        return limit_headers(family_of(call.deployment), readings, call.now)
+
+
+def _malformed(wire: Wire, error: ValueError) -> Reply:
+    status = error.status if isinstance(error, BadConversation) else 400
+    return failure(wire.family, status, "invalid_request", str(error))
 
 
 def _speaks(deployment: Deployment, wire: Wire) -> bool:
