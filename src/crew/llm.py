@@ -4,13 +4,12 @@ Each call asks the guard for a lease, and takes the next deployment when one fai
 with the whole conversation. One instance per agent: CrewAI counts tokens by it.
 """
 
-import asyncio
 import contextvars
 import json
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from crewai.events.types.llm_events import LLMCallType
@@ -18,21 +17,13 @@ from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
-from crew.errors import (
-    BadAnswer,
-    ContextTooLong,
-    CrewError,
-    ProviderError,
-    QuotaExceeded,
-    RunFailed,
-)
+from crew.errors import ContextTooLong, CrewError, QuotaExceeded, RunFailed
 from crew.measure import measured
-from crew.providers.transport import Answer, OnChunk, Prompt, acomplete, complete
-from crew.quota.attempts import Attempts
-from crew.quota.lease import Lease
+from crew.providers.transport import Answer
 from crew.routing import Request, route
 from crew.run import Run
-from crew.settings import Role, TaskSpec
+from crew.settings import Role
+from crew.turn import Turn
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 
@@ -164,7 +155,9 @@ class TieredLLM(BaseLLM):
             except CrewError as exc:
                 stop = self._stop(exc, from_task, from_agent)
             else:
-                return self._finish(turn, answer, available_functions)
+                return self._finish(
+                    turn, answer, available_functions, from_task, from_agent
+                )
             # Outside the handler: CrewAI looks for limits along the exception's
             # context, and would run the call again.
             raise stop
@@ -187,7 +180,9 @@ class TieredLLM(BaseLLM):
             except CrewError as exc:
                 stop = self._stop(exc, from_task, from_agent)
             else:
-                return self._finish(turn, answer, available_functions)
+                return self._finish(
+                    turn, answer, available_functions, from_task, from_agent
+                )
             raise stop
 
     def _begin(
@@ -197,7 +192,7 @@ class TieredLLM(BaseLLM):
         from_task: Any,
         from_agent: Any,
         response_model: type[BaseModel] | None,
-    ) -> "_Turn":
+    ) -> Turn:
         if self._run.failure is not None:
             raise _stopping(self._run.failure)
         self._emit_call_started_event(
@@ -209,14 +204,18 @@ class TieredLLM(BaseLLM):
         except (HookAborted, LLMCallBlockedError) as exc:
             self._emit_call_denied_event(exc, from_task, from_agent)
             raise
-        return _Turn(
-            llm=self,
+        emit = partial(self._emit_chunk, from_task, from_agent)
+        return Turn(
             run=self._run,
+            role=self.role,
+            task=_current_task.get(),
             messages=formatted,
             tools=tools or None,
             response_model=response_model,
-            from_task=from_task,
-            from_agent=from_agent,
+            stop=self.stop_sequences,
+            parameters={name: getattr(self, name) for name in _PARAMETERS},
+            validate=self._validate_structured_output,
+            on_chunk=emit if self._effective_stream() else None,
         )
 
     def _stop(self, error: CrewError, from_task: Any, from_agent: Any) -> Exception:
@@ -229,7 +228,36 @@ class TieredLLM(BaseLLM):
             self._run.failure = error
         return _stopping(error)
 
-    def _finish(self, turn: "_Turn", answer: Answer, functions: Any) -> Any:
+    def _emit_chunk(self, from_task: Any, from_agent: Any, chunk: Any) -> None:
+        if not chunk.choices:
+            return
+        delta = chunk.choices[0].delta
+        for call in getattr(delta, "tool_calls", None) or ():
+            self._emit_stream_chunk_event(
+                chunk=call.function.arguments or "",
+                from_task=from_task,
+                from_agent=from_agent,
+                tool_call=call.model_dump(),
+                call_type=LLMCallType.TOOL_CALL,
+                response_id=chunk.id,
+            )
+        if delta.content:
+            self._emit_stream_chunk_event(
+                chunk=delta.content,
+                from_task=from_task,
+                from_agent=from_agent,
+                call_type=LLMCallType.LLM_CALL,
+                response_id=chunk.id,
+            )
+
+    def _finish(
+        self,
+        turn: Turn,
+        answer: Answer,
+        functions: Any,
+        from_task: Any,
+        from_agent: Any,
+    ) -> Any:
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)
@@ -240,8 +268,8 @@ class TieredLLM(BaseLLM):
         self._emit_call_completed_event(
             response=result,
             call_type=kind,
-            from_task=turn.from_task,
-            from_agent=turn.from_agent,
+            from_task=from_task,
+            from_agent=from_agent,
             messages=turn.messages,
             usage=answer.usage.model_dump() if answer.usage else None,
             finish_reason=answer.finish_reason,
@@ -253,175 +281,12 @@ class TieredLLM(BaseLLM):
                 called.name,
                 json.loads(called.arguments or "{}"),
                 functions,
-                turn.from_task,
-                turn.from_agent,
+                from_task,
+                from_agent,
             )
         if isinstance(result, str):
-            return self._invoke_after_llm_call_hooks(
-                turn.messages, result, turn.from_agent
-            )
+            return self._invoke_after_llm_call_hooks(turn.messages, result, from_agent)
         return result
-
-
-@dataclass(slots=True, kw_only=True)
-class _Turn:
-    """One call of an agent: one or more attempts, until one is answered."""
-
-    llm: TieredLLM
-    run: Run
-    messages: list[Any]
-    tools: Sequence[Any] | None
-    response_model: type[BaseModel] | None
-    from_task: Any
-    from_agent: Any
-
-    def complete(self) -> Answer:
-        attempts, request, prompt = self._open()
-        while True:
-            self.run.count_attempt()
-            lease = attempts.acquire()
-            began = self.run.clock.monotonic()
-            failure: ProviderError
-            try:
-                answer = complete(
-                    lease.deployment, prompt, self._on_chunk(), now=self.run.clock.now()
-                )
-                self.structured(answer)
-            except ProviderError as exc:
-                failure = exc
-            except BaseException:
-                lease.keep()
-                raise
-            else:
-                seconds = self.run.clock.monotonic() - began
-                self.run.settle(lease, answer, request, seconds)
-                return answer
-            self._failed(attempts, lease, failure, request, began)
-
-    async def acomplete(self) -> Answer:
-        attempts, request, prompt = self._open()
-        while True:
-            self.run.count_attempt()
-            lease = await attempts.acquire_async()
-            began = self.run.clock.monotonic()
-            failure: ProviderError
-            try:
-                answer = await acomplete(
-                    lease.deployment, prompt, self._on_chunk(), now=self.run.clock.now()
-                )
-                self.structured(answer)
-            except ProviderError as exc:
-                failure = exc
-            except BaseException:
-                lease.keep()
-                raise
-            else:
-                seconds = self.run.clock.monotonic() - began
-                await asyncio.to_thread(
-                    self.run.settle, lease, answer, request, seconds
-                )
-                return answer
-            await asyncio.to_thread(
-                self._failed, attempts, lease, failure, request, began
-            )
-
-    def structured(self, answer: Answer) -> BaseModel | None:
-        """The answer as an instance of the response model, if one was asked for.
-
-        Raises BadAnswer when it is no such instance.
-        """
-        if self.response_model is None or answer.tool_calls:
-            return None
-        try:
-            found = self.llm._validate_structured_output(
-                answer.text, self.response_model
-            )
-        except ValueError:
-            found = ""
-        if isinstance(found, BaseModel):
-            return found
-        raise BadAnswer(
-            self.llm.role,
-            f"no valid {self.response_model.__name__}",
-            charged=answer.charged,
-        )
-
-    def _open(self) -> tuple[Attempts, Request, Prompt]:
-        messages = self.messages
-        if self.response_model is not None:
-            schema = json.dumps(self.response_model.model_json_schema())
-            instruction = f"Answer with one JSON object of this schema: {schema}"
-            messages = [*messages, {"role": "user", "content": instruction}]
-        request = self._request(messages)
-        prompt = Prompt(
-            messages=messages,
-            tools=self.tools,
-            stop=self.llm.stop_sequences,
-            response_format=self.response_model,
-            parameters={name: getattr(self.llm, name) for name in _PARAMETERS},
-        )
-        return self.run.guard.begin(request), request, prompt
-
-    def _request(self, messages: list[Any]) -> Request:
-        settings = self.run.settings
-        role = settings.roles[self.llm.role]
-        task: TaskSpec | None = settings.tasks.get(_current_task.get() or "")
-        own = task is not None and task.agent == role.name
-        size = measured(messages, self.tools)
-        return Request(
-            tier=role.tier,
-            input_tokens=size.tokens,
-            output_tokens=self.run.guard.accounts.estimates.output_tokens(role.name),
-            role=role.name,
-            task=task.name if task else None,
-            run=self.run.id,
-            kind=(task.kind if task and own and task.kind else None) or role.kind,
-            complexity=task.complexity if task else None,
-            tools=bool(self.tools),
-            vision=size.images > 0,
-            patience=role.patience,
-            characters=size.characters,
-            images=size.images,
-        )
-
-    def _failed(
-        self,
-        attempts: Attempts,
-        lease: Lease,
-        failure: ProviderError,
-        request: Request,
-        began: float,
-    ) -> None:
-        seconds = self.run.clock.monotonic() - began
-        self.run.note_failure(lease, failure, request, seconds)
-        attempts.failed(lease, failure)
-
-    def _on_chunk(self) -> OnChunk | None:
-        if not self.llm._effective_stream():
-            return None
-        return self._emit_chunk
-
-    def _emit_chunk(self, chunk: Any) -> None:
-        if not chunk.choices:
-            return
-        delta = chunk.choices[0].delta
-        for call in getattr(delta, "tool_calls", None) or ():
-            self.llm._emit_stream_chunk_event(
-                chunk=call.function.arguments or "",
-                from_task=self.from_task,
-                from_agent=self.from_agent,
-                tool_call=call.model_dump(),
-                call_type=LLMCallType.TOOL_CALL,
-                response_id=chunk.id,
-            )
-        if delta.content:
-            self.llm._emit_stream_chunk_event(
-                chunk=delta.content,
-                from_task=self.from_task,
-                from_agent=self.from_agent,
-                call_type=LLMCallType.LLM_CALL,
-                response_id=chunk.id,
-            )
 
 
 def _stopping(error: CrewError) -> Exception:
