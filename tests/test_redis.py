@@ -79,7 +79,7 @@ _step = st.one_of(
         st.just("observe"),
         st.sampled_from(POOLS),
         st.integers(0, 2),
-        st.none() | st.integers(0, 80),
+        st.none() | st.integers(1, 80),
         st.none() | st.integers(0, 80),
         st.none() | st.integers(0, 5_000),
     ),
@@ -183,6 +183,20 @@ def test_every_step_answers_as_the_store_in_memory(
         assert tried.do(step) == reference.do(step), step
         assert tried.state() == reference.state(), step
     redis_store.close()
+
+
+def test_a_bucket_whose_limit_is_told_to_be_nothing_opens_again() -> None:
+    clock, p = ManualClock(), pool("60 tokens/minute refilling")
+    store = open_store(fresh_url(), clock)
+    nothing = Reservation(id="none", estimate=ONE, expires_at=0.0, charges=())
+    seen = Observation(pool=p.name, limit=p.limits[0], amount=0, used=1)
+    store.settle(nothing, ONE, [seen])
+    closed = reserve(store, p)
+    clock.advance(86_400)
+
+    assert isinstance(closed, Refusal)
+    assert isinstance(reserve(store, p), Reservation)
+    store.close()
 
 
 # Between machines.

@@ -104,10 +104,14 @@ local function slots(key, now, old)
   return live
 end
 
+-- Limit.per_second of an effective amount. A provider may tell a limit of nothing:
+-- what counts drains all the same, or it would count for ever.
+local function per_second(limit, amount) return math.max(1, amount) / limit.seconds end
+
 -- _Window.used, _Bucket.used (level); `amount` is the limit's effective one.
 local function used(limit, head, amount, now)
   if limit.kind == REFILLING then
-    return math.max(0, head[1] - now) * (amount / limit.seconds)
+    return math.max(0, head[1] - now) * per_second(limit, amount)
   end
   if head[2] <= now then
     local key = limit.key
@@ -127,7 +131,7 @@ local function add(limit, head, amount, ends, field, slot, change, now)
   if change == 0 then return end
   local key, total = limit.key, change
   if limit.kind == REFILLING then
-    head[1] = math.max(head[1], now) + change / (amount / limit.seconds)
+    head[1] = math.max(head[1], now) + change / per_second(limit, amount)
     head[3] = head[1]
     total = 0
   elseif ends <= now then

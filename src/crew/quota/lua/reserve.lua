@@ -69,7 +69,7 @@ local function opens_at(charge, counted, first)
   if need > amount then return nil end
   if charge.kind == REFILLING then
     local over = counted + first + need - amount
-    return now + math.max(0, over) / (amount / charge.seconds)
+    return now + math.max(0, over) / per_second(charge, amount)
   end
   local most, rest = math.max(1, amount), math.max(0, need + first - 1)
   local more_windows = math.floor(rest / most)
