@@ -9,7 +9,7 @@ from dataclasses import replace
 from crew.emulator.process import running
 from crew.quota.accounts import answers
 from crew.routing import Request, route
-from crew.settings import Settings
+from crew.settings import Deployment, Provider, Settings
 
 NOTICE = (
     "REHEARSAL: no provider key is set. The text is scripted and one 429 is staged; "
@@ -38,20 +38,28 @@ def rehearsing(settings: Settings) -> Iterator[Settings]:
         yield played
 
 
+_PATHS = {
+    "anthropic": "",
+    "deepseek": "beta",
+    "gemini": "v1beta",
+    "groq": "openai/v1",
+    "mistral": "v1",
+    "ollama_chat": "",
+    "openai": "v1",
+    "openrouter": "api/v1",
+    "together_ai": "v1",
+}
+"""Where the emulator speaks a family's protocol, below a provider's own path; to any
+other family it speaks OpenAI's."""
+
+
 def _played(settings: Settings, root: str) -> Settings:
     providers = {
-        name: replace(
-            provider, api_key="rehearsal", local=False, base_url=f"{root}/{name}/v1"
-        )
+        name: replace(provider, api_key="rehearsal", local=False, base_url=None)
         for name, provider in settings.providers.items()
     }
     deployments = {
-        name: replace(
-            deployment,
-            provider=providers[deployment.provider.name],
-            model=f"openai/{name}",
-            base_url=None,
-        )
+        name: _emulated(deployment, providers[deployment.provider.name], root)
         for name, deployment in settings.deployments.items()
     }
     return replace(
@@ -60,6 +68,17 @@ def _played(settings: Settings, root: str) -> Settings:
         deployments=deployments,
         store_url="memory:",
         rehearsal=True,
+    )
+
+
+def _emulated(deployment: Deployment, provider: Provider, root: str) -> Deployment:
+    known = deployment.family in _PATHS
+    path = _PATHS[deployment.family] if known else "v1"
+    return replace(
+        deployment,
+        provider=provider,
+        model=deployment.model if known else f"openai/{deployment.name}",
+        base_url=f"{root}/{provider.name}/{path}".rstrip("/"),
     )
 
 

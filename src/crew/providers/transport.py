@@ -105,6 +105,23 @@ async def acomplete(
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
     try:
+        return await _acomplete(deployment, prompt, on_chunk, now)
+    except RuntimeError as exc:
+        if "Event loop is closed" not in str(exc):
+            raise
+    # litellm streams from Anthropic and Gemini with one client for all event loops;
+    # its connection died with an earlier one, before anything was sent.
+    vars(litellm).pop("module_level_aclient", None)  # made anew where it is missing
+    return await _acomplete(deployment, prompt, on_chunk, now)
+
+
+async def _acomplete(
+    deployment: Deployment,
+    prompt: Prompt,
+    on_chunk: OnChunk | None,
+    now: float | None,
+) -> Answer:
+    try:
         response = await litellm.acompletion(
             **_arguments(deployment, prompt, stream=on_chunk is not None)
         )
@@ -116,6 +133,9 @@ async def acomplete(
             on_chunk(chunk)
         return _joined(deployment, prompt, chunks, response, now=now)
     except Exception as exc:  # as above
+        for cause in _chain(exc):
+            if isinstance(cause, RuntimeError) and "Event loop is closed" in str(cause):
+                raise cause from None
         raise _mapped(deployment, exc, now) from exc
 
 
@@ -124,7 +144,7 @@ def _arguments(
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
-        "messages": list(prompt.messages),
+        "messages": [_sendable(message) for message in prompt.messages],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "timeout": deployment.timeout or deployment.provider.timeout,
@@ -146,6 +166,19 @@ def _arguments(
         arguments["stream"] = True
         arguments["stream_options"] = {"include_usage": True}
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _sendable(value: Any) -> Any:
+    """The value with what no UTF-8 can hold replaced: models write lone surrogates."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {name: _sendable(part) for name, part in value.items()}
+        case list() | tuple():
+            return [_sendable(part) for part in value]
+        case _:
+            return value
 
 
 def _checked(deployment: Deployment, chunk: Any, now: float | None) -> Any:
