@@ -179,3 +179,26 @@ async def test_request_has_an_id() -> None:
 
     ids = [answer.headers["x-request-id"] for answer in (first, second)]
     assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize(
+    ("provider", "id", "status"),
+    [
+        ("mistral", "call_1", 400),
+        ("mistral", "a1B2c3D4e", 200),
+        ("openai", "c" * 41, 400),
+        ("openai", "c" * 40, 200),
+        ("groq", "c" * 41, 200),
+    ],
+)
+async def test_foreign_ids_of_calls_are_refused(
+    provider: str, id: str, status: int
+) -> None:
+    function = {"name": "write_file", "arguments": "{}"}
+    call = {"id": id, "type": "function", "function": function}
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": id, "content": "done"}
+    async with in_process(make_settings(provider)) as desk:
+        answer = await desk.ask(messages=[*HELLO, said, result])
+
+    assert answer.status_code == status

@@ -188,3 +188,19 @@ async def test_stream_is_cut_after_the_first_words() -> None:
         await desk.order("broken_stream")
         with pytest.raises(httpx.RemoteProtocolError):
             await post(desk.client, stream=True)
+
+
+async def test_id_of_a_call_has_its_pattern() -> None:
+    use = {"type": "tool_use", "id": "a=b", "name": "write_file", "input": {}}
+    answer = await answered(messages=[{"role": "assistant", "content": [use]}])
+
+    assert answer.status_code == 400
+    assert "tool_use.id" in answer.json()["error"]["message"]
+
+
+async def test_body_must_be_an_object() -> None:
+    async with in_process(make_settings("anthropic")) as desk:
+        path = "/anthropic/v1/messages"
+        answer = await desk.client.post(path, json=[], headers=HEADERS)
+
+    assert answer.status_code == 400

@@ -214,3 +214,22 @@ async def test_stream_is_cut_after_the_first_words() -> None:
         await desk.order("broken_stream")
         with pytest.raises(httpx.RemoteProtocolError):
             await post(desk, stream=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("countTokens", 404), ("streamGenerateContent", 400)],
+)
+async def test_other_methods_are_not_emulated(method: str, status: int) -> None:
+    async with in_process(make_settings("gemini")) as desk:
+        path = f"/gemini/v1beta/models/slot:{method}?key=emulated"
+        answer = await desk.client.post(path, json={"contents": [HELLO]})
+
+    assert answer.status_code == status
+
+
+async def test_models_are_listed() -> None:
+    async with in_process(make_settings("gemini")) as desk:
+        listed = (await desk.client.get("/gemini/v1beta/models")).json()
+
+    assert listed["models"][0]["name"] == "models/vendor/slot-1"

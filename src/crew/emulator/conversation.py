@@ -40,7 +40,7 @@ class Tool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """What the client asks. `schema` is set when the answer must be JSON, `forced`
-    when it must be a call of that tool."""
+    when it must be a call of that tool. `call_ids` are those of all calls so far."""
 
     model: str
     messages: tuple[Message, ...]
@@ -51,6 +51,7 @@ class Conversation:
     stop: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     forced: str | None = None
+    call_ids: tuple[str, ...] = ()
 
     @property
     def input_tokens(self) -> int:

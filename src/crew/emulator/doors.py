@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from crew.emulator.breaking import broken_response
+from crew.emulator.call_ids import foreign_id
 from crew.emulator.conversation import BadConversation, Conversation
 from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Ticket, spend
@@ -148,6 +149,9 @@ def _unable(deployment: Deployment, talk: Conversation) -> Reply | None:
     family = family_of(deployment)
     if talk.input_tokens > deployment.context_window:
         return context_exceeded(deployment, talk.input_tokens)
+    foreign = foreign_id(family, talk)
+    if foreign is not None:
+        return foreign
     if talk.pictures and not deployment.vision:
         message = "This model does not support image input."
         return failure(family, 400, "invalid_request", message)

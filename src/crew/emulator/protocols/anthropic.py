@@ -98,6 +98,12 @@ def _conversation(body: Mapping[str, Any]) -> Conversation:
         stop=tuple(body.get("stop_sequences") or ()),
         schema=_schema(body),
         forced=choice.get("name"),
+        call_ids=tuple(
+            block["id"]
+            for message in body["messages"]
+            for block in _blocks(message["content"])
+            if block["type"] == "tool_use"
+        ),
     )
 
 

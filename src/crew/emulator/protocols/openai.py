@@ -153,6 +153,7 @@ def parse_conversation(body: object) -> Conversation:
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             schema=_schema(body.get("response_format")),
             forced=_forced(choice),
+            call_ids=tuple(_call_ids(messages)),
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise BadConversation(f"malformed request: {type(exc).__name__}") from exc
@@ -173,6 +174,12 @@ def _message(message: Mapping[str, Any]) -> Message:
         pictures=tuple(pictures),
         calls=tuple((call["name"], call.get("arguments") or "") for call in calls),
     )
+
+
+def _call_ids(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        for call in message.get("tool_calls") or ():
+            yield str(call.get("id"))
 
 
 def _tool(function: Mapping[str, Any]) -> Tool:
