@@ -187,6 +187,20 @@ def test_a_lower_limit_of_the_provider_holds_until_it_says_otherwise(
     assert isinstance(reserve(store, p), Reservation)
 
 
+def test_a_bucket_that_the_provider_says_is_empty_takes_nothing(opened: Open) -> None:
+    store, p = opened(ManualClock()), pool("10 requests/minute refilling")
+    limit = p.limits[0]
+    got = reserve(store, p)
+    assert isinstance(got, Reservation)
+    store.settle(got, ONE, [Observation(pool=p.name, limit=limit, amount=0, used=0)])
+
+    refusal = reserve(store, p)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.opens_at is None
+    assert store.snapshot([p])[0].limits[0].left == 0
+
+
 def test_a_learned_limit_is_forgotten_after_a_day(opened: Open) -> None:
     clock = ManualClock()
     store, p = opened(clock), pool("10 requests/minute")

@@ -1,5 +1,6 @@
 """One suite for every store: the same promises, kept by each."""
 
+import itertools
 import multiprocessing
 import sqlite3
 import stat
@@ -332,6 +333,10 @@ def test_an_unknown_store_is_one_clear_error() -> None:
         open_store("mysql://:secret@host:1/0", SystemClock())
 
 
+_NUMBERS = itertools.count()
+"""Names for pools: the examples of one test share a store's file."""
+
+
 class Model(RuleBasedStateMachine):
     """A store beside a simple list of charges."""
 
@@ -342,7 +347,7 @@ class Model(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.store = type(self).open_one(self.clock)
         self.pool = Pool(
-            name=f"p{id(self)}",
+            name=f"p{next(_NUMBERS)}",
             limits=tuple(
                 parse_limit(text)
                 for text in ("7 requests/minute", "60 tokens/minute", "3 concurrent")

@@ -395,8 +395,12 @@ def level(limit: Limit, empties_at: float, now: float) -> float:
 
 
 def drained(limit: Limit, empties_at: float, change: float, now: float) -> float:
-    """When a refilling bucket is empty after `change` was added to its count."""
-    return max(empties_at, now) + change / limit.per_second
+    """When a refilling bucket is empty after `change` was added to its count.
+
+    One that holds nothing, as a provider may say, takes its whole window.
+    """
+    per_second = limit.per_second or 1 / limit.seconds
+    return max(empties_at, now) + change / per_second
 
 
 def latest(refusals: Iterable[Refusal]) -> Refusal | None:
