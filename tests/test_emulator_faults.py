@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from crew.clock import ManualClock
 from crew.emulator.faults import Fault, default_orders
 from test_emulator_kit import in_process, make_settings, over_tcp
 
@@ -196,6 +197,20 @@ async def test_fault_comes_after_some_calls_and_several_times() -> None:
         assert (await desk.client.get("/_control/faults")).json() == []
 
 
+async def test_fault_lasts_for_a_time() -> None:
+    clock = ManualClock()
+    async with in_process(make_settings(), clock) as desk:
+        await desk.order("unavailable", seconds=30, after=1)
+        assert await desk.statuses(4) == [200, 503, 503, 503]
+        clock.advance(29.9)
+        assert await desk.statuses(1) == [503]
+        clock.advance(0.1)
+        shown = (await desk.client.get("/_control/faults")).json()
+        assert await desk.statuses(1) == [200]
+
+    assert shown == []
+
+
 async def test_fault_hits_the_named_deployment_only() -> None:
     settings = make_settings(deployments=[{"name": "a"}, {"name": "b"}])
     async with in_process(settings) as desk:
@@ -219,6 +234,7 @@ async def test_open_orders_can_be_read() -> None:
             "times": 3,
             "after": 0,
             "retry_after": None,
+            "seconds": None,
         }
     ]
 
@@ -230,6 +246,10 @@ async def test_open_orders_can_be_read() -> None:
         {"fault": "html", "provider": "nobody"},
         {"fault": "html", "sort": 1},
         {"fault": "html", "times": 0},
+        {"fault": "html", "seconds": 0},
+        {"fault": "html", "seconds": "soon"},
+        {"fault": "html", "until": 1},
+        {"fault": "html", "after": "soon"},
         {"fault": "html", "deployment": "nobody"},
     ],
 )

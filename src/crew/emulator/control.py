@@ -50,14 +50,14 @@ class _Controls:
         return JSONResponse({"now": self._state.clock.now()})
 
     async def faults(self, request: Request) -> Response:
-        return JSONResponse(self._state.orders.shown())
+        return JSONResponse(self._state.orders.shown(self._state.clock.now()))
 
     async def order(self, request: Request) -> Response:
         try:
             order = self._known(parse_order(json.loads(await request.body())))
         except (BadFault, json.JSONDecodeError, UnicodeDecodeError) as exc:
             return JSONResponse({"error": str(exc)}, status_code=400)
-        self._state.orders.add(order)
+        self._state.orders.add(order, self._state.clock.now())
         return await self.faults(request)
 
     def _known(self, order: Order) -> Order:

@@ -96,7 +96,9 @@ class Doors:
         if not isinstance(ticket, Ticket):
             counter.refused += 1
             return call.refused(refusal(deployment, ticket, call.now), headers)
-        order = self._state.orders.take(deployment.provider.name, deployment.name)
+        order = self._state.orders.take(
+            deployment.provider.name, deployment.name, call.now
+        )
         if order is not None:
             counter.faults += 1
             return self._fail(call, order, said, ticket)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from typing import Any
 
 
@@ -39,9 +40,10 @@ class BadFault(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`fault` for the next `times` calls of a provider, after the first `after`.
+    """`fault` for the next `times` calls of a provider, after the first `after`; with
+    `seconds`, for all that come within that time instead.
 
-    `deployment` None means any of the provider's.
+    `deployment` None means any of the provider's. `until` is set when it is taken.
     """
 
     provider: str
@@ -50,6 +52,8 @@ class Order:
     times: int = 1
     after: int = 0
     retry_after: float | None = None
+    seconds: float | None = None
+    until: float = inf
 
     def shown(self) -> dict[str, Any]:
         """The order as the control API prints it."""
@@ -60,6 +64,7 @@ class Order:
             "times": self.times,
             "after": self.after,
             "retry_after": self.retry_after,
+            "seconds": self.seconds,
         }
 
 
@@ -67,7 +72,7 @@ def parse_order(body: object) -> Order:
     """Read an order. Raises BadFault with what is allowed."""
     if not isinstance(body, dict):
         raise BadFault("an order is a JSON object")
-    known = set(Order.__dataclass_fields__)
+    known = set(Order.__dataclass_fields__) - {"until"}
     if unknown := set(body) - known:
         raise BadFault(f"unknown keys {sorted(unknown)}; allowed: {sorted(known)}")
     try:
@@ -78,6 +83,7 @@ def parse_order(body: object) -> Order:
             times=int(body.get("times", 1)),
             after=int(body.get("after", 0)),
             retry_after=body.get("retry_after"),
+            seconds=_seconds(body.get("seconds")),
         )
     except KeyError as exc:
         raise BadFault(f"{exc.args[0]} is missing") from exc
@@ -89,30 +95,40 @@ def parse_order(body: object) -> Order:
     return order
 
 
+def _seconds(given: object) -> float | None:
+    seconds = None if given is None else float(str(given))
+    if seconds is not None and not 0 < seconds < inf:
+        raise ValueError(f"seconds must be positive, not {given}")
+    return seconds
+
+
 class Orders:
     """The orders that are still open, oldest first."""
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
         self._open = list(orders)
 
-    def add(self, order: Order) -> None:
+    def add(self, order: Order, now: float) -> None:
         """Take an order; older ones come first."""
-        self._open.append(order)
+        until = inf if order.seconds is None else now + order.seconds
+        self._open.append(replace(order, until=until))
 
     def clear(self) -> None:
         """Forget all orders."""
         self._open = []
 
-    def shown(self) -> list[Mapping[str, Any]]:
+    def shown(self, now: float) -> list[Mapping[str, Any]]:
         """The open orders, with what is left of them."""
-        return [order.shown() for order in self._open]
+        return [order.shown() for order in self._open if now < order.until]
 
-    def take(self, provider: str, deployment: str) -> Order | None:
+    def take(self, provider: str, deployment: str, now: float) -> Order | None:
         """The order that this call fulfils, if any. The call counts for all that
         still skip calls."""
         taken: Order | None = None
         remaining = []
         for order in self._open:
+            if now >= order.until:
+                continue
             left: Order | None = order
             matches = order.deployment in (None, deployment)
             if order.provider == provider and matches:
@@ -120,12 +136,17 @@ class Orders:
                     left = replace(order, after=order.after - 1)
                 elif taken is None:
                     taken = order
-                    times = order.times - 1
-                    left = replace(order, times=times) if times else None
+                    left = _once_less(order)
             if left is not None:
                 remaining.append(left)
         self._open = remaining
         return taken
+
+
+def _once_less(order: Order) -> Order | None:
+    if order.seconds is not None:
+        return order
+    return replace(order, times=order.times - 1) if order.times > 1 else None
 
 
 def default_orders(providers: Iterable[str]) -> list[Order]:
