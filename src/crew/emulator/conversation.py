@@ -8,6 +8,11 @@ from typing import Any
 from crew.emulator.images import Picture
 
 IMAGE_TOKENS = 85
+JSON_OBJECT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}},
+}
+"""The schema of who wants JSON and does not say which."""
 
 
 class BadConversation(ValueError):

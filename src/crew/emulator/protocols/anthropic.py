@@ -7,7 +7,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from crew.emulator.conversation import BadConversation, Conversation, Message, Tool
+from crew.emulator.conversation import (
+    JSON_OBJECT,
+    BadConversation,
+    Conversation,
+    Message,
+    Tool,
+)
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import Picture, look
@@ -16,7 +22,6 @@ from crew.emulator.script import Answer
 
 _STOP_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 _OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
-_JSON_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}}
 
 
 class Messages:
@@ -162,7 +167,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     )
     if not wanted:
         return None
-    found: Mapping[str, Any] = wanted.get("schema") or _JSON_OBJECT
+    found: Mapping[str, Any] = wanted.get("schema") or JSON_OBJECT
     return found
 
 

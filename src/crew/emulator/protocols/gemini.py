@@ -10,7 +10,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from crew.emulator.conversation import BadConversation, Conversation, Message, Tool
+from crew.emulator.conversation import (
+    JSON_OBJECT,
+    BadConversation,
+    Conversation,
+    Message,
+    Tool,
+)
 from crew.emulator.envelopes import Reply, failure
 from crew.emulator.headers import Headers
 from crew.emulator.images import Picture, look
@@ -29,7 +35,6 @@ _UNSIGNED = (
     "degraded model performance."
 )
 _SIGNATURE = "ZW11bGF0ZWQ="
-_JSON_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}}
 
 
 class GenerateContent:
@@ -183,7 +188,7 @@ def _schema(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if _get(config, "responseMimeType") != "application/json":
         return None
     wanted = _get(config, "responseJsonSchema") or _get(config, "responseSchema")
-    found: Mapping[str, Any] = _plain(wanted or _JSON_OBJECT)
+    found: Mapping[str, Any] = _plain(wanted or JSON_OBJECT)
     return found
 
 

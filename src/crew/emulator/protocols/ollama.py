@@ -8,15 +8,20 @@ from typing import Any
 
 from starlette.requests import Request
 
-from crew.emulator.conversation import BadConversation, Conversation, Message, Tool
+from crew.emulator.conversation import (
+    JSON_OBJECT,
+    BadConversation,
+    Conversation,
+    Message,
+)
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import look
+from crew.emulator.protocols.openai import tool_of
 from crew.emulator.protocols.wire import Completion, parsed, pieces
 from crew.emulator.script import Answer
 
 _DONE_REASONS = {"length": "length"}
-_JSON_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}}
 _NANOSECONDS_OF_A_TOKEN = 20_000_000
 
 
@@ -81,11 +86,11 @@ def _conversation(body: Mapping[str, Any]) -> Conversation:
     return Conversation(
         model=body["model"],
         messages=tuple(_message(message) for message in body.get("messages") or ()),
-        tools=tuple(_tool(tool["function"]) for tool in body.get("tools") or ()),
+        tools=tuple(tool_of(tool["function"]) for tool in body.get("tools") or ()),
         stream=body.get("stream") is not False,
         max_tokens=most if most and most > 0 else None,
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        schema=_JSON_OBJECT if form == "json" else form or None,
+        schema=JSON_OBJECT if form == "json" else form or None,
     )
 
 
@@ -96,14 +101,6 @@ def _message(message: Mapping[str, Any]) -> Message:
         text=message.get("content") or "",
         pictures=tuple(look(f"data:;base64,{i}") for i in message.get("images") or ()),
         calls=tuple((c["name"], json.dumps(c.get("arguments") or {})) for c in calls),
-    )
-
-
-def _tool(function: Mapping[str, Any]) -> Tool:
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        schema=function.get("parameters") or {},
     )
 
 

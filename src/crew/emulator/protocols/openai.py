@@ -6,7 +6,13 @@ from typing import Any
 
 from starlette.requests import Request
 
-from crew.emulator.conversation import BadConversation, Conversation, Message, Tool
+from crew.emulator.conversation import (
+    JSON_OBJECT,
+    BadConversation,
+    Conversation,
+    Message,
+    Tool,
+)
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import look
@@ -146,7 +152,7 @@ def parse_conversation(body: object) -> Conversation:
             messages=tuple(_message(message) for message in messages),
             tools=()
             if choice == "none"
-            else tuple(_tool(t["function"]) for t in tools),
+            else tuple(tool_of(t["function"]) for t in tools),
             stream=bool(body.get("stream")),
             include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
             max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
@@ -182,7 +188,8 @@ def _call_ids(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield str(call.get("id"))
 
 
-def _tool(function: Mapping[str, Any]) -> Tool:
+def tool_of(function: Mapping[str, Any]) -> Tool:
+    """A tool as OpenAI describes a function, and Ollama after it."""
     return Tool(
         name=function["name"],
         description=function.get("description") or "",
@@ -195,7 +202,7 @@ def _schema(response_format: Mapping[str, Any] | None) -> Mapping[str, Any] | No
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
             return schema
         case {"type": "json_object" | "json_schema"}:
-            return {"type": "object", "properties": {"answer": {"type": "string"}}}
+            return JSON_OBJECT
         case _:
             return None
 
