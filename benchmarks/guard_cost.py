@@ -40,7 +40,7 @@ from crew.clock import SystemClock
 from crew.quota import open_store
 from crew.quota.limits import Pool, Refusal, Usage, parse_limit
 
-ROUNDS = 24
+ROUNDS = 12
 CALLS = 100
 THREADS = 8
 PROCESSES = 4
@@ -413,6 +413,7 @@ TARGETS = (
     ("in memory, 8 threads", "in memory", None, 3.0),
     ("SQLite, 8 threads", "SQLite", None, 3.0),
     ("Redis, 8 threads", "Redis", None, 3.0),
+    ("two bare round trips, 8 threads", "two bare round trips", None, 3.0),
     ("in memory, 8 threads, wall", "in memory", None, 3.0),
     ("SQLite, 8 threads, wall", "SQLite", None, 3.0),
     ("Redis, 8 threads, wall", "Redis", None, 3.0),
