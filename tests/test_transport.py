@@ -7,8 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from crew.errors import ModelGone
+from crew.images import data_url
 from crew.loader import load_settings
 from crew.providers.transport import Answer, Prompt, acomplete, complete
 from crew.rehearsal import rehearsing
@@ -16,6 +18,18 @@ from crew.settings import Deployment, Settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 HELLO = Prompt(messages=[{"role": "user", "content": "Say hello."}])
+WRITE = {
+    "type": "function",
+    "function": {
+        "name": "write_file",
+        "description": "Write a file.",
+        "parameters": {
+            "type": "object",
+            "properties": {"path": {"type": "string"}, "content": {"type": "string"}},
+            "required": ["path", "content"],
+        },
+    },
+}
 FAMILIES = (
     "anthropic",
     "deepseek",
@@ -80,3 +94,70 @@ def test_what_no_utf8_can_hold_is_sent_all_the_same(deployment: Deployment) -> N
     odd = Prompt(messages=[{"role": "user", "content": "half a pair: \ud83d"}])
 
     assert complete(deployment, odd).text == "A rehearsed answer."
+
+
+@pytest.fixture(scope="module")
+def one_of_each(played: Settings) -> dict[str, Deployment]:
+    able = sorted(played.deployments.values(), key=lambda one: (one.tools, one.vision))
+    return {one.family: one for one in able}
+
+
+def called(answer: Answer) -> list[dict[str, object]]:
+    """What the executor of CrewAI keeps of a tool call."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {
+                "name": call.function.name,
+                "arguments": call.function.arguments,
+            },
+        }
+        for call in answer.tool_calls
+    ]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("source", FAMILIES)
+def test_a_tool_loop_goes_on_with_any_other_family(
+    one_of_each: dict[str, Deployment], source: str, stream: bool
+) -> None:
+    on_chunk = (lambda chunk: None) if stream else None
+    begun, hello = one_of_each[source], list(HELLO.messages)
+    uncounted(begun)
+    first = complete(begun, Prompt(messages=hello, tools=[WRITE]), on_chunk)
+    calls = called(first)
+    # Two calls at once, as a model that calls in parallel makes them.
+    second = {**calls[0], "id": f"{calls[0]['id']}2"[-9:]}
+    turn = [
+        {"role": "system", "content": "You write files."},
+        *hello,
+        {"role": "assistant", "content": None, "tool_calls": [*calls, second]},
+        {"role": "tool", "tool_call_id": calls[0]["id"], "content": "done"},
+        {"role": "tool", "tool_call_id": second["id"], "content": "done twice"},
+    ]
+    for target, deployment in one_of_each.items():
+        uncounted(deployment)
+
+        answer = complete(deployment, Prompt(messages=turn, tools=[WRITE]), on_chunk)
+
+        assert "done" in answer.text, target
+
+
+def test_an_image_in_the_conversation_moves_along(
+    played: Settings, tmp_path: Path
+) -> None:
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    url = data_url((tmp_path / "a.png").read_bytes())
+    image = {"type": "image_url", "image_url": {"url": url}}
+    content = [{"type": "text", "text": "Look."}, image]
+    seeing = [one for one in played.deployments.values() if one.vision]
+    for deployment in seeing:
+        uncounted(deployment)
+
+        answer = complete(
+            deployment, Prompt(messages=[{"role": "user", "content": content}])
+        )
+
+        assert "PNG image of 30x20" in answer.text, deployment.name
+    assert len({one.family for one in seeing}) >= 5

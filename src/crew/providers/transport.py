@@ -4,8 +4,10 @@ The only module that imports litellm. Whatever litellm raises leaves here as one
 class of our own error tree.
 """
 
+import hashlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,7 +146,7 @@ def _arguments(
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
-        "messages": [_sendable(message) for message in prompt.messages],
+        "messages": [_taken(deployment, message) for message in prompt.messages],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "timeout": deployment.timeout or deployment.provider.timeout,
@@ -166,6 +168,28 @@ def _arguments(
         arguments["stream"] = True
         arguments["stream_options"] = {"include_usage": True}
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+_MISTRALS_ID = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def _taken(deployment: Deployment, message: Message) -> Any:
+    """A message as the deployment takes it. Mistral refuses the ids that others give
+    to tool calls: it wants nine letters and digits (its error 3280, 2026-11)."""
+    sendable = _sendable(message)
+    if deployment.family == "mistral":
+        if "tool_call_id" in sendable:
+            sendable["tool_call_id"] = _short(sendable["tool_call_id"])
+        for call in sendable.get("tool_calls") or ():
+            call["id"] = _short(call["id"])
+    return sendable
+
+
+def _short(call_id: str) -> str:
+    """The same id for the same call, in nine letters and digits."""
+    if _MISTRALS_ID.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _sendable(value: Any) -> Any:
@@ -239,7 +263,7 @@ def _answer(
         id=response.id,
         usage=usage if usage and usage.prompt_tokens else None,
         headers=headers,
-        told=told_by_headers(_family(deployment), headers, now=at),
+        told=told_by_headers(deployment.family, headers, now=at),
     )
     what = ""
     if choice.finish_reason == "error":
@@ -249,10 +273,6 @@ def _answer(
     if what:
         raise BadAnswer(deployment.name, what, charged=answer.charged, told=answer.told)
     return answer
-
-
-def _family(deployment: Deployment) -> str:
-    return deployment.model.partition("/")[0]
 
 
 def _headers(response: Any) -> Mapping[str, str]:
@@ -271,8 +291,9 @@ def _classified(
     headers: Mapping[str, str],
     now: float | None,
 ) -> ProviderError:
-    family = _family(deployment)
-    return classify(deployment.name, status, body, headers, family=family, now=now)
+    return classify(
+        deployment.name, status, body, headers, family=deployment.family, now=now
+    )
 
 
 def _mapped(deployment: Deployment, exc: Exception, now: float | None) -> Exception:
