@@ -40,7 +40,7 @@ from crew.clock import SystemClock
 from crew.quota import open_store
 from crew.quota.limits import Pool, Refusal, Usage, parse_limit
 
-ROUNDS = 12
+ROUNDS = 20
 CALLS = 100
 THREADS = 8
 PROCESSES = 4

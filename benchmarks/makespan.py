@@ -56,7 +56,7 @@ from crew.settings import Deployment, Settings
 
 REQUESTS = 2_000
 WORKERS = 16
-SPEED = 4.0
+SPEED = 3.0
 SEED = 7
 MOST = 1.05
 CONFIG = Path(__file__).parents[1] / "config"
