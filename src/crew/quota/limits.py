@@ -7,7 +7,7 @@ so that a thousand additions lose nothing.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -72,19 +72,16 @@ class Usage:
 
     def amount(self, metric: Metric) -> int:
         """What this takes of a limit on `metric`, in its base unit."""
-        match metric:
-            case Metric.REQUESTS:
-                return self.requests
-            case Metric.INPUT_TOKENS:
-                return self.input_tokens
-            case Metric.OUTPUT_TOKENS:
-                return self.output_tokens
-            case Metric.TOKENS:
-                return self.input_tokens + self.output_tokens
-            case Metric.USD:
-                return ceil((self.usd or Decimal(0)) * NANO)
-            case Metric.CONCURRENT:
-                return self.requests
+        # By identity: this is asked for every limit of every call.
+        if metric is Metric.REQUESTS or metric is Metric.CONCURRENT:
+            return self.requests
+        if metric is Metric.INPUT_TOKENS:
+            return self.input_tokens
+        if metric is Metric.OUTPUT_TOKENS:
+            return self.output_tokens
+        if metric is Metric.TOKENS:
+            return self.input_tokens + self.output_tokens
+        return ceil(self.usd * NANO) if self.usd else 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -103,8 +100,9 @@ class Limit:
     """At most `amount` of `metric` in a window.
 
     `seconds` is the length of the window (of a calendar window: the longest it can
-    be). `count` and `unit` are the window as written; `timezone` is set for calendar
-    windows only.
+    be; a month is taken as 31 days), `margin` the seconds by which it is kept longer
+    than it is. `count` and `unit` are the window as written; `timezone` is set for
+    calendar windows only. `spec` is the whole limit as it is written.
     """
 
     amount: int
@@ -113,18 +111,18 @@ class Limit:
     unit: str = ""
     count: int = 1
     timezone: str | None = None
+    # Worked out once: every call asks for them, for every limit.
+    seconds: float = field(init=False, repr=False, compare=False)
+    margin: float = field(init=False, repr=False, compare=False)
+    spec: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def seconds(self) -> float:
-        """The window's length in seconds; a month is taken as 31 days."""
+    def __post_init__(self) -> None:
+        seconds = float(SECONDS.get(self.unit, 0) * self.count)
         if self.kind is Kind.RUN:
-            return RUN_SECONDS
-        return float(SECONDS.get(self.unit, 0) * self.count)
-
-    @property
-    def margin(self) -> float:
-        """Seconds by which this window is kept longer than it is."""
-        return min(MARGIN, self.seconds / 10)
+            seconds = RUN_SECONDS
+        object.__setattr__(self, "seconds", seconds)
+        object.__setattr__(self, "margin", min(MARGIN, seconds / 10))
+        object.__setattr__(self, "spec", self._written())
 
     @property
     def per_second(self) -> float:
@@ -134,13 +132,17 @@ class Limit:
     def shown(self, amount: float) -> str:
         """An amount of this metric as a person writes it."""
         if self.metric is Metric.USD:
-            return f"{Decimal(round(amount)) / NANO:.6f}".rstrip("0").rstrip(".")
-        for letter, scale in (("M", 10**6), ("K", 10**3)):
+            text = f"{Decimal(round(amount)) / NANO:f}"
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        for letter, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
             if amount and amount % scale == 0:
                 return f"{round(amount) // scale}{letter}"
         return f"{round(amount)}"
 
     def __str__(self) -> str:
+        return self.spec
+
+    def _written(self) -> str:
         text = f"{self.shown(self.amount)} {self.metric}"
         if self.kind is Kind.LEASE:
             return text
@@ -263,17 +265,25 @@ def window_end(limit: Limit, now: float) -> float:
 
     Days have 23, 24 or 25 hours there, months 28 to 31 days.
     """
-    zone = _zone(limit.timezone or "UTC")
-    if limit.unit in ("second", "minute", "hour"):
-        # Zones are offset by whole minutes; hours are counted by the local clock.
+    if limit.unit == "second":
+        return now // 1 + 1
+    # Zones are offset by whole minutes, so no other window ends within one.
+    return _end_after(limit.unit, limit.timezone or "UTC", now // 60 * 60)
+
+
+@lru_cache(maxsize=256)
+def _end_after(unit: str, timezone: str, now: float) -> float:
+    zone = _zone(timezone)
+    if unit in ("minute", "hour"):
+        # Hours are counted by the local clock.
         offset = datetime.fromtimestamp(now, zone).utcoffset() or timedelta()
         local = now + offset.total_seconds()
-        size = SECONDS[limit.unit]
+        size = SECONDS[unit]
         return (local // size + 1) * size - offset.total_seconds()
     midnight = datetime.fromtimestamp(now, zone).replace(
         hour=0, minute=0, second=0, microsecond=0, fold=0
     )
-    if limit.unit == "day":
+    if unit == "day":
         following = midnight + timedelta(days=1)
     else:
         following = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)

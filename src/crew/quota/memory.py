@@ -123,7 +123,7 @@ class MemoryStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, Limit], _Window | _Bucket] = {}
+        self._counts: dict[tuple[str, str], _Window | _Bucket] = {}
         self._conditions: dict[str, _Condition] = {}
         self._open: dict[str, Reservation] = {}
         self._plans: dict[str, PlanState] = {}
@@ -230,11 +230,12 @@ class MemoryStore:
         return self._conditions.setdefault(pool, _Condition())
 
     def _count(self, pool: str, limit: Limit) -> _Window | _Bucket:
-        key = (pool, limit)
-        if key not in self._counts:
-            refilling = limit.kind is Kind.REFILLING
-            self._counts[key] = _Bucket() if refilling else _Window()
-        return self._counts[key]
+        key = (pool, limit.spec)
+        count = self._counts.get(key)
+        if count is None:
+            count = _Bucket() if limit.kind is Kind.REFILLING else _Window()
+            self._counts[key] = count
+        return count
 
     def _effective(self, pool: str, limit: Limit, need: int, now: float) -> Limit:
         condition = self._conditions.get(pool)
@@ -327,7 +328,7 @@ class MemoryStore:
             if charge.pool == pool.name and charge.limit == limit
         )
         held = self._effective(pool.name, limit, 0, now)
-        count = self._counts.get((pool.name, limit))
+        count = self._counts.get((pool.name, limit.spec))
         used = round(count.used(held, now)) if count else 0
         reserved = min(used, flying)
         condition = self._conditions.get(pool.name)

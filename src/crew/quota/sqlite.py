@@ -119,7 +119,7 @@ class SQLiteStore:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
-        self._ids: dict[tuple[str, Limit], int] = {}
+        self._ids: dict[tuple[str, str], int] = {}
         self._settled = 0
         self._db = open_database(path, MIGRATIONS, busy_seconds=busy_seconds)
 
@@ -294,17 +294,18 @@ class SQLiteStore:
                     self._ids.clear()
 
     def _id(self, pool: str, limit: Limit) -> int:
-        known = self._ids.get((pool, limit))
+        names = (pool, limit.spec)
+        known = self._ids.get(names)
         if known is None:
-            names = (pool, str(limit))
             self._db.execute(
                 "INSERT OR IGNORE INTO quota_limit (pool, spec) VALUES (?, ?)", names
             )
-            (known,) = self._db.execute(
+            known = self._db.execute(
                 "SELECT id FROM quota_limit WHERE pool = ? AND spec = ?", names
-            ).fetchone()
-            self._ids[(pool, limit)] = known
-        return int(known)
+            ).fetchone()[0]
+            assert isinstance(known, int)
+            self._ids[names] = known
+        return known
 
     # Reading.
 
