@@ -102,9 +102,9 @@ def test_a_throttle_halves_short_limits_and_grows_back(opened: Open) -> None:
     admitted = [isinstance(reserve(store, p), Reservation) for _ in range(6)]
     assert admitted == [True] * 5 + [False]
     assert store.snapshot([p])[0].throttle == 0.5
-    clock.advance(150)
+    clock.advance(75)
     assert store.snapshot([p])[0].throttle == pytest.approx(0.75)
-    clock.advance(151)
+    clock.advance(76)
     assert store.snapshot([p])[0].throttle is None
     assert [isinstance(reserve(store, p), Reservation) for _ in range(6)] == [
         True
@@ -117,7 +117,7 @@ def test_refusals_of_one_burst_throttle_once(opened: Open) -> None:
 
     assert [store.throttle("provider:x") for _ in range(3)] == [0.5, 0.5, 0.5]
     clock.advance(11)
-    assert store.throttle("provider:x") == pytest.approx((0.5 + 11 / 600) / 2)
+    assert store.throttle("provider:x") == pytest.approx((0.5 + 11 / 300) / 2)
 
 
 def test_a_throttled_limit_still_takes_what_fits_into_the_whole(opened: Open) -> None:

@@ -188,3 +188,21 @@ def test_the_file_does_not_grow_with_the_number_of_calls(tmp_path: Path) -> None
     assert max(sizes[1:]) <= sizes[1] + 8192
     assert rows[0] < 300
     assert rows[1:] == [0, 2]
+
+
+def test_the_limits_of_old_runs_are_forgotten(tmp_path: Path) -> None:
+    clock = ManualClock()
+    path = tmp_path / "quota.db"
+    store = SQLiteStore(path, clock)
+    for number in range(200):
+        p = pool("5 requests/run", name=f"run:{number}")
+        got = reserve(store, p)
+        assert isinstance(got, Reservation)
+        store.settle(got, ONE)
+        clock.advance(86_400)
+    assert held(store, p) == [(1, 0)]
+    store.close()
+
+    with closing(sqlite3.connect(path)) as db:
+        (rows,) = db.execute("SELECT COUNT(*) FROM quota_limit").fetchone()
+    assert rows < 31 + 64 + 2

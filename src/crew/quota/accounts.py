@@ -255,7 +255,9 @@ class Accounts:
                 f"{narrow.name.partition(':')[2]} refused a call that should have had "
                 f"room; it goes at {share:.0%} of its limits for a while"
             )
-        return self._cool(closed, RATE_COOLDOWN, error)
+        windows = [limit.seconds for pool in pools for limit in pool.limits]
+        shortest = min((seconds for seconds in windows if seconds), default=60.0)
+        return self._cool(closed, min(RATE_COOLDOWN, 2 * shortest), error)
 
     def _disable(self, pool: str, reason: str) -> None:
         if pool not in self._disabled:

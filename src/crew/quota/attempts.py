@@ -29,7 +29,9 @@ than reserved may have made room."""
 PLACE_SECONDS = 10.0
 """How long a place in a line outlives the next look of who holds it."""
 JITTER = 0.1
-"""Seconds by which those who wait for the same moment are spread."""
+"""Seconds by which those who wait for the same moment are spread, at most."""
+JITTER_SHARE = 0.02
+"""The same as a share of the wait: a window of one second has little to spare."""
 
 _REFUSED_AT_THE_DOOR = (429, 498)
 """Statuses that mean no work was done, whatever the reason."""
@@ -199,7 +201,7 @@ class Attempts:
         accounts = self.accounts
         left = max(0.0, wait.until - accounts.store.now())
         self._tell(wait, left)
-        pause = left + JITTER * accounts.clock.chance()
+        pause = left + min(JITTER, JITTER_SHARE * left) * accounts.clock.chance()
         if wait.pool is not None:
             pause = min(pause, max(LONGEST_LOOK, left / 20))
             self._ticket = accounts.store.line_up(

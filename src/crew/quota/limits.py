@@ -53,8 +53,8 @@ SECONDS = {
     "day": 86_400,
     "month": 31 * 86_400,
 }
-RUN_SECONDS = 366 * 86_400.0
-"""A limit per run counts for the life of the run; after a year nobody resumes it."""
+RUN_SECONDS = 31 * 86_400.0
+"""A limit per run counts for the life of the run; after a month nobody resumes it."""
 
 
 class LimitSyntaxError(ValueError):
@@ -322,7 +322,7 @@ THROTTLED_SECONDS = 3_600
 expected says nothing about a day."""
 DECREASE = 0.5
 LEAST_THROTTLE = 0.05
-RECOVERY_SECONDS = 600.0
+RECOVERY_SECONDS = 300.0
 """How long a throttle takes from nothing back to 1."""
 HOLD_SECONDS = 10.0
 """Refusals that come so soon after another are answers to the same burst."""

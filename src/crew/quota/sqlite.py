@@ -20,6 +20,7 @@ from crew.database import BUSY_SECONDS, open_database, unavailable
 from crew.quota.limits import (
     NANO,
     NOTHING,
+    RUN_SECONDS,
     UNTHROTTLED,
     Kind,
     Limit,
@@ -305,6 +306,10 @@ class SQLiteStore:
             ).fetchone()[0]
             assert isinstance(known, int)
             self._ids[names] = known
+            if limit.kind is Kind.RUN:
+                # Keeps the row for as long as somebody may know its id.
+                until = self.now() + RUN_SECONDS
+                self._db.execute(_ADD_CHARGE, (known, until, 0))
         return known
 
     # Reading.
@@ -515,6 +520,11 @@ class SQLiteStore:
         for table, column in (("lease", "expires_at"), ("line", "until")):
             self._db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (now,))
         self._db.execute("DELETE FROM learned WHERE until <= ?", (now,))
+        # Each run has limits of its own; others may be in a process's memory.
+        self._db.execute(
+            "DELETE FROM quota_limit WHERE spec LIKE '%/run' "
+            "AND id NOT IN (SELECT limit_id FROM charge)"
+        )
         self._db.execute(
             "DELETE FROM condition WHERE cooldown_until <= ? AND throttled_at <= ?",
             (now, now - 86_400),
