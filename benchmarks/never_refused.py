@@ -227,7 +227,10 @@ def routed(scenario: Scenario, port: int, store: str) -> Call:
                 messages=[{"role": "user", "content": text}],
                 max_retries=0,
             )
-        except litellm.RateLimitError:
+        except (litellm.RateLimitError, ValueError) as error:
+            # v2 says so with a ValueError when no deployment is left.
+            if isinstance(error, ValueError) and "No deployments" not in str(error):
+                raise
             time.sleep(PAUSE_SECONDS)
             return None
         return time.perf_counter() - began
@@ -542,7 +545,9 @@ def main() -> None:
                 batch, seconds=arguments.minutes * 60, warm=arguments.warm
             )
     except KeyboardInterrupt:
-        print("stopped; what was measured so far:")
+        print("stopped", flush=True)
+        if not rows:
+            sys.exit(130)
     printed(rows)
 
 
