@@ -199,7 +199,7 @@ def test_estimates_follow_what_each_deployment_really_counts(tmp_path: Path) -> 
 
     after = bench.guard.begin(ask).acquire().estimate.input_tokens
     assert (before, after) == (1_000, 2_200)
-    assert estimates.output_tokens("coder") == 150
+    assert estimates.output_tokens("coder") == 120
     assert estimates.output_tokens("architect") == 800
 
 

@@ -184,6 +184,6 @@ def test_a_new_run_estimates_as_the_last_ones_ended(tmp_path: Path) -> None:
     again = Run.open(made, output=tmp_path / "out")
 
     estimates = again.guard.accounts.estimates
-    assert estimates.output_tokens("coder") == 450
+    assert estimates.output_tokens("coder") == 360
     assert estimates.input_tokens("a", 3_000) == 1_100
     again.close()

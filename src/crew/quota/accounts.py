@@ -113,12 +113,14 @@ class Accounts:
 
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
         """What a call will take there."""
-        sent = request.input_tokens
+        sent, answered = request.input_tokens, request.output_tokens
         if request.characters is not None:
+            # Asked for at each look: others' answers teach while this one waits.
             sent = self.estimates.input_tokens(
                 deployment.name, request.characters, request.images
             )
-        answered = min(request.output_tokens, deployment.max_output)
+            answered = self.estimates.output_tokens(request.role)
+        answered = min(answered, deployment.max_output)
         price = deployment.price
         return Usage(
             input_tokens=sent,

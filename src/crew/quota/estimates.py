@@ -16,7 +16,7 @@ IMAGE_TOKENS = 1_000
 
 _WEIGHT = 0.3
 _INPUT_MARGIN = 1.1
-_OUTPUT_MARGIN = 1.5
+_OUTPUT_MARGIN = 1.2
 _FEWEST = 200
 """Characters below which the chat format's own tokens hide the ratio."""
 
