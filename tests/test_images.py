@@ -47,7 +47,6 @@ def _huge() -> bytes:
         ("PNG", "image/png"),
         ("JPEG", "image/jpeg"),
         ("WEBP", "image/webp"),
-        ("GIF", "image/gif"),
     ],
 )
 def test_an_image_is_known_by_its_content_and_sent_as_it_is(
@@ -149,3 +148,48 @@ def test_every_kind_of_pixel_can_be_scaled_down(mode: str) -> None:
     Image.new(mode, (SENT_SIDE + 1, 10)).save(buffer, kind)
 
     assert sent(buffer.getvalue())[0] == "data:image/jpeg;base64"
+
+
+def moving(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    first = Image.new("RGB", (8, 8), "red")
+    rest = [Image.new("RGB", (8, 8), "blue")]
+    first.save(buffer, kind, save_all=True, append_images=rest, lossless=True)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_a_moving_image_the_first_frame_is_sent(kind: str) -> None:
+    head, raw = sent(moving(kind))
+
+    image = Image.open(io.BytesIO(raw))
+    assert head == "data:image/png;base64"
+    assert getattr(image, "n_frames", 1) == 1
+    assert image.convert("RGB").getpixel((4, 4)) == (255, 0, 0)
+
+
+def test_a_gif_is_sent_as_a_png_which_every_provider_takes() -> None:
+    raw = made("GIF")
+
+    assert identify(raw).mime == "image/gif"
+    assert sent(raw)[0] == "data:image/png;base64"
+
+
+def test_a_cameras_jpeg_with_a_preview_behind_it_is_a_jpeg() -> None:
+    raw = moving("MPO")
+
+    assert identify(raw).format == "JPEG"
+    assert sent(raw) == ("data:image/jpeg;base64", raw)
+
+
+def test_what_is_sent_fits_the_strictest_provider() -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((2_500, 2_500), 200).convert("RGB").save(
+        buffer, "JPEG", quality=100
+    )
+    noise = [Image.effect_noise((2_600, 2_600), 255) for _ in range(3)]
+    coloured = io.BytesIO()
+    Image.merge("RGB", noise).save(coloured, "PNG", compress_level=0)
+
+    for raw in (buffer.getvalue(), coloured.getvalue()):
+        assert len(data_url(raw)) < 3_800_000  # Groq: 4 MB with the prompt

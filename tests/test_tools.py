@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from crewai.tools import BaseTool
 from PIL import Image
 from pydantic import PrivateAttr
 
+from crew.addresses import NotFetched
 from crew.settings import TOOLS, Inputs
 from crew.tools import LISTED, TOOL_NAMES, build_tools
 from crew.workspace import Workspace
@@ -34,6 +36,20 @@ class Seeing(BaseLLM):
 GIVEN = "https://example.org/mockup.png"
 
 
+@dataclass
+class Web:
+    """What there is on the web, and what was asked for."""
+
+    content: bytes = b""
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, address: str) -> bytes:
+        self.asked.append(address)
+        if not self.content:
+            raise NotFetched("the server answered with status 404")
+        return self.content
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
@@ -51,8 +67,14 @@ def seeing() -> Seeing:
 
 
 @pytest.fixture
-def tools(workspace: Workspace, seeing: Seeing) -> dict[str, BaseTool]:
-    return {tool.name: tool for tool in build_tools(TOOL_NAMES, workspace, seeing)}
+def web() -> Web:
+    return Web()
+
+
+@pytest.fixture
+def tools(workspace: Workspace, seeing: Seeing, web: Web) -> dict[str, BaseTool]:
+    built = build_tools(TOOL_NAMES, workspace, seeing, web.fetch)
+    return {tool.name: tool for tool in built}
 
 
 def test_the_settings_know_the_same_tools() -> None:
@@ -202,10 +224,47 @@ def test_an_image_is_sent_as_content_blocks_with_a_data_url(
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (8, 8)
 
 
-def test_an_address_that_the_user_gave_is_sent_as_it_is(
-    tools: dict[str, BaseTool], seeing: Seeing
+def test_an_address_that_the_user_gave_is_fetched_once_and_sent_as_data(
+    tools: dict[str, BaseTool], seeing: Seeing, web: Web, workspace: Workspace
 ) -> None:
-    tools["look_at_image"].run(image=GIVEN, question="What is it?")
+    web.content = (workspace.root / "images" / "red.png").read_bytes()
 
-    [[message]] = seeing.asked
-    assert message["content"][1]["image_url"]["url"] == GIVEN
+    for question in ("What is it?", "Which colour?"):
+        answer = tools["look_at_image"].run(image=GIVEN, question=question)
+        assert answer == "a red square"
+
+    urls = [asked[0]["content"][1]["image_url"]["url"] for asked in seeing.asked]
+    data = base64.b64encode(web.content).decode("ascii")
+    assert urls == [f"data:image/png;base64,{data}"] * 2
+    assert web.asked == [GIVEN]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>no image</html>"])
+def test_an_address_without_an_image_is_told_as_an_error(
+    tools: dict[str, BaseTool], seeing: Seeing, web: Web, content: bytes
+) -> None:
+    web.content = content
+
+    answer = tools["look_at_image"].run(image=GIVEN, question="What is it?")
+
+    assert answer.startswith(f"Error: '{GIVEN}': ")
+    assert seeing.asked == []
+
+
+def test_an_address_that_was_not_given_is_not_asked_for(
+    tools: dict[str, BaseTool], web: Web
+) -> None:
+    tools["look_at_image"].run(image=f"{GIVEN}?leak=1", question="What is it?")
+
+    assert web.asked == []
+
+
+def test_by_itself_a_tool_asks_no_private_host(tmp_path: Path, seeing: Seeing) -> None:
+    inside = "http://127.0.0.1:9/a.png"
+    made = Workspace(root=tmp_path, images=(inside,))
+    (tool,) = build_tools(["look_at_image"], made, seeing)
+
+    answer = tool.run(image=inside, question="What is it?")
+
+    assert "private or reserved" in answer
+    assert seeing.asked == []

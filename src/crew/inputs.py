@@ -32,7 +32,10 @@ def is_address(image: str) -> bool:
 
 def _image_problem(given: str) -> str | None:
     if is_address(given):
-        return None
+        # Imported here, as below: most runs have no images.
+        from crew.addresses import problem
+
+        return problem(given)
     if "://" in given:
         return "only http:// and https:// addresses are allowed"
     path = Path(given)

@@ -12,10 +12,14 @@ from crewai.llms.base_llm import BaseLLM
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, PrivateAttr
 
+from crew.addresses import NotFetched, fetch
 from crew.errors import WorkspaceError
 from crew.images import IMAGE_BYTES, NotAnImage, data_url
 from crew.inputs import is_address
 from crew.workspace import Workspace
+
+Fetch = Callable[[str], bytes]
+"""What is at an address, such as `crew.addresses.fetch`. Raises NotFetched."""
 
 LISTED = 500
 """How many files are told at once."""
@@ -66,11 +70,11 @@ class WorkspaceTool(BaseTool):
     def _run(self, *args: Any, **kwargs: Any) -> str:
         try:
             return self.answer(*args, **kwargs)
-        except (WorkspaceError, NotAnImage) as exc:
+        except (WorkspaceError, NotAnImage, NotFetched) as exc:
             return f"Error: {exc}"
 
     def answer(self, *args: Any, **kwargs: Any) -> str:
-        """The result for the model. Raises WorkspaceError or NotAnImage."""
+        """The result for the model. Raises WorkspaceError, NotAnImage, NotFetched."""
         raise NotImplementedError
 
 
@@ -127,31 +131,40 @@ class WriteFile(WorkspaceTool):
 class LookAtImage(WorkspaceTool):
     """A question about an image, to a model that can see.
 
-    Only images of the workspace, and addresses that the user gave.
+    Only images of the workspace, and addresses that the user gave; what is there is
+    fetched once.
     """
 
     name: str = "look_at_image"
     description: str = "Ask a question about an image file or an image address."
     args_schema: type[BaseModel] = _Question
     _llm: BaseLLM = PrivateAttr()
+    _fetch: Fetch = PrivateAttr()
+    _fetched: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def answer(self, image: str, question: str) -> str:
-        if is_address(image) or "://" in image:
-            if image not in self._workspace.images:
-                raise WorkspaceError(f"{image!r} is none of the given images")
-            url = image
-        else:
-            url = data_url(self._workspace.content(image, limit=IMAGE_BYTES + 1))
         try:
             question.encode("utf-8")
         except UnicodeEncodeError:
             raise WorkspaceError("the question is not Unicode") from None
         content = [
             {"type": "text", "text": question},
-            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "image_url", "image_url": {"url": self._data_url(image)}},
         ]
         message: Any = {"role": "user", "content": content}
         return str(self._llm.call([message]))
+
+    def _data_url(self, image: str) -> str:
+        if not (is_address(image) or "://" in image):
+            return data_url(self._workspace.content(image, limit=IMAGE_BYTES + 1))
+        if image not in self._workspace.images:
+            raise WorkspaceError(f"{image!r} is none of the given images")
+        if image not in self._fetched:
+            try:
+                self._fetched[image] = data_url(self._fetch(image))
+            except (NotFetched, NotAnImage) as exc:
+                raise NotFetched(f"{image!r}: {exc}") from exc
+        return self._fetched[image]
 
 
 _TOOLS: dict[str, type[WorkspaceTool]] = {
@@ -165,13 +178,15 @@ TOOL_NAMES = tuple(_TOOLS)
 
 
 def build_tools(
-    names: Sequence[str], workspace: Workspace, llm: BaseLLM
+    names: Sequence[str], workspace: Workspace, llm: BaseLLM, fetch: Fetch = fetch
 ) -> list[BaseTool]:
-    """The tools of a role; `llm` is what looks at images."""
+    """The tools of a role; `llm` is what looks at images, `fetch` gets those that have
+    an address."""
     tools: list[BaseTool] = []
     for name in names:
         tool = _TOOLS[name].on(workspace)
         if isinstance(tool, LookAtImage):
             tool._llm = llm
+            tool._fetch = fetch
         tools.append(tool)
     return tools
