@@ -1,6 +1,8 @@
 """A directory of YAML files for the command line: three tasks in a row, each with a
 role and a model of its own, served by a test's server."""
 
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +61,22 @@ def configure(
             for name, role in TASKS.items()
         ],
     )
+    return directory
+
+
+def with_ready_task(directory: Path, name: str) -> Path:
+    """The project's own files, with the marks before one of its ready tasks taken
+    away."""
+    project = Path(__file__).parents[1]
+    shutil.copytree(project / "config", directory, dirs_exist_ok=True)
+    path = directory / "tasks.yaml"
+    text = path.read_text(encoding="utf-8")
+    block = re.compile(rf"^#{name}:\n(?:#  .*\n)+", re.MULTILINE)
+    shown, count = block.subn(
+        lambda found: re.sub(r"^#", "", found[0], flags=re.MULTILINE), text
+    )
+    assert count == 1
+    path.write_text(shown, encoding="utf-8")
     return directory
 
 

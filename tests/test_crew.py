@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from building import DEAR, FREE, deployment, provider, role, settings
-from crew import QuotaExceeded, build_crew, kickoff
+from configured import with_ready_task
+from crew import QuotaExceeded, build_crew, kickoff, load_settings
 from crew.errors import RunFailed
 from crew.journal import Journal
 from crew.settings import Settings, TaskSpec
@@ -240,6 +241,32 @@ def test_the_vision_analyst_sees_a_real_image(
     assert urls
     assert urls[0].startswith("data:image/png;base64,")
     assert result.document["tasks"][0]["name"] == "look"
+
+
+@pytest.mark.parametrize("process", ["hierarchical", "sequential"])
+@pytest.mark.parametrize(
+    "name", ["accessibility", "api_documentation", "error_screenshot"]
+)
+def test_a_ready_task_sees_the_image_and_tells_the_designer(
+    server: Scripted,
+    made: Callable[..., Settings],
+    tmp_path: Path,
+    name: str,
+    process: str,
+) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (3, 2), "red").save(tmp_path / "mock.png")
+    known = load_settings(with_ready_task(tmp_path / "ready", name), environ={}).tasks
+    config = made(tasks=[known[name], known["design"]], process=process)
+
+    result = kickoff(request="Help", images=[tmp_path / "mock.png"], config=config)
+
+    seen = [r for r in server.requests if "data:image/png" in str(r["messages"])]
+    assert {request["model"] for request in seen} == {"eye"}
+    assert [task["name"] for task in result.document["tasks"]] == [name, "design"]
+    design = next(r for r in server.requests if r["model"] == "thinker")
+    assert "eye did the work." in str(design["messages"])
 
 
 def test_a_sequential_process_needs_no_manager(

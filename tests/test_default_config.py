@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from configured import with_ready_task
 from crew.loader import check_placeholders, load_settings
 from crew.model_map import lookup
 from crew.routing import Request, route
@@ -79,8 +80,9 @@ def test_the_example_names_the_variables_that_are_read_and_no_others() -> None:
 
     assert len(written) == len(set(written))
     assert keys == set(KEYS)
-    # The queue of runs is not among the settings.
-    assert set(written) == environ.asked | {"CREW_DATABASE"}
+    # The queue of runs and GitHub are not among the settings.
+    others = {"CREW_DATABASE", "GITHUB_TOKEN", "GITHUB_API_URL"}
+    assert set(written) == environ.asked | others
 
 
 def test_the_example_explains_each_variable_and_sets_none() -> None:
@@ -279,8 +281,33 @@ def test_images_are_looked_at_first_and_reach_the_design() -> None:
 
     assert next(iter(settings.tasks)) == "look"
     assert settings.tasks["look"].when == "images"
-    assert "look" in (settings.tasks["design"].context or ())
+    assert settings.tasks["design"].context is None  # all that come before it
     assert settings.tasks["code"].gates == ("python_parses",)
+
+
+READY = ("accessibility", "api_documentation", "error_screenshot")
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_task_for_images_needs_no_more_than_its_marks_taken_away(
+    name: str, tmp_path: Path
+) -> None:
+    settings = load_settings(with_ready_task(tmp_path, name), environ=KEYS)
+
+    task = settings.tasks[name]
+    assert settings.inputs is not None
+    assert check_placeholders(settings, settings.inputs) == []
+    assert list(settings.tasks)[:3] == ["look", name, "design"]
+    assert (task.agent, task.when) == ("vision_analyst", "images")
+    assert "{images}" in task.description
+    assert settings.tasks["design"].context is None
+
+
+def test_every_ready_task_is_tried_here() -> None:
+    text = (CONFIG / "tasks.yaml").read_text(encoding="utf-8")
+    ready = text.partition("\n# Three ready tasks")[2].partition("\ndesign:")[0]
+
+    assert tuple(re.findall(r"^#(\w+):", ready, re.MULTILINE)) == READY
 
 
 def test_every_routing_rule_names_a_kind() -> None:

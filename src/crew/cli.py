@@ -19,11 +19,14 @@ from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
+from dotenv import dotenv_values
+
 from crew.checkup import ask_accounts, check_deployments
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
 from crew.inputs import check_inputs
+from crew.issues import CommentFailed, GitHub, comment_on, parse_issue, results_of
 from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
 from crew.quota.guard import QuotaGuard
@@ -124,6 +127,17 @@ def _parser() -> argparse.ArgumentParser:
         help="go on with a run; finished tasks stay",
     )
     run.add_argument(
+        "--comment",
+        metavar="OWNER/REPO#NUMBER",
+        help="show what would be the comment on this GitHub issue: what was seen on "
+        "the images, or else the result",
+    )
+    run.add_argument(
+        "--post",
+        action="store_true",
+        help="post that comment; needs GITHUB_TOKEN (a post that fails: exit code 1)",
+    )
+    run.add_argument(
         "--json",
         action="store_true",
         help="print the run as one JSON document",
@@ -169,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     settings, inputs = _checked(options)
+    github = _github() if options.post else None
     run = options.resume or new_run_id(SystemClock())
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
@@ -185,7 +200,56 @@ def _run(options: argparse.Namespace) -> int:
             outcome = None
     if outcome is None:
         _leave(settings, run, options)
-    return _show(outcome, options)
+    code = _show(outcome, options)
+    if options.comment is None:
+        return code
+    if outcome.error is not None:
+        print("crew: there is no comment: the run has no result", file=sys.stderr)
+        return code
+    return _comment(outcome, settings, options, github)
+
+
+def _comment(
+    outcome: "Outcome",
+    settings: Settings,
+    options: argparse.Namespace,
+    github: GitHub | None,
+) -> int:
+    """Post the comment, or show it. A post that fails leaves the run done, and can be
+    tried again without paying for anything; only the exit code tells."""
+    issue = parse_issue(options.comment)
+    results = {task["name"]: task["result"] or "" for task in outcome.document["tasks"]}
+    text = comment_on(outcome.run_id, results_of(settings, results, outcome.raw))
+    rehearsal = outcome.document["rehearsal"]
+    if github is not None and not rehearsal:
+        try:
+            print(f"· posted: {github.post(issue, text)}", file=sys.stderr)
+        except CommentFailed as exc:
+            print(f"crew: {exc}", file=sys.stderr)
+            again = _resuming(outcome.run_id, options)
+            print(f"crew: try again with: {again}", file=sys.stderr)
+            return FAILED
+        return DONE
+    out = sys.stderr if options.json else sys.stdout
+    print(f"\nDRY RUN: the comment on {issue}, which is not posted:\n", file=out)
+    print(text, file=out)
+    if rehearsal:
+        print("\nA rehearsal's text is scripted; it is never posted.", file=out)
+    else:
+        again = _resuming(outcome.run_id, options)
+        print(f"\nPost it with: {again} --post", file=out)
+    return DONE
+
+
+def _github() -> GitHub:
+    """By `.env` of the working directory, below the environment. Raises
+    SettingsError."""
+    written = dotenv_values(Path.cwd() / ".env")
+    known = {name: value for name, value in written.items() if value is not None}
+    try:
+        return GitHub.read({**known, **os.environ})
+    except CommentFailed as exc:
+        raise _mistake("--post", str(exc)) from None
 
 
 def _in_a_thread(work: Callable[[], "Outcome"]) -> "Outcome":
@@ -235,6 +299,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     """The settings, and what to work on; None is for a run that is resumed. Raises
     SettingsError with everything that is wrong with both."""
     values, mistakes = _values(options.input)
+    mistakes += _comment_mistakes(options)
     given = None
     if options.request is not None:
         given = Inputs(
@@ -251,6 +316,8 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     if options.resume is not None:
         if given or options.repo or options.image or options.input:
             raise _mistake("--resume", "a resumed run keeps its request and inputs")
+        if mistakes:
+            raise SettingsError(mistakes)
         return settings, None
     if given is None:
         if settings.inputs is None or options.repo or options.image:
@@ -275,6 +342,18 @@ def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
             message = f"{pair!r} is not of the form K=V"
             mistakes += _mistake("--input", message).mistakes
     return values, mistakes
+
+
+def _comment_mistakes(options: argparse.Namespace) -> list[Mistake]:
+    if options.comment is None:
+        if options.post:
+            return [*_mistake("--post", "say where: --comment OWNER/REPO#12").mistakes]
+        return []
+    try:
+        parse_issue(options.comment)
+    except ValueError as exc:
+        return [*_mistake("--comment", str(exc)).mistakes]
+    return []
 
 
 def _input_mistakes(inputs: Inputs, *, file: str) -> list[Mistake]:
@@ -315,7 +394,11 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
 
 def _resuming(run: str, options: argparse.Namespace) -> str:
     config = f" --config {shlex.quote(options.config)}" if options.config else ""
-    return f"crew{config} run --resume {run}"
+    comment = ""
+    if getattr(options, "comment", None):  # `crew report` has no such option
+        comment = f" --comment {shlex.quote(options.comment)}"
+        comment += " --post" if options.post else ""
+    return f"crew{config} run --resume {run}{comment}"
 
 
 def _check(options: argparse.Namespace) -> int:
