@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -74,6 +75,7 @@ def load_settings(
         if shape.provider in providers
     }
     check_prices(files.providers, deployments, shapes.tiers_file)
+    _check_headers(files.providers, providers)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
     if mistakes or shapes.tiers_file is None:
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
@@ -273,6 +275,7 @@ def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
         api_key=shape.api_key,
         api_key_variable=variable.strip("${}") or None,
         base_url=shape.base_url,
+        headers=shape.headers,
         local=shape.local,
         timeout=shape.timeout,
         limits=held.limits,
@@ -280,6 +283,26 @@ def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
         plan=shape.plan if shape.plan in plans else None,
         plans=plans,
     )
+
+
+_SECRET_NAME = re.compile(
+    r"(?:^|[-_])(?:authorization|(?:api)?key|token|secret|password)(?:[-_]|$)",
+    re.IGNORECASE,
+)
+_SECRET_PART = re.compile(r"api_?key", re.IGNORECASE)
+
+
+def _check_headers(document: Document, providers: Mapping[str, Provider]) -> None:
+    """Note each header that seems to hold a key in plain text."""
+    for provider in providers.values():
+        for name in provider.headers:
+            path = ("providers", provider.name, "headers", name)
+            written = document.raw(path)
+            secret = _SECRET_NAME.search(name) or _SECRET_PART.search(written)
+            if secret and "${" not in written:
+                document.reject(
+                    path, "keys belong in the environment or .env; write ${NAME}"
+                )
 
 
 def _plan(name: str, shape: ProviderShape) -> Plan:

@@ -99,6 +99,22 @@ def _plan_limits(value: object) -> object:
     return value if isinstance(value, dict) else {"": _listed(value)}
 
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+def _header_name(name: str) -> str:
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise ValueError("no name of an HTTP header: letters, digits and bars only")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise ValueError("does not fit into a header; allowed: one line of ASCII")
+    return value
+
+
 def _one_of(what: str, allowed: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         if value not in allowed:
@@ -120,6 +136,8 @@ ScopedLimits = Annotated[dict[str, AnyLimits], BeforeValidator(_scoped)]
 Dollars = Annotated[InstanceOf[Decimal], BeforeValidator(_price)]
 Kinds = Annotated[Text, _one_of("kind", KINDS)]
 Complexity = Annotated[Text, _one_of("complexity", COMPLEXITIES)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[Text, AfterValidator(_header_value)]
 Chain = Annotated[list[Text], Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -203,6 +221,7 @@ class ProviderShape(Shape):
 
     api_key: str | None = None
     base_url: Text | None = None
+    headers: dict[HeaderName, HeaderValue] = {}
     local: bool = False
     timeout: Timeout = 120.0
     limits: Limits = []

@@ -70,12 +70,14 @@ class Provider:
     when `base_url` answers. `classes` maps a class of deployments (such as `free`)
     to the limits that all of its deployments share. `plan` is the one of `plans` that
     the account is on at least; `limits` and `classes` are those of that plan.
+    `headers` go with every call; what is in them may be secret.
     """
 
     name: str
     api_key: str | None = field(default=None, repr=False)
     api_key_variable: str | None = None
     base_url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     local: bool = False
     timeout: float = 120.0
     limits: tuple[Limit, ...] = ()

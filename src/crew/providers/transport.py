@@ -149,6 +149,7 @@ def _arguments(
         "messages": [_taken(deployment, message) for message in prompt.messages],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
+        "extra_headers": dict(deployment.provider.headers) or None,
         "timeout": deployment.timeout or deployment.provider.timeout,
         # One lease stands for one attempt: the openai SDK alone would make three.
         "max_retries": 0,
@@ -233,11 +234,20 @@ def _joined(
 ) -> Answer:
     if not any(chunk.choices for chunk in chunks):
         raise BadAnswer(deployment.name, "the stream was empty")
+    if not _ended(stream):
+        raise BadAnswer(deployment.name, "the stream ended before the answer did")
     # Without the provider's numbers litellm makes up its own.
     counted = any(getattr(chunk, "usage", None) for chunk in chunks)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
     headers = _headers(stream)
     return _answer(deployment, whole, counted=counted, headers=headers, now=now)
+
+
+def _ended(stream: Any) -> bool:
+    """Whether the provider said that the answer is complete. litellm says so in any
+    case, and a gateway ends its own stream well when the provider's broke off."""
+    names = ("received_finish_reason", "intermittent_finish_reason")
+    return any(getattr(stream, name, "unknown") for name in names)
 
 
 def _answer(
@@ -278,10 +288,20 @@ def _answer(
 def _headers(response: Any) -> Mapping[str, str]:
     hidden = getattr(response, "_hidden_params", None) or {}
     found = hidden.get("additional_headers") or {}
-    return {
-        str(name).lower().removeprefix("llm_provider-"): str(value)
-        for name, value in found.items()
-    }
+    return _unwrapped({str(name): str(value) for name, value in found.items()})
+
+
+_PREFIX = "llm_provider-"
+
+
+def _unwrapped(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers in lower case, those of the provider behind by their own names:
+    litellm puts a prefix before them, and once more where a litellm proxy answers.
+    What has no prefix goes first."""
+    found: dict[str, str] = {}
+    for name, value in sorted(headers.items(), key=lambda one: one[0].count(_PREFIX)):
+        found.setdefault(name.lower().replace(_PREFIX, ""), value)
+    return found
 
 
 def _classified(
@@ -292,7 +312,12 @@ def _classified(
     now: float | None,
 ) -> ProviderError:
     return classify(
-        deployment.name, status, body, headers, family=deployment.family, now=now
+        deployment.name,
+        status,
+        body,
+        _unwrapped(headers),
+        family=deployment.family,
+        now=now,
     )
 
 
