@@ -294,7 +294,8 @@ def test_every_key_expires(store: Store) -> None:
     q = pool("99 tokens/minute refilling", name="q")
     got = reserve(store, p, q)
     assert isinstance(got, Reservation)
-    reserve(store, p, q)
+    for _ in range(3):  # with four ends of leases, some go to the slots
+        reserve(store, p, q)
     seen = Observation(pool="q", limit=q.limits[0], amount=50, used=49)
     store.settle(got, Usage(output_tokens=3), [seen])
     store.cool_down("cooled", until=store.now() + 9, reason="429")
@@ -305,7 +306,9 @@ def test_every_key_expires(store: Store) -> None:
     with shared_server().client as client:
         lasting = {key: client.pttl(key) for key in client.keys("*")}
 
-    assert len(lasting) == 11
+    slots = {key for key in lasting if key.endswith(b"|slots")}
+    assert len(lasting.keys() - slots) == 11
+    assert b"{crew}:limit:provider:x|9 concurrent|slots" in slots
     assert {key for key, left in lasting.items() if left < 0} == set()
     assert lasting[b"{crew}:leases"] > 300_000
     assert 60_000 < lasting[b"{crew}:limit:provider:x|9 requests/minute"] < 300_000
@@ -333,12 +336,29 @@ def test_five_thousand_calls_leave_a_bounded_store(store: Store) -> None:
 
     with shared_server().client as client:
         keys = list(client.keys("*"))
-        fields = sum(client.hlen(key) for key in keys if b":limit:" in key)
+        fields = sum(client.hlen(key) for key in keys if key.endswith(b"|slots"))
         kept = sum(client.memory_usage(key) or 0 for key in keys)
-    assert len(keys) <= 6
+    assert len(keys) <= 1 + 2 * 5
     assert fields < 300
     assert kept < 100_000
     assert counted(store, p)[0] == (5_000, 0)
+
+
+def test_reservations_that_nobody_settled_are_forgotten() -> None:
+    clock, p = ManualClock(), pool("900 concurrent", name="100%d")
+    store = open_store(fresh_url(), clock)
+    for _ in range(20):
+        store.reserve([p], ONE, lease_seconds=1)
+    before = counted(store, p)
+    clock.advance(2)
+    reserve(store, p)
+
+    with shared_server().client as client:
+        kept = client.hlen("{crew}:leases")
+    assert kept == 2  # the last, and what keeps the key
+    assert before == [(0, 20)]
+    assert counted(store, p) == [(0, 1)]
+    store.close()
 
 
 def test_a_large_month_of_money_loses_nothing(store: Store) -> None:

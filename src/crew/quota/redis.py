@@ -15,12 +15,13 @@ are kept to the last bit. Every key expires a while after what it holds.
 
 import hashlib
 import os
+import re
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -75,7 +76,7 @@ FORM = "redis://[:PASSWORD@]HOST[:PORT][/N], rediss:// for TLS, or unix://PATH"
 _SCHEMES = ("redis", "rediss", "unix")
 _REDIS_TELLS = -1.0
 _STALE_TRIES = 3
-_KNOWN_POOLS = 1_000
+_KNOWN_DRAWN = 1_000
 
 _KINDS = {kind: number for number, kind in enumerate(Kind, 1)}
 _METRICS = {
@@ -99,14 +100,6 @@ _CONSTANTS = {
     "HOLD_SECONDS": HOLD_SECONDS,
 }
 
-_ONE = struct.Struct("<d").pack
-_TWO = struct.Struct("<dd").pack
-_THREE = struct.Struct("<ddd").pack
-_FOUR = struct.Struct("<dddd").pack
-_FIVE = struct.Struct("<ddddd").pack
-_SEVEN = struct.Struct("<ddddddd").pack
-_NO_ENDS = _THREE(0.0, 0.0, 0.0)
-
 
 def _word(value: bytes) -> bytes:
     """One word of a command, as it goes over the wire."""
@@ -114,12 +107,13 @@ def _word(value: bytes) -> bytes:
 
 
 class _Script(NamedTuple):
-    """A step in Lua: its text, and the hash by which Redis remembers it."""
+    """A step in Lua, as it is named by the hash that Redis remembers, and in full."""
 
-    text: bytes
-    sha: bytes
+    by_hash: bytes
+    by_text: bytes
 
 
+_CONSTANT_LINE = re.compile(r"^local ([A-Z_, ]+) = ([\d.e, ]+)$", re.MULTILINE)
 _PARTS = {
     "reserve": ("books", "places", "reserve"),
     "settle": ("books", "conditions", "settle"),
@@ -135,9 +129,31 @@ def _script(name: str) -> _Script:
     folder = Path(__file__).with_name("lua")
     constants = "".join(f"local {key} = {n!r}\n" for key, n in _CONSTANTS.items())
     parts = [(folder / f"{part}.lua").read_text("utf-8") for part in _PARTS[name]]
-    text = (constants + "".join(parts)).encode()
+    text = _folded(constants + "".join(parts)).encode()
     digest = hashlib.sha1(text, usedforsecurity=False).hexdigest()
-    return _Script(_word(text), _word(digest.encode()))
+    return _Script(
+        b"$7\r\nEVALSHA\r\n" + _word(digest.encode()),
+        b"$4\r\nEVAL\r\n" + _word(text),
+    )
+
+
+def _folded(text: str) -> str:
+    """A script with its constants in their places.
+
+    To Lua they are variables: it captures each one anew, and sweeps it up, whenever a
+    script runs. That took a fifth of a step's time.
+    """
+    values: dict[str, str] = {}
+    for names, numbers in _CONSTANT_LINE.findall(text):
+        values |= zip(names.split(", "), numbers.split(", "), strict=True)
+    rest = _CONSTANT_LINE.sub("", text)
+    return re.sub(r"\b[A-Z_]+\b", lambda word: values.get(word[0], word[0]), rest)
+
+
+def _opening(name: str, keys: Sequence[bytes], args: int) -> bytes:
+    """How a command that runs a script begins, up to its args. Keys are words."""
+    size, count = len(keys) + args + 3, _word(b"%d" % len(keys))
+    return b"".join([b"*%d\r\n" % size, _script(name).by_hash, count, *keys])
 
 
 class _Wire:
@@ -154,15 +170,16 @@ class _Wire:
 
     def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
         """Run a script. Keys and args are words."""
-        script = _script(name)
-        rest = [_word(b"%d" % len(keys)), *keys, *args]
-        size = b"*%d\r\n" % (len(rest) + 2)
-        short = b"".join([size, b"$7\r\nEVALSHA\r\n", script.sha, *rest])
+        opening = _opening(name, keys, len(args))
+        return self.run_whole(name, b"".join([opening, *args]))
+
+    def run_whole(self, name: str, command: bytes) -> Any:
+        """Run a script by a command that is written out."""
         try:
-            return self.send(short)
+            return self.send(command)
         except exceptions.NoScriptError:
-            whole = b"".join([size, b"$4\r\nEVAL\r\n", script.text, *rest])
-            return self.send(whole)
+            script = _script(name)
+            return self.send(command.replace(script.by_hash, script.by_text, 1))
 
     def send(self, command: bytes) -> Any:
         """The answer to a command. Raises StoreUnavailable, NoScriptError."""
@@ -253,36 +270,39 @@ def _split(url: str) -> tuple[str, str]:
     return f"{url.partition('?')[0]}?{rest}".removesuffix("?"), prefix
 
 
-class _Ends(NamedTuple):
-    """Two calendar windows that follow each other, packed; Redis picks the one."""
+class _Windows(NamedTuple):
+    """Two calendar windows that follow each other: the first's start and both ends;
+    and between which moments they may be sent."""
 
-    start: float
-    late: float
-    packed: bytes
+    since: float
+    until: float
+    ends: tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What of one limit is always sent the same way. `label` names it in a lease."""
+    """One limit of those that a step draws on."""
 
-    limit: Limit
     pool: str
+    limit: Limit
     metric: int
-    calendar: bool
-    packed: bytes
-    key: bytes
-    label: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """A pool as it is sent."""
+class _Drawn:
+    """The limits that a step draws on, as they are sent until a calendar window ends.
 
-    limits: tuple[Limit, ...]
-    key: bytes
-    size: bytes
-    parts: tuple[_Part, ...]
-    limit_keys: tuple[bytes, ...]
+    `limits` are by pool. `opening` is the command up to its numbers, `held` what Redis
+    keeps of a reservation's charges, without the amounts.
+    """
+
+    limits: Sequence[Sequence[Limit]]
+    parts: Sequence[_Part]
+    pools: Sequence[str]
+    since: float
+    until: float
+    opening: bytes
+    held: bytes
 
 
 class RedisStore:
@@ -302,8 +322,7 @@ class RedisStore:
         self._leases, self._line, self._plans = (
             self._key(name) for name in ("leases", "line", "plans")
         )
-        self._pools: dict[str, _Known] = {}
-        self._ends: dict[tuple[str, str | None], _Ends] = {}
+        self._drawn: dict[tuple[str, tuple[str, ...]], _Drawn] = {}
         self._offset, self._measured_at = 0.0, 0.0
         self._measure()
 
@@ -330,41 +349,30 @@ class RedisStore:
         ticket: int | None = None,
     ) -> Reservation | Refusal:
         amounts = _amounts(estimate)
-        known = [self._known(pool) for pool in pools]
         lease = os.urandom(16).hex()
-        parts = [part for pool in known for part in pool.parts]
-        held = [(part.label, amounts[part.metric]) for part in parts]
-        keys = [self._leases, self._line, *_keys(known)]
-        words = [_word(_lease(lease, held))]
 
-        def numbers() -> bytes:
-            now = self.now()
-            packed = [_FOUR(self._told(), lease_seconds, ticket or 0, len(known))]
-            for pool in known:
-                packed.append(pool.size)
-                for part in pool.parts:
-                    packed.append(part.packed)
-                    if part.calendar:
-                        packed.append(self._ends_around(part.limit, now))
-                    packed.append(_ONE(amounts[part.metric]))
-            return b"".join(packed)
+        def words(drawn: _Drawn) -> bytes:
+            needs = [amounts[part.metric] for part in drawn.parts]
+            numbers = (self._told(), lease_seconds, ticket or 0, len(drawn.pools))
+            held = drawn.held % tuple(needs)
+            return _packed(*numbers, *needs) + _word(lease.encode()) + _word(held)
 
-        match self._step("reserve", keys, numbers, words):
-            case bytes() as packed:
-                expires, *ends = struct.unpack(f"<{len(parts) + 1}d", packed)
-            case [number, *answer]:
-                return _refusal(pools[number - 1], answer, estimate)
-        charges = tuple(
+        names, limits = [pool.name for pool in pools], [pool.limits for pool in pools]
+        drawn, answer = self._step("reserve", names, limits, words)
+        if not isinstance(answer, bytes):
+            return _refusal(drawn, answer, estimate)
+        expires, *ends = struct.unpack(f"<{len(answer) // 8}d", answer)
+        charges = [
             Charge(
                 pool=part.pool,
                 limit=part.limit,
                 amount=amounts[part.metric],
-                expires_at=at,
+                expires_at=end,
             )
-            for part, at in zip(parts, ends, strict=True)
-        )
+            for part, end in zip(drawn.parts, ends, strict=True)
+        ]
         return Reservation(
-            id=lease, estimate=estimate, expires_at=expires, charges=charges
+            id=lease, estimate=estimate, expires_at=expires, charges=tuple(charges)
         )
 
     def settle(
@@ -373,38 +381,29 @@ class RedisStore:
         actual: Usage,
         observations: Sequence[Observation] = (),
     ) -> bool:
-        spent = _amounts(actual)
-        charged = [(c, self._part(c.pool, c.limit)) for c in reservation.charges]
-        seen = [(o, self._part(o.pool, o.limit)) for o in observations]
-        held = [(part.label, charge.amount) for charge, part in charged]
-        words = [_word(_lease(reservation.id, held))]
-        keys = [self._leases]
-        for charge, part in charged:
-            keys += (self._pool_key(charge.pool), part.key)
-        for told, part in seen:
-            keys += (self._pool_key(told.pool), part.key)
+        spent, charges = _amounts(actual), reservation.charges
+        entries: list[Charge | Observation] = [*charges, *observations]
 
-        def numbers() -> bytes:
-            now = self.now()
-            packed = [_THREE(self._told(), len(charged), len(seen))]
-            for charge, part in charged:
-                packed.append(self._limit(part, now))
-                used = spent[part.metric]
-                packed.append(_THREE(charge.amount, charge.expires_at, used))
-            for told, part in seen:
-                packed.append(self._limit(part, now))
-                known = (told.amount, told.used, told.resets_at)
-                packed.append(_THREE(*(-1 if n is None else n for n in known)))
-            return b"".join(packed)
+        def words(drawn: _Drawn) -> bytes:
+            numbers = [self._told(), reservation.expires_at]
+            numbers += (len(drawn.pools), len(charges))
+            for charge, part in zip(charges, drawn.parts, strict=False):
+                numbers += (charge.amount, charge.expires_at, spent[part.metric])
+            for seen in observations:
+                known = (seen.amount, seen.used, seen.resets_at)
+                numbers += [-1 if n is None else n for n in known]
+            return _packed(*numbers) + _word(reservation.id.encode())
 
-        return bool(self._step("settle", keys, numbers, words))
+        names, limits = [each.pool for each in entries], [(e.limit,) for e in entries]
+        _, settled = self._step("settle", names, limits, words)
+        return bool(settled)
 
     def line_up(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         usd = ceil((estimate.usd or 0) * NANO)
         sent, answered = estimate.input_tokens, estimate.output_tokens
-        numbers = _SEVEN(
+        numbers = _numbers(
             self._told(), ticket or 0, seconds, estimate.requests, sent, answered, usd
         )
         nonce = uuid.uuid4().hex
@@ -412,19 +411,24 @@ class RedisStore:
         return int(self._wire.run("line", keys, _words([numbers, nonce.encode()])))
 
     def leave(self, ticket: int) -> None:
-        numbers = _SEVEN(self._told(), ticket, 0, 0, 0, 0, 0)
+        numbers = _numbers(self._told(), ticket, 0, 0, 0, 0, 0)
         self._wire.run("line", [self._line], _words([numbers]))
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
-        args = [_TWO(self._told(), until), reason.encode()]
+        args = [_numbers(self._told(), until), reason.encode()]
         self._wire.run("condition", [self._pool_key(pool)], _words(args))
 
     def throttle(self, pool: str) -> float:
-        args = [_TWO(self._told(), 0)]
+        args = [_numbers(self._told(), 0)]
         return float(self._wire.run("condition", [self._pool_key(pool)], _words(args)))
 
     def set_plan(self, provider: str, plan: str, reason: str) -> None:
-        args = [_ONE(self._told()), provider.encode(), plan.encode(), reason.encode()]
+        args = [
+            _numbers(self._told()),
+            provider.encode(),
+            plan.encode(),
+            reason.encode(),
+        ]
         self._wire.run("plan", [self._plans], _words(args))
 
     def plans(self) -> dict[str, PlanState]:
@@ -436,13 +440,13 @@ class RedisStore:
         return plans
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
-        known = [self._known(pool) for pool in pools]
-        numbers = [_TWO(self._told(), len(known))]
-        for pool in known:
-            numbers.append(pool.size)
-            numbers += [_ONE(p.limit.kind is Kind.REFILLING) for p in pool.parts]
-        keys = [self._leases, self._line, *_keys(known)]
-        words = _words([b"".join(numbers)])
+        numbers: list[float] = [self._told(), len(pools)]
+        keys = [self._leases, self._line, *(self._pool_key(p.name) for p in pools)]
+        for pool in pools:
+            numbers.append(len(pool.limits))
+            numbers += [limit.kind is Kind.REFILLING for limit in pool.limits]
+            keys += [self._limit_key(pool.name, limit) for limit in pool.limits]
+        words = _words([_numbers(*numbers)])
         now, leases, found = self._wire.run("snapshot", keys, words)
         flying = _flying(leases)
         return [
@@ -466,38 +470,81 @@ class RedisStore:
         self._offset = int(seconds) + int(micros) / 1e6 - (before + after) / 2
         self._measured_at = after
 
-    def _ends_around(self, limit: Limit, now: float) -> bytes:
-        """When the calendar windows around `now` end: one that holds the moments
-        just before, and the next."""
-        at = now + limit.margin
-        ends = self._ends.get((limit.unit, limit.timezone))
-        if ends is None or not ends.start <= at < ends.late:
-            start = at - min(60.0, limit.seconds / 2)
-            first = window_end(limit, start)
-            second = window_end(limit, first)
-            late = second - min(60.0, limit.seconds / 4)
-            ends = _Ends(start, late, _THREE(start, first, second))
-            self._ends[(limit.unit, limit.timezone)] = ends
-        return ends.packed
-
     def _step(
         self,
         name: str,
-        keys: Sequence[bytes],
-        numbers: Callable[[], bytes],
-        words: Sequence[bytes],
-    ) -> Any:
+        pools: Sequence[str],
+        limits: Sequence[Sequence[Limit]],
+        words: Callable[[_Drawn], bytes],
+    ) -> tuple[_Drawn, Any]:
         """Run a script that picks calendar windows. It changes nothing when its time
         is not in those that were sent: then they are sent again, by its time."""
         for _ in range(_STALE_TRIES):
-            answer = self._wire.run(name, keys, [_word(numbers()), *words])
+            drawn = self._draw(name, tuple(pools), limits)
+            answer = self._wire.run_whole(name, drawn.opening + words(drawn))
             if not (isinstance(answer, list) and answer[0] == b"stale"):
-                return answer
-            self._ends.clear()
+                return drawn, answer
+            self._drawn.clear()
             if self._redis_tells:
                 self._measure()
         raise StoreUnavailable(
             f"{self._wire.address}: its clock jumps; see that it keeps time"
+        )
+
+    def _draw(
+        self,
+        name: str,
+        pools: tuple[str, ...],
+        limits: Sequence[Sequence[Limit]],
+    ) -> _Drawn:
+        key, now = (name, pools), self.now()
+        known = self._drawn.get(key)
+        # The limits mostly are the same objects, and to compare those costs little.
+        if known and known.since <= now < known.until and known.limits == limits:
+            return known
+        if len(self._drawn) >= _KNOWN_DRAWN:
+            self._drawn.clear()
+        drawn = self._drawn[key] = self._new_drawn(name, pools, limits, now)
+        return drawn
+
+    def _new_drawn(
+        self,
+        name: str,
+        pools: tuple[str, ...],
+        limits: Sequence[Sequence[Limit]],
+        now: float,
+    ) -> _Drawn:
+        parts = [
+            _Part(pool=pool, limit=limit, metric=_METRICS[limit.metric])
+            for pool, some in zip(pools, limits, strict=True)
+            for limit in some
+        ]
+        windows = [_windows(part.limit, now) for part in parts]
+        labels = [
+            f"\0{part.pool}\0{part.limit}\0".replace("%", "%%").encode()
+            for part in parts
+        ]
+        pool_keys = {pool: self._pool_key(pool) for pool in pools}
+        limit_keys = [self._limit_key(part.pool, part.limit) for part in parts]
+        numbered = {key: at for at, key in enumerate(dict.fromkeys(limit_keys), 1)}
+        pool_at = {pool: at for at, pool in enumerate(pool_keys, 1)}
+        packed = [
+            _numbers(numbered[key], pool_at[part.pool], *_shape(part.limit), *each.ends)
+            for key, part, each in zip(limit_keys, parts, windows, strict=True)
+        ]
+        keys = [self._leases, *pool_keys.values(), *numbered]
+        args = 3
+        if name == "reserve":
+            keys.insert(1, self._line)
+            args = 4
+        return _Drawn(
+            limits=limits,
+            parts=parts,
+            pools=list(pool_keys),
+            since=max((each.since for each in windows), default=-inf),
+            until=min((each.until for each in windows), default=inf),
+            opening=_opening(name, keys, args) + _word(b"".join(packed)),
+            held=b"".join(b"%b%%d" % label for label in labels),
         )
 
     # Names.
@@ -506,66 +553,40 @@ class RedisStore:
         return _word((self._tag + name).encode())
 
     def _pool_key(self, pool: str) -> bytes:
-        known = self._pools.get(pool)
-        return self._key(f"pool:{pool}") if known is None else known.key
+        return self._key(f"pool:{pool}")
 
-    def _known(self, pool: Pool) -> _Known:
-        known = self._pools.get(pool.name)
-        if known is None or known.limits != pool.limits:
-            if len(self._pools) >= _KNOWN_POOLS:
-                self._pools.clear()
-            parts = tuple(self._new_part(pool.name, limit) for limit in pool.limits)
-            known = _Known(
-                limits=pool.limits,
-                key=self._key(f"pool:{pool.name}"),
-                size=_ONE(len(parts)),
-                parts=parts,
-                limit_keys=tuple(part.key for part in parts),
-            )
-            self._pools[pool.name] = known
-        return known
+    def _limit_key(self, pool: str, limit: Limit) -> bytes:
+        return self._key(f"limit:{pool}|{limit}")
 
-    def _part(self, pool: str, limit: Limit) -> _Part:
-        known = self._pools.get(pool)
-        for part in known.parts if known is not None else ():
-            if part.limit is limit:
-                return part
-        return self._new_part(pool, limit)
 
-    def _new_part(self, pool: str, limit: Limit) -> _Part:
-        calendar = limit.kind is Kind.CALENDAR
-        kind, metric = _KINDS[limit.kind], _METRICS[limit.metric]
-        packed = _FIVE(kind, metric, limit.amount, limit.seconds, limit.margin)
-        return _Part(
-            limit=limit,
-            pool=pool,
-            metric=metric,
-            calendar=calendar,
-            packed=packed if calendar else packed + _NO_ENDS,
-            key=self._key(f"limit:{pool}|{limit}"),
-            label=f"\0{pool}\0{limit}\0".encode(),
-        )
+def _numbers(*values: float) -> bytes:
+    return struct.pack(f"<{len(values)}d", *values)
 
-    def _limit(self, part: _Part, now: float) -> bytes:
-        if part.calendar:
-            return part.packed + self._ends_around(part.limit, now)
-        return part.packed
+
+def _packed(*values: float) -> bytes:
+    """Numbers as a word."""
+    return _word(_numbers(*values))
+
+
+def _shape(limit: Limit) -> tuple[float, ...]:
+    kind, metric = _KINDS[limit.kind], _METRICS[limit.metric]
+    return kind, metric, limit.amount, limit.seconds, limit.margin
+
+
+def _windows(limit: Limit, now: float) -> _Windows:
+    """The calendar windows around `now`: one that holds the moments just before, and
+    the next. Redis picks the one."""
+    if limit.kind is not Kind.CALENDAR:
+        return _Windows(-inf, inf, (0.0, 0.0, 0.0))
+    start = now + limit.margin - min(60.0, limit.seconds / 2)
+    first = window_end(limit, start)
+    second = window_end(limit, first)
+    late = second - min(60.0, limit.seconds / 4)
+    return _Windows(start - limit.margin, late - limit.margin, (start, first, second))
 
 
 def _words(values: Iterable[bytes]) -> list[bytes]:
     return [_word(value) for value in values]
-
-
-def _keys(known: Sequence[_Known]) -> list[bytes]:
-    pools = [pool.key for pool in known]
-    for pool in known:
-        pools += pool.limit_keys
-    return pools
-
-
-def _lease(lease: str, held: Iterable[tuple[bytes, int]]) -> bytes:
-    """An open reservation as Redis keeps it: who settles it can name it again."""
-    return lease.encode() + b"".join(b"%b%d" % (label, n) for label, n in held)
 
 
 def _flying(leases: Iterable[bytes]) -> dict[tuple[str, str], int]:
@@ -585,15 +606,15 @@ def _amounts(usage: Usage) -> Sequence[int]:
     return 0, usage.requests, sent + answered, sent, answered, usd, usage.requests
 
 
-def _refusal(pool: Pool, answer: Sequence[Any], estimate: Usage) -> Refusal:
-    number, opens, reason = answer
+def _refusal(drawn: _Drawn, answer: Sequence[Any], estimate: Usage) -> Refusal:
+    pool, number, opens, reason = answer
     opens_at = float(opens) if opens else None
     if number == 0:
-        words = reason.decode()
-        return Refusal(pool=pool.name, limit=None, reason=words, opens_at=opens_at)
-    limit = pool.limits[number - 1]
-    need = estimate.amount(limit.metric)
-    charge = Charge(pool=pool.name, limit=limit, amount=need, expires_at=0.0)
+        name, words = drawn.pools[pool - 1], reason.decode()
+        return Refusal(pool=name, limit=None, reason=words, opens_at=opens_at)
+    part = drawn.parts[number - 1]
+    need = estimate.amount(part.limit.metric)
+    charge = Charge(pool=part.pool, limit=part.limit, amount=need, expires_at=0.0)
     return refused(charge, opens_at)
 
 

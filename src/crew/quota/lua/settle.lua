@@ -1,95 +1,93 @@
 -- MemoryStore.settle: once, what was used in place of the estimate; then the
 -- observations.
--- KEYS: leases; per charge and then per observation its pool and its limit.
--- ARGV: numbers, the lease. Numbers: time told, the count of charges, the count of
--- observations; per charge its limit as in limit_from with its amount, its end, what was
--- used; per observation its limit with the amount, and used, resets_at; -1 is none.
+-- KEYS: leases, the pools, their limits. ARGV: the limits, numbers, the
+-- lease's id.
+-- Numbers: time told, the end of the lease, the count of pools, the count of charges; of
+-- each charge its amount, its end, what was used; of each observation the amount, used,
+-- resets at; -1 is none.
 -- Answers 1 when it settled, 0 when there was nothing to settle, or {'stale', now}.
 
-local numbers = ARGV[1]
-local told, charged, observed, position = unpack_numbers('<ddd', numbers)
-local now = time(told)
+local numbers = ARGV[2]
+local told, lease_ends, pools, charged, position = unpack_numbers('<dddd', numbers)
+local now, count = time(told), #ARGV[1] / LIMIT_BYTES
+local before = 1 + pools -- the keys before the limits'
 
-local entries = {}
-for i = 1, charged + observed do
-  local limit, a, b
-  limit, position = limit_from(numbers, position, KEYS[1 + 2 * i], KEYS[2 * i], i)
-  a, b, position = unpack_numbers('<dd', numbers, position)
-  if limit.kind == CALENDAR and stale(limit, now) then
-    return {'stale', exact('%.17g', now)}
-  end
-  entries[i] = {limit, a, b}
+local limits = {}
+for i = 1, count do
+  limits[i] = limit_from(ARGV[1], i)
+  if stale(limits[i], now) then return {'stale', exact('%.17g', now)} end
 end
 
-local conditions = {}
-local function condition_of(key)
-  conditions[key] = conditions[key] or condition_from(call('GET', key))
-  return conditions[key]
+local raw = count > 0 and call('MGET', unpack(KEYS, 2 + pools)) or {}
+local conditions, heads, changed = {}, {}, {}
+local function condition_of(pool)
+  conditions[pool] = conditions[pool] or condition_from(call('GET', KEYS[1 + pool]))
+  return conditions[pool]
+end
+local function head_of(number)
+  heads[number] = heads[number] or head_from(raw[number])
+  return heads[number]
 end
 
 local function change(limit, amount, ends, by)
-  local field = pack('<d', ends)
-  local found = call('HMGET', limit.key, HEAD, field)
-  add(limit, head_from(found[1]), amount, ends, field, found[2], by, now)
+  local number = limit[NUMBER]
+  local key, head = KEYS[before + number], head_of(number)
+  if add(limit, key, head, amount, ends, by, now) then changed[number] = limit end
 end
 
 -- corrections, each added at once.
-local function correct(limit, ends, spent)
-  local kind, metric, amount = limit.kind, limit.metric, limit.need
-  if kind == LEASE then
-    change(limit, 0, ends, -amount)
-    return
-  end
+local function correct(limit, amount, ends, spent)
+  local kind, metric = limit[KIND], limit[METRIC]
+  if kind == LEASE then return change(limit, 0, ends, -amount) end
   local at_the_end = metric == TOKENS or metric == OUTPUT_TOKENS or metric == USD
   if spent == amount and not at_the_end then return end
   if kind == REFILLING then
-    change(limit, effective(condition_of(limit.pool), limit, amount, now), 0, spent - amount)
-    return
+    local key, condition = KEYS[before + limit[NUMBER]], condition_of(limit[POOL])
+    local holds = effective(condition, limit, key, amount, now)
+    return change(limit, holds, 0, spent - amount)
   end
   if at_the_end then
     local later = expires_at(limit, now)
     if later ~= ends then
       change(limit, 0, ends, -amount)
-      change(limit, 0, later, spent)
-      return
+      return change(limit, 0, later, spent)
     end
   end
   change(limit, 0, ends, spent - amount)
 end
 
 -- _observe and unforeseen
-local function observe(limit, spent, resets_at)
-  local pool, amount = limit.pool, limit.need
-  local condition = condition_of(pool)
+local function observe(limit, amount, spent, resets_at)
+  local number, pool, kind = limit[NUMBER], limit[POOL], limit[KIND]
+  local key, condition = KEYS[before + number], condition_of(pool)
   if amount >= 0 then
     condition.learned = condition.learned or {}
-    condition.learned[limit.key] = nil
-    if amount < limit.amount then
-      condition.learned[limit.key] = {amount, now + LEARNED_SECONDS}
+    condition.learned[key] = nil
+    if amount < limit[AMOUNT] then
+      condition.learned[key] = {amount, now + LEARNED_SECONDS}
     end
-    keep_condition(pool, condition, now)
+    keep_condition(KEYS[1 + pool], condition, now)
   end
-  local holds = effective(condition, limit, 0, now)
-  local head = head_from(call('HGET', limit.key, HEAD))
-  local missing = math.max(0, spent) - math.floor(used(limit, head, holds, now))
-  local kind = limit.kind
+  local holds = effective(condition, limit, key, 0, now)
+  local missing = max(0, spent) - math.floor(used(limit, key, head_of(number), holds, now))
   if missing <= 0 or kind == LEASE or kind == RUN then return end
-  if kind == REFILLING then
-    change(limit, holds, 0, missing)
-    return
-  end
+  if kind == REFILLING then return change(limit, holds, 0, missing) end
   local ends = expires_at(limit, now)
   if resets_at >= 0 and resets_at < ends then ends = slotted(limit, resets_at) end
   change(limit, holds, ends, missing)
 end
 
-call('ZREMRANGEBYSCORE', KEYS[1], '-inf', exact('%.17g', now))
-local fresh = call('ZREM', KEYS[1], ARGV[2])
-for i, entry in ipairs(entries) do
+local fresh = lease_ends > now and call('HDEL', KEYS[1], ARGV[3]) == 1
+for i = 1, count do
+  local limit, a, b, c = limits[i], 0, 0, 0
+  a, b, c, position = unpack_numbers('<ddd', numbers, position)
   if i > charged then
-    observe(unpack(entry))
-  elseif fresh == 1 then
-    correct(unpack(entry))
+    observe(limit, a, b, c)
+  elseif fresh then
+    correct(limit, a, b, c)
   end
 end
-return fresh
+for number, limit in pairs(changed) do
+  keep_head(KEYS[before + number], heads[number], limit[SECONDS], now)
+end
+return fresh and 1 or 0

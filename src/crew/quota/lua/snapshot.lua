@@ -2,9 +2,9 @@
 -- KEYS: leases, line, the pools, their limits. ARGV: numbers.
 -- Numbers: time told, the count of pools; per pool the count of its
 -- limits; per limit whether it refills.
--- Answers {now, open leases, pools}, a pool as {cooldown until, reason, share, at,
--- waiting, limits}, a limit as {counts, resets at, learned}: of a bucket, counts is when
--- it is empty. Numbers are text, '' is none.
+-- Answers {now, the charges of the open leases, pools}, a pool as {cooldown until,
+-- reason, share, at, waiting, limits}, a limit as {counts, resets at, learned}: of a
+-- bucket, counts is when it is empty. Numbers are text, '' is none.
 
 local told, count, position = unpack_numbers('<dd', ARGV[1])
 local now = time(told)
@@ -15,14 +15,15 @@ local function number(value) return value and exact('%.17g', value) or '' end
 local function state(condition, key, refills)
   local lesson = condition.learned and condition.learned[key]
   local learned = number(lesson and lesson[2] > now and lesson[1])
+  local head = head_from(call('GET', key))
   if refills == 1 then
-    local empties_at = head_from(call('HGET', key, HEAD))[1]
+    local empties_at = head[TOTAL]
     return {number(empties_at), number(empties_at > now and empties_at), learned}
   end
   local total, resets = 0, 0
-  for _, slot in ipairs(slots(key, now)) do
+  for _, slot in ipairs(slots(key, head, now)) do
     total = total + slot[2]
-    if slot[2] ~= 0 then resets = math.max(resets, slot[1]) end
+    if slot[2] ~= 0 then resets = max(resets, slot[1]) end
   end
   return {number(total), number(resets > 0 and resets), learned}
 end
@@ -46,5 +47,8 @@ for p = 1, count do
     waiting, limits,
   }
 end
-local open = call('ZRANGEBYSCORE', KEYS[1], '(' .. number(now), '+inf')
+local open, leases = {}, call('HVALS', KEYS[1])
+for _, lease in ipairs(leases) do
+  if lease ~= '' and unpack_numbers('<d', lease) > now then open[#open + 1] = lease:sub(9) end
+end
 return {number(now), open, pools}
