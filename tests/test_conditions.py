@@ -242,3 +242,40 @@ def test_plans_are_known_to_all(opened: Open) -> None:
     )
     if type(other).__name__ != "MemoryStore":
         assert other.plans() == store.plans()
+
+
+def test_a_request_that_left_late_counts_from_when_it_left(opened: Open) -> None:
+    clock = ManualClock()
+    store = opened(clock)
+    p = pool("10 requests/minute", "100 input_tokens/minute")
+    prompt, late = reserve(store, p), reserve(store, p)
+    assert isinstance(prompt, Reservation)
+    assert isinstance(late, Reservation)
+    clock.advance(8)
+    store.settle(prompt, ONE, delay=0.1)
+    store.settle(late, ONE, delay=5.0)
+
+    clock.advance(54)
+
+    assert held(store, p) == [(1, 0), (10, 0)]
+    clock.advance(5)
+    assert held(store, p) == [(0, 0), (0, 0)]
+
+
+def test_what_is_counted_at_the_end_counts_for_as_long_as_the_call_runs(
+    opened: Open,
+) -> None:
+    clock = ManualClock()
+    store, p = opened(clock), pool("6K output_tokens/minute")
+    usage = Usage(output_tokens=5_000)
+    first = reserve(store, p, usage=usage)
+    assert isinstance(first, Reservation)
+    clock.advance(62)
+
+    second = reserve(store, p, usage=usage)
+
+    assert isinstance(second, Refusal)
+    store.settle(first, usage)
+    assert held(store, p) == [(5_000, 0)]
+    clock.advance(62)
+    assert held(store, p) == [(0, 0)]

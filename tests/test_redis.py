@@ -74,7 +74,9 @@ _usage = st.builds(
 )
 _step = st.one_of(
     st.tuples(st.just("reserve"), _drawn, _usage, st.booleans()),
-    st.tuples(st.just("settle"), st.integers(0, 9), _usage),
+    st.tuples(
+        st.just("settle"), st.integers(0, 9), _usage, st.sampled_from([0, 0, 3, 50])
+    ),
     st.tuples(
         st.just("observe"),
         st.sampled_from(POOLS),
@@ -117,10 +119,11 @@ class Pair:
         self.held.append(got)
         return got.expires_at, got.charges, got.estimate
 
-    def settle(self, number: int, usage: Usage) -> object:
+    def settle(self, number: int, usage: Usage, delay: int) -> object:
         if not self.held:
             return None
-        return self.store.settle(self.held[number % len(self.held)], usage)
+        held = self.held[number % len(self.held)]
+        return self.store.settle(held, usage, delay=delay)
 
     def observe(
         self,
@@ -137,7 +140,9 @@ class Pair:
             used=used,
             resets_at=None if resets is None else self.clock.now() + resets,
         )
-        nothing = Reservation(id="none", estimate=ONE, expires_at=0.0, charges=())
+        nothing = Reservation(
+            id="none", estimate=ONE, made_at=0.0, expires_at=0.0, charges=()
+        )
         return self.store.settle(nothing, ONE, [seen])
 
     def wait(self, seconds: int) -> None:
@@ -188,7 +193,9 @@ def test_every_step_answers_as_the_store_in_memory(
 def test_a_bucket_whose_limit_is_told_to_be_nothing_opens_again() -> None:
     clock, p = ManualClock(), pool("60 tokens/minute refilling")
     store = open_store(fresh_url(), clock)
-    nothing = Reservation(id="none", estimate=ONE, expires_at=0.0, charges=())
+    nothing = Reservation(
+        id="none", estimate=ONE, made_at=0.0, expires_at=0.0, charges=()
+    )
     seen = Observation(pool=p.name, limit=p.limits[0], amount=0, used=1)
     store.settle(nothing, ONE, [seen])
     closed = reserve(store, p)
@@ -259,7 +266,7 @@ class Jumping(SystemClock):
 
 def test_a_leap_of_the_machine_does_not_reach_the_calendar() -> None:
     clock = Jumping()
-    store, p = open_store(fresh_url(), clock), pool("9 output_tokens/second @ UTC")
+    store, p = open_store(fresh_url(), clock), pool("9 requests/second @ UTC")
     for leap in (25.0, 0.0):
         clock.leap = leap
 

@@ -52,7 +52,11 @@ class Turn:
             failure: ProviderError
             try:
                 answer = complete(
-                    lease.deployment, prompt, self.on_chunk, now=self.run.clock.now()
+                    lease.deployment,
+                    prompt,
+                    self.on_chunk,
+                    now=self.run.clock.now(),
+                    on_sent=lease.sent,
                 )
                 self.structured(answer)
             except ProviderError as exc:
@@ -76,7 +80,11 @@ class Turn:
             failure: ProviderError
             try:
                 answer = await acomplete(
-                    lease.deployment, prompt, self.on_chunk, now=self.run.clock.now()
+                    lease.deployment,
+                    prompt,
+                    self.on_chunk,
+                    now=self.run.clock.now(),
+                    on_sent=lease.sent,
                 )
                 self.structured(answer)
             except ProviderError as exc:

@@ -104,6 +104,8 @@ _RULES = (
         "no auth credentials",
         "permission_error",
         "failed_precondition",  # Gemini: not in this country, or without billing
+        # A litellm proxy without a database, of a key that is not its own.
+        "no_db_connection",
     ),
     _rule(
         ModelGone,
@@ -117,6 +119,12 @@ _RULES = (
         "model not exist",
         "invalid_model",
         "invalid model:",
+        # Gateways that do not know where to send a call.
+        "invalid model name",
+        "there are no healthy deployments for this model",
+        "x-portkey-",
+        "invalid custom host",
+        "invalid config passed",
         "unable to access model",
         "unable to access non-serverless model",
         "is not found for api version",

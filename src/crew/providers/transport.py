@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import litellm
 import openai
+import openai.resources
 
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
@@ -33,9 +34,16 @@ litellm.disable_aiohttp_transport = True
 # Counting the tokens of a Llama stream would download a tokenizer.
 litellm.disable_hf_tokenizer_download = True
 
+# litellm does the rest of its imports in the first call. They take a second or more,
+# by which that call would reach its provider later than it was counted here.
+litellm.completion(
+    model="openai/warm-up", messages=[], mock_response="warm", api_key="none"
+)
+
 Message = Mapping[str, Any]
 OnChunk = Callable[[Any], None]
 """Called with each chunk of a streamed answer, as litellm gives it."""
+OnSent = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +85,17 @@ def complete(
     on_chunk: OnChunk | None = None,
     *,
     now: float | None = None,
+    on_sent: OnSent = lambda: None,
 ) -> Answer:
     """Make the call; with `on_chunk` it is streamed. Raises ProviderError.
 
     `now` is what the caller's clock says, in seconds since the epoch: providers tell
-    some resets as moments. Without it the answer's own date is taken.
+    some resets as moments. Without it the answer's own date is taken. `on_sent` is
+    called when the request leaves.
     """
     try:
         response = litellm.completion(
-            **_arguments(deployment, prompt, stream=on_chunk is not None)
+            **_arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
         )
         if on_chunk is None:
             return _answer(deployment, response, now=now)
@@ -104,17 +114,18 @@ async def acomplete(
     on_chunk: OnChunk | None = None,
     *,
     now: float | None = None,
+    on_sent: OnSent = lambda: None,
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
     try:
-        return await _acomplete(deployment, prompt, on_chunk, now)
+        return await _acomplete(deployment, prompt, on_chunk, now, on_sent)
     except RuntimeError as exc:
         if "Event loop is closed" not in str(exc):
             raise
     # litellm streams from Anthropic and Gemini with one client for all event loops;
     # its connection died with an earlier one, before anything was sent.
     vars(litellm).pop("module_level_aclient", None)  # made anew where it is missing
-    return await _acomplete(deployment, prompt, on_chunk, now)
+    return await _acomplete(deployment, prompt, on_chunk, now, on_sent)
 
 
 async def _acomplete(
@@ -122,10 +133,11 @@ async def _acomplete(
     prompt: Prompt,
     on_chunk: OnChunk | None,
     now: float | None,
+    on_sent: OnSent,
 ) -> Answer:
     try:
         response = await litellm.acompletion(
-            **_arguments(deployment, prompt, stream=on_chunk is not None)
+            **_arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
         )
         if on_chunk is None:
             return _answer(deployment, response, now=now)
@@ -142,7 +154,7 @@ async def _acomplete(
 
 
 def _arguments(
-    deployment: Deployment, prompt: Prompt, *, stream: bool
+    deployment: Deployment, prompt: Prompt, on_sent: OnSent, *, stream: bool
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
@@ -155,6 +167,8 @@ def _arguments(
         "max_retries": 0,
         "num_retries": 0,
         "drop_params": True,
+        # litellm calls it right before the request, and again after.
+        "logger_fn": lambda details: on_sent(),
         **prompt.parameters,
     }
     if prompt.stop:

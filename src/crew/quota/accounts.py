@@ -198,7 +198,9 @@ class Accounts:
                 if deployment.provider.name == provider.name and deployment.klass
                 for pool in self.own_pools(deployment)[1:2]
             ]
-            nobody = Reservation(id="", estimate=NOTHING, expires_at=0.0, charges=())
+            nobody = Reservation(
+                id="", estimate=NOTHING, made_at=0.0, expires_at=0.0, charges=()
+            )
             seen = observations(free, account.told, self.store.now())
             self.store.settle(nobody, NOTHING, seen)
 

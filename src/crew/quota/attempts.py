@@ -135,6 +135,7 @@ class Attempts:
                         estimate=reservation.estimate,
                         reservation=reservation,
                         _store=self.accounts.store,
+                        _clock=self.accounts.clock,
                         _own_pools=self.accounts.own_pools(deployment),
                     )
                 case _Shut(entry=entry, pool=pool):
@@ -218,6 +219,8 @@ class Attempts:
             self._ticket = None
 
     def _tell(self, wait: Wait, seconds: float) -> None:
+        if seconds < 1:
+            return
         who = self.request.role or self.request.tier
         place = f"{who}:{wait.deployment.name}:{wait.pool}"
         if place != self._told:

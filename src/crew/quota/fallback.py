@@ -55,10 +55,14 @@ class FallbackStore:
         reservation: Reservation,
         actual: Usage,
         observations: Sequence[Observation] = (),
+        *,
+        delay: float = 0.0,
     ) -> bool:
-        if self._own.settle(reservation, actual):
+        if self._own.settle(reservation, actual, delay=delay):
             return True
-        return self._do(lambda store: store.settle(reservation, actual, observations))
+        return self._do(
+            lambda store: store.settle(reservation, actual, observations, delay=delay)
+        )
 
     def line_up(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None

@@ -1,9 +1,10 @@
 """A lease: room for one call, which whoever holds it settles."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crew.clock import Clock
 from crew.quota.learning import observations
 from crew.quota.limits import Pool, Usage
 from crew.quota.store import Reservation, Store
@@ -27,6 +28,18 @@ class Lease:
     reservation: Reservation
     _store: Store
     _own_pools: tuple[Pool, ...] = ()
+    _clock: Clock
+    _taken: float = field(init=False)
+    _delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._taken = self._clock.monotonic()
+
+    def sent(self) -> None:
+        """Say that the request leaves now: a provider counts it from then. Only the
+        first time counts."""
+        if not self._delay:
+            self._delay = self._clock.monotonic() - self._taken
 
     def settle(
         self, *, input_tokens: int, output_tokens: int, told: "Sequence[Told]" = ()
@@ -46,4 +59,4 @@ class Lease:
 
     def _settle(self, usage: Usage, told: "Sequence[Told]") -> None:
         seen = observations(self._own_pools, told, self._store.now()) if told else ()
-        self._store.settle(self.reservation, usage, seen)
+        self._store.settle(self.reservation, usage, seen, delay=self._delay)

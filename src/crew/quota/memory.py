@@ -33,6 +33,7 @@ from crew.quota.store import (
     Reservation,
     charges_for,
     corrections,
+    left_at,
     unforeseen,
 )
 
@@ -154,6 +155,7 @@ class MemoryStore:
             reservation = Reservation(
                 id=uuid.uuid4().hex,
                 estimate=estimate,
+                made_at=now,
                 expires_at=expires,
                 charges=tuple(charges),
             )
@@ -165,6 +167,8 @@ class MemoryStore:
         reservation: Reservation,
         actual: Usage,
         observations: Sequence[Observation] = (),
+        *,
+        delay: float = 0.0,
     ) -> bool:
         with self._lock:
             now = self.now()
@@ -172,8 +176,10 @@ class MemoryStore:
             self._forget_expired(now)
             fresh = known is not None and known.expires_at > now
             if known is not None and fresh:
+                sent = left_at(known, delay)
                 for charge in known.charges:
-                    for expires, amount in corrections(charge, actual, now):
+                    changes = corrections(charge, actual, sent_at=sent, now=now)
+                    for expires, amount in changes:
                         self._add(charge, expires, amount, now)
             for observation in observations:
                 self._observe(observation, now)
@@ -343,8 +349,10 @@ class MemoryStore:
 
 def refused(charge: Charge, opens: float | None) -> Refusal:
     """The refusal that a full limit gives."""
-    reason = str(charge.limit)
-    if opens is None:
-        need = charge.limit.shown(charge.amount)
-        reason = f"{need} {charge.limit.metric} never fit into {charge.limit}"
-    return Refusal(pool=charge.pool, limit=charge.limit, reason=reason, opens_at=opens)
+    limit, reason = charge.limit, str(charge.limit)
+    if limit.kind is Kind.RUN:
+        opens = None  # a run has one window
+    elif opens is None:
+        need = limit.shown(charge.amount)
+        reason = f"{need} {limit.metric} never fit into {limit}"
+    return Refusal(pool=charge.pool, limit=limit, reason=reason, opens_at=opens)

@@ -56,12 +56,14 @@ from crew.quota.limits import (
 from crew.quota.memory import refused
 from crew.quota.store import (
     LEARNED_SECONDS,
+    USUAL_DELAY,
     Charge,
     LimitState,
     Observation,
     PlanState,
     PoolState,
     Reservation,
+    left_at,
 )
 
 CONNECT_SECONDS = 2.0
@@ -372,7 +374,11 @@ class RedisStore:
             for part, end in zip(drawn.parts, ends, strict=True)
         ]
         return Reservation(
-            id=lease, estimate=estimate, expires_at=expires, charges=tuple(charges)
+            id=lease,
+            estimate=estimate,
+            made_at=expires - lease_seconds,
+            expires_at=expires,
+            charges=tuple(charges),
         )
 
     def settle(
@@ -380,15 +386,20 @@ class RedisStore:
         reservation: Reservation,
         actual: Usage,
         observations: Sequence[Observation] = (),
+        *,
+        delay: float = 0.0,
     ) -> bool:
         spent, charges = _amounts(actual), reservation.charges
         entries: list[Charge | Observation] = [*charges, *observations]
+        late = delay > USUAL_DELAY
+        sent_at = left_at(reservation, delay) if late else None
 
         def words(drawn: _Drawn) -> bytes:
             numbers = [self._told(), reservation.expires_at]
             numbers += (len(drawn.pools), len(charges))
             for charge, part in zip(charges, drawn.parts, strict=False):
                 numbers += (charge.amount, charge.expires_at, spent[part.metric])
+                numbers.append(_moved(charge, sent_at))
             for seen in observations:
                 known = (seen.amount, seen.used, seen.resets_at)
                 numbers += [-1 if n is None else n for n in known]
@@ -604,6 +615,13 @@ def _amounts(usage: Usage) -> Sequence[int]:
     sent, answered = usage.input_tokens, usage.output_tokens
     usd = usage.amount(Metric.USD)
     return 0, usage.requests, sent + answered, sent, answered, usd, usage.requests
+
+
+def _moved(charge: Charge, sent_at: float | None) -> float:
+    """When a charge ends that counts from when the request left; None: as reserved."""
+    if sent_at is None or charge.limit.kind in (Kind.LEASE, Kind.REFILLING):
+        return charge.expires_at
+    return charge.limit.expires_at(sent_at)
 
 
 def _refusal(drawn: _Drawn, answer: Sequence[Any], estimate: Usage) -> Refusal:

@@ -47,6 +47,7 @@ from crew.quota.store import (
     Reservation,
     charges_for,
     corrections,
+    left_at,
     unforeseen,
 )
 
@@ -148,6 +149,7 @@ class SQLiteStore:
             reservation = Reservation(
                 id=uuid.uuid4().hex,
                 estimate=estimate,
+                made_at=now,
                 expires_at=expires,
                 charges=tuple(charges),
             )
@@ -165,6 +167,8 @@ class SQLiteStore:
         reservation: Reservation,
         actual: Usage,
         observations: Sequence[Observation] = (),
+        *,
+        delay: float = 0.0,
     ) -> bool:
         with self._step():
             now = self.now()
@@ -174,10 +178,13 @@ class SQLiteStore:
             )
             fresh = done.rowcount > 0
             if fresh:
+                sent = left_at(reservation, delay)
                 changes = [
                     (charge, expires, amount)
                     for charge in reservation.charges
-                    for expires, amount in corrections(charge, actual, now)
+                    for expires, amount in corrections(
+                        charge, actual, sent_at=sent, now=now
+                    )
                 ]
                 refilling = [
                     Pool(name=charge.pool, limits=(charge.limit,))

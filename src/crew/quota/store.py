@@ -11,7 +11,10 @@ from typing import Protocol
 
 from crew.quota.limits import Kind, Limit, Metric, Pool, Refusal, Usage
 
-_SPENT_AT_THE_END = frozenset({Metric.TOKENS, Metric.OUTPUT_TOKENS, Metric.USD})
+SPENT_AT_THE_END = frozenset({Metric.TOKENS, Metric.OUTPUT_TOKENS, Metric.USD})
+"""What a provider counts when an answer is complete."""
+USUAL_DELAY = 0.2
+"""Seconds from a reservation to its request that the margin of a window covers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,12 @@ class Reservation:
     """Room that is held for one call. Times are in seconds since the epoch.
 
     A reservation that nobody settles stays charged; only its place in concurrency
-    limits is given back, at `expires_at`.
+    limits is given back, at `expires_at`. `made_at` is when it was made.
     """
 
     id: str
     estimate: Usage
+    made_at: float
     expires_at: float
     charges: tuple[Charge, ...]
 
@@ -134,9 +138,12 @@ class Store(Protocol):
         reservation: Reservation,
         actual: Usage,
         observations: Sequence[Observation] = (),
+        *,
+        delay: float = 0.0,
     ) -> bool:
         """Put what was used in place of the estimate, and take note of what the
-        provider told. False: it was settled before, or its lease has passed, and
+        provider told. `delay` is the seconds from the reservation to the moment when
+        the request left. False: it was settled before, or its lease has passed, and
         nothing changed but for the observations."""
         ...
 
@@ -202,29 +209,38 @@ def _expiry(limit: Limit, now: float, lease_expires: float) -> float:
             return lease_expires
         case Kind.REFILLING:
             return 0.0
+        case _ if limit.metric in SPENT_AT_THE_END:
+            # The call may end as late as its lease: until it is settled it counts.
+            return limit.expires_at(lease_expires)
         case _:
             return limit.expires_at(now)
 
 
-def corrections(charge: Charge, actual: Usage, now: float) -> list[tuple[float, int]]:
+def corrections(
+    charge: Charge, actual: Usage, *, sent_at: float, now: float
+) -> list[tuple[float, int]]:
     """How a charge changes when its call is settled: (expires_at, amount) to add.
 
     Requests and input tokens count from when they were sent. A provider counts the
     answer's tokens, and the money, when the answer is complete: they move to `now`.
     """
-    if charge.limit.kind is Kind.LEASE:
+    limit = charge.limit
+    if limit.kind is Kind.LEASE:
         return [(charge.expires_at, -charge.amount)]
-    used = actual.amount(charge.limit.metric)
-    same = used == charge.amount and charge.limit.metric not in _SPENT_AT_THE_END
-    if same:
-        return []
-    if charge.limit.kind is Kind.REFILLING:
-        return [(0.0, used - charge.amount)]
-    if charge.limit.metric in _SPENT_AT_THE_END:
-        later = charge.limit.expires_at(now)
-        if later != charge.expires_at:
-            return [(charge.expires_at, -charge.amount), (later, used)]
-    return [(charge.expires_at, used - charge.amount)]
+    used = actual.amount(limit.metric)
+    if limit.kind is Kind.REFILLING:
+        return [(0.0, used - charge.amount)] if used != charge.amount else []
+    counts_from = now if limit.metric in SPENT_AT_THE_END else sent_at
+    expires = limit.expires_at(counts_from)
+    if expires != charge.expires_at:
+        return [(charge.expires_at, -charge.amount), (expires, used)]
+    return [(expires, used - charge.amount)] if used != charge.amount else []
+
+
+def left_at(reservation: Reservation, delay: float) -> float:
+    """When the request left, as far as it matters: the windows' margin covers what is
+    usual between a reservation and its request."""
+    return reservation.made_at + (delay if delay > USUAL_DELAY else 0.0)
 
 
 def unforeseen(

@@ -62,12 +62,20 @@ local function slotted(limit, at)
   return ceil(at / slot) * slot
 end
 
--- Limit.expires_at; window_end was asked by the caller.
+-- Limit.expires_at; window_end was asked by the caller. Only windows that are shorter
+-- than a call, such as a minute, end more than twice before it does.
 local function expires_at(limit, now)
-  local margin = limit[MARGIN]
-  if limit[KIND] ~= CALENDAR then return slotted(limit, now + limit[SECONDS] + margin) end
-  if now + margin < limit[FIRST] then return limit[FIRST] + margin end
-  return limit[SECOND] + margin
+  local seconds, margin = limit[SECONDS], limit[MARGIN]
+  if limit[KIND] ~= CALENDAR then return slotted(limit, now + seconds + margin) end
+  local first, second, moment = limit[FIRST], limit[SECOND], now + margin
+  if moment < first then return first + margin end
+  if moment < second then return second + margin end
+  return second + (math.floor((moment - second) / seconds) + 1) * seconds + margin
+end
+
+-- SPENT_AT_THE_END
+local function at_the_end(metric)
+  return metric == TOKENS or metric == OUTPUT_TOKENS or metric == USD
 end
 
 -- Throttle.now

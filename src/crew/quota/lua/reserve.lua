@@ -76,6 +76,7 @@ local function end_of(limit, lease_ends)
   local kind = limit[KIND]
   if kind == LEASE then return lease_ends end
   if kind == REFILLING then return 0 end
+  if at_the_end(limit[METRIC]) then return expires_at(limit, lease_ends) end
   return expires_at(limit, lease_ends - lease_seconds)
 end
 

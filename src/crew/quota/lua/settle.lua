@@ -3,8 +3,8 @@
 -- KEYS: leases, the pools, their limits. ARGV: the limits, numbers, the
 -- lease's id.
 -- Numbers: time told, the end of the lease, the count of pools, the count of charges; of
--- each charge its amount, its end, what was used; of each observation the amount, used,
--- resets at; -1 is none.
+-- each charge its amount, its end, what was used, its end by when the request left; of
+-- each observation the amount, used, resets at; -1 is none.
 -- Answers 1 when it settled, 0 when there was nothing to settle, or {'stale', now}.
 
 local numbers = ARGV[2]
@@ -36,24 +36,21 @@ local function change(limit, amount, ends, by)
 end
 
 -- corrections, each added at once.
-local function correct(limit, amount, ends, spent)
-  local kind, metric = limit[KIND], limit[METRIC]
+local function correct(limit, amount, ends, spent, later)
+  local kind = limit[KIND]
   if kind == LEASE then return change(limit, 0, ends, -amount) end
-  local at_the_end = metric == TOKENS or metric == OUTPUT_TOKENS or metric == USD
-  if spent == amount and not at_the_end then return end
   if kind == REFILLING then
+    if spent == amount then return end
     local key, condition = KEYS[before + limit[NUMBER]], condition_of(limit[POOL])
     local holds = effective(condition, limit, key, amount, now)
     return change(limit, holds, 0, spent - amount)
   end
-  if at_the_end then
-    local later = expires_at(limit, now)
-    if later ~= ends then
-      change(limit, 0, ends, -amount)
-      return change(limit, 0, later, spent)
-    end
+  if at_the_end(limit[METRIC]) then later = expires_at(limit, now) end
+  if later ~= ends then
+    change(limit, 0, ends, -amount)
+    return change(limit, 0, later, spent)
   end
-  change(limit, 0, ends, spent - amount)
+  if spent ~= amount then change(limit, 0, ends, spent - amount) end
 end
 
 -- _observe and unforeseen
@@ -79,12 +76,13 @@ end
 
 local fresh = lease_ends > now and call('HDEL', KEYS[1], ARGV[3]) == 1
 for i = 1, count do
-  local limit, a, b, c = limits[i], 0, 0, 0
-  a, b, c, position = unpack_numbers('<ddd', numbers, position)
+  local limit, a, b, c, d = limits[i], 0, 0, 0, 0
   if i > charged then
+    a, b, c, position = unpack_numbers('<ddd', numbers, position)
     observe(limit, a, b, c)
-  elseif fresh then
-    correct(limit, a, b, c)
+  else
+    a, b, c, d, position = unpack_numbers('<dddd', numbers, position)
+    if fresh then correct(limit, a, b, c, d) end
   end
 end
 for number, limit in pairs(changed) do
