@@ -176,7 +176,10 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
         began = time.perf_counter()
         try:
             answer = complete(
-                lease.deployment, Prompt(messages=messages), now=time.time()
+                lease.deployment,
+                Prompt(messages=messages),
+                now=time.time(),
+                on_sent=lease.sent,
             )
         except ProviderError as error:
             attempts.failed(lease, error)

@@ -21,6 +21,7 @@ HANGS = 5.0
 class Scripted:
     """What the server does, and what it saw.
 
+    Without `tells_usage` a stream ends without its numbers.
     `pages[path]` is the status and the body of a GET; `asked` are those that came.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
@@ -35,6 +36,7 @@ class Scripted:
     requests: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     delay: float = 0.0
+    tells_usage: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -177,7 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._event(self._chunk(request, delta))
         reason = "tool_calls" if message.get("tool_calls") else "stop"
         self._event(self._chunk(request, {}, reason))
-        if request.get("stream_options", {}).get("include_usage"):
+        wanted = request.get("stream_options", {}).get("include_usage")
+        if wanted and self.script.tells_usage:
             last = self._chunk(request, {})
             self._event({**last, "choices": [], "usage": self.script.usage(request)})
         self._event("[DONE]")

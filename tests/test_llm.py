@@ -313,6 +313,20 @@ def test_a_limit_of_ours_swaps_before_the_provider_refuses(
     assert len(server.requests) == 3
 
 
+@WAY
+def test_a_stream_without_its_numbers_keeps_the_estimate(
+    server: Scripted, made: Callable[..., TieredLLM], way: int
+) -> None:
+    server.tells_usage = False
+    llm = made()
+
+    ways(llm, True)[way]([{"role": "user", "content": "x" * 4_000}])
+
+    (call,) = calls(llm)
+    assert call.estimated
+    assert (call.input_tokens, call.output_tokens) == (1_000, 800)
+
+
 @STREAM
 @WAY
 def test_what_the_headers_tell_is_counted_for_everybody(

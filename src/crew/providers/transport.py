@@ -250,8 +250,9 @@ def _joined(
         raise BadAnswer(deployment.name, "the stream was empty")
     if not _ended(stream):
         raise BadAnswer(deployment.name, "the stream ended before the answer did")
-    # Without the provider's numbers litellm makes up its own.
-    counted = any(getattr(chunk, "usage", None) for chunk in chunks)
+    # Without the provider's numbers litellm makes up its own, in a chunk that it adds.
+    received = getattr(stream, "chunks", chunks)
+    counted = any(getattr(chunk, "usage", None) for chunk in received)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
     headers = _headers(stream)
     return _answer(deployment, whole, counted=counted, headers=headers, now=now)
