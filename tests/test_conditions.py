@@ -101,7 +101,8 @@ def test_a_throttle_halves_short_limits_and_grows_back(opened: Open) -> None:
 
     admitted = [isinstance(reserve(store, p), Reservation) for _ in range(6)]
     assert admitted == [True] * 5 + [False]
-    assert store.snapshot([p])[0].throttle == 0.5
+    state = store.snapshot([p])[0]
+    assert (state.throttle, [limit.left for limit in state.limits]) == (0.5, [0, 5])
     clock.advance(75)
     assert store.snapshot([p])[0].throttle == pytest.approx(0.75)
     clock.advance(76)

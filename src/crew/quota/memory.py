@@ -344,6 +344,7 @@ class MemoryStore:
             reserved=reserved,
             resets_at=count.resets_at(now) if count else None,
             learned=condition.amount(limit, now) if condition else None,
+            share=condition.throttle.now(now) if condition else 1.0,
         )
 
 

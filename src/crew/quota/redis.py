@@ -675,4 +675,5 @@ def _limit_state(
         reserved=reserved,
         resets_at=float(resets) if resets else None,
         learned=learned,
+        share=share,
     )

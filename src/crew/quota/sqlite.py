@@ -476,6 +476,7 @@ class SQLiteStore:
             reserved=reserved,
             resets_at=resets if resets and resets > now else None,
             learned=books.learned.get(limit_id),
+            share=books.throttles.get(pool.name, UNTHROTTLED).now(now),
         )
 
     # Writing.

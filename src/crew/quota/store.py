@@ -9,7 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from crew.quota.limits import Kind, Limit, Metric, Pool, Refusal, Usage
+from crew.quota.limits import (
+    Kind,
+    Limit,
+    Metric,
+    Pool,
+    Refusal,
+    Usage,
+    effective,
+)
 
 SPENT_AT_THE_END = frozenset({Metric.TOKENS, Metric.OUTPUT_TOKENS, Metric.USD})
 """What a provider counts when an answer is complete."""
@@ -51,7 +59,7 @@ class LimitState:
 
     `used` is settled, `reserved` is in flight. `resets_at` is when all of it has
     stopped counting; None when nothing counts. `learned` is the lower amount that the
-    provider told, None when it told none.
+    provider told, None when it told none; `share` is the throttle of the pool.
     """
 
     limit: Limit
@@ -59,11 +67,12 @@ class LimitState:
     reserved: int
     resets_at: float | None
     learned: int | None = None
+    share: float = 1.0
 
     @property
     def left(self) -> int:
-        most = self.limit.amount if self.learned is None else self.learned
-        return max(0, most - self.used - self.reserved)
+        held = effective(self.limit, 0, learned=self.learned, share=self.share)
+        return max(0, held.amount - self.used - self.reserved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
