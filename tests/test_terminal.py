@@ -10,7 +10,7 @@ import pytest
 from crew.quota.limits import parse_limit
 from crew.quota.store import LimitState, PoolState
 from crew.report import RoleRow, RunReport
-from crew.terminal import status_lines, summary_lines
+from crew.terminal import status_lines, summary_lines, visible
 
 NOW = 1_795_466_700.0
 ROW = RoleRow(
@@ -83,6 +83,23 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert wide == status_lines([POOL], now=NOW, width=200)
     assert status_lines([POOL], now=NOW) == status_lines([POOL], now=NOW, width=80)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("\x9b31m\x7f\x00\b", "\\x9b31m\\x7f\\x00\\x08"),
+        ("user\u202e\u2066txt.exe", "user\\u202e\\u2066txt.exe"),
+        ("over\rwritten", "over\\rwritten"),
+        ("\ud800", "\\ud800"),
+        ("a\r\nb\n\tc é 日本 \U0001f468\u200d\U0001f469", None),
+    ],
+)
+def test_what_would_fool_a_terminal_is_written_out(
+    text: str, shown: str | None
+) -> None:
+    assert visible(text) == (shown or text.replace("\r\n", "\n"))
 
 
 def test_it_needs_neither_crewai_nor_litellm() -> None:
