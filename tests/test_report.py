@@ -64,10 +64,11 @@ FAILED = replace(
     SWAPPED,
     input_tokens=0,
     output_tokens=0,
-    cost_usd=None,
+    cost_usd=Decimal(0),
     senior_usd=None,
-    outcome="Overloaded",
+    outcome="RateLimited",
 )
+BROKEN = replace(FAILED, cost_usd=None, outcome="TimedOut")
 UNPRICED = replace(SWAPPED, cost_usd=None)
 SUMMARY = """\
 Role       Served by        Calls  Failed      In    Out        Cost
@@ -161,6 +162,16 @@ def test_reason_that_names_no_deployment_is_kept_whole(
     (swap,) = reported(journal, replace(SWAPPED, reason=reason)).swaps
 
     assert (swap.from_deployment, swap.reason) == ("", reason)
+
+
+def test_cost_is_unknown_when_nobody_knows_what_a_failure_cost(
+    journal: Journal,
+) -> None:
+    report = reported(journal, CALL, BROKEN)
+
+    assert report.cost is None
+    assert report.known_cost == CALL.cost_usd
+    assert "Cost: unknown (what is known: $0.1126)" in summary_lines(report)
 
 
 def test_cost_is_unknown_when_one_answer_has_no_price(journal: Journal) -> None:
@@ -301,9 +312,9 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "provider": "openrouter",
                 "input_tokens": 0,
                 "output_tokens": 0,
-                "cost_usd": None,
+                "cost_usd": 0.0,
                 "seconds": 2.5,
-                "outcome": "Overloaded",
+                "outcome": "RateLimited",
                 "reason": f"{WHY}; opens 2026-11-23 20:45:09 UTC",
             },
         ],

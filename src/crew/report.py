@@ -50,7 +50,7 @@ class Swap:
 class RunReport:
     """What a run took. Money is in US dollars.
 
-    `cost` is None when the cost of any answer is unknown; `known_cost` leaves those
+    `cost` is None when the cost of any call is unknown; `known_cost` leaves those
     out. `cost_all_senior` is what the answers would have cost on the senior tier,
     and `saved` the share of it that was not spent (negative: spent on top).
     """
@@ -72,7 +72,7 @@ class RunReport:
 def build_report(journal: Journal, run: str) -> RunReport:
     """What the journal knows of a run, counted. Raises StoreUnavailable."""
     calls = journal.calls(run)
-    cost = _cost(calls)
+    cost = _total(call.cost_usd for call in calls)
     senior = _total(call.senior_usd for call in calls if call.ok)
     return RunReport(
         run=run,
@@ -102,7 +102,7 @@ def _role_row(role: str, calls: Sequence[Call]) -> RoleRow:
         failures=sum(not call.ok for call in calls),
         input_tokens=sum(call.input_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
-        cost=_cost(calls),
+        cost=_total(call.cost_usd for call in calls),
     )
 
 
@@ -138,13 +138,6 @@ def _reason(text: str) -> tuple[str, str]:
 
 def _known_cost(calls: Iterable[Call]) -> Decimal:
     return sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0))
-
-
-def _cost(calls: Sequence[Call]) -> Decimal | None:
-    # A call that failed without a cost counts as free: most are not charged.
-    if any(call.ok and call.cost_usd is None for call in calls):
-        return None
-    return _known_cost(calls)
 
 
 def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:

@@ -7,7 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 
 from crew.clock import Clock, SystemClock
-from crew.errors import CrewError, ProviderError, RunFailed, StoreUnavailable
+from crew.errors import (
+    BadKey,
+    BadRequest,
+    CrewError,
+    ModelGone,
+    OutOfMoney,
+    ProviderError,
+    RateLimited,
+    RunFailed,
+    StoreUnavailable,
+    Unreachable,
+)
 from crew.journal import Call, Journal, new_run_id
 from crew.providers.online import ask_credit
 from crew.providers.transport import Answer
@@ -19,6 +30,18 @@ from crew.settings import Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
+_NOT_CHARGED = (RateLimited, BadKey, ModelGone, OutOfMoney, BadRequest, Unreachable)
+"""Failures for which no provider takes money, as `quota.attempts` has it."""
+_REFUSED_AT_THE_DOOR = (429, 498)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    """An attempt that has no end yet."""
+
+    lease: Lease
+    request: Request
+    began: float
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -36,6 +59,9 @@ class Run:
     clock: Clock
     failure: CrewError | None = None
     _told: set[tuple[str, str]] = field(default_factory=set)
+    _open: dict[int, _Open] = field(default_factory=dict)
+    _interrupted: bool = False
+    _ended: bool = False
     _calls: int = 0
     _asking: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,8 +113,10 @@ class Run:
         self.journal.close()
 
     def count_attempt(self) -> None:
-        """Take one attempt of the run's `max_calls`. Raises RunFailed past it, and
-        past the run's deadline."""
+        """Take one attempt of the run's `max_calls`. Raises RunFailed past it, past
+        the run's deadline, and when the run was interrupted."""
+        if self._interrupted:
+            raise RunFailed("interrupted")
         deadline = self.guard.deadline
         if deadline is not None and self.clock.now() >= deadline:
             raise RunFailed(
@@ -102,6 +130,47 @@ class Run:
                     f"the run made {self.settings.max_calls} model calls "
                     "(max_calls in tiers.yaml) without coming to an end"
                 )
+
+    def begin(self, lease: Lease, request: Request) -> None:
+        """Note that an attempt begins. It ends with `settle`, `note_failure` or
+        `break_off`."""
+        attempt = _Open(lease=lease, request=request, began=self.clock.monotonic())
+        with self._lock:
+            self._open[id(lease)] = attempt
+
+    def break_off(self, lease: Lease) -> None:
+        """End an attempt whose answer nobody waits for any more: it may well be
+        charged. Does nothing for an attempt that has ended."""
+        with self._lock:
+            attempt = self._open.get(id(lease))
+        if attempt is None:
+            return
+        # A store that fails keeps the reservation, which is all that is wanted.
+        with suppress(StoreUnavailable):
+            lease.keep()
+        self._record(
+            lease,
+            attempt.request,
+            self.clock.monotonic() - attempt.began,
+            tokens=(lease.estimate.input_tokens, lease.estimate.output_tokens),
+            cost=Decimal(0) if _is_free(lease) else None,
+            outcome="Interrupted",
+            estimated=True,
+        )
+
+    def interrupt(self) -> None:
+        """Break off the attempts that are under way; no other begins."""
+        self._interrupted = True
+        self.failure = self.failure or RunFailed("interrupted")
+        for attempt in list(self._open.values()):
+            self.break_off(attempt.lease)
+
+    def end(self) -> bool:
+        """Whether the caller is the first to end the run: the crew may come to its
+        end while a signal interrupts it."""
+        with self._lock:
+            first, self._ended = not self._ended, True
+        return first
 
     def settle(
         self, lease: Lease, answer: Answer, request: Request, seconds: float
@@ -128,12 +197,16 @@ class Run:
     ) -> None:
         """Record an attempt that failed."""
         tokens, price = error.charged or (0, 0), lease.deployment.price
+        cost = price.cost(*tokens) if price and error.charged else None
+        free = isinstance(error, _NOT_CHARGED) or _is_free(lease)
+        if cost is None and (free or error.status in _REFUSED_AT_THE_DOOR):
+            cost = Decimal(0)
         self._record(
             lease,
             request,
             seconds,
             tokens=tokens,
-            cost=price.cost(*tokens) if price and error.charged else None,
+            cost=cost,
             outcome=type(error).__name__,
             detail=error.raw,
         )
@@ -172,6 +245,10 @@ class Run:
         estimated: bool = False,
         detail: str = "",
     ) -> None:
+        with self._lock:
+            # What was interrupted is in the journal, and comes back in vain.
+            if self._open.pop(id(lease), None) is None:
+                return
         self.journal.record(
             Call(
                 run=self.id,
@@ -192,6 +269,12 @@ class Run:
                 detail=detail,
             )
         )
+
+
+def _is_free(lease: Lease) -> bool:
+    """Whether whatever the call took costs nothing."""
+    price = lease.deployment.price
+    return price is not None and not price.cost(1_000_000, 1_000_000)
 
 
 def _seed(accounts: Accounts, journal: Journal) -> None:

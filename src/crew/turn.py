@@ -49,6 +49,7 @@ class Turn:
             self.run.count_attempt()
             lease = attempts.acquire()
             began = self.run.clock.monotonic()
+            self.run.begin(lease, request)
             failure: ProviderError
             try:
                 answer = complete(
@@ -62,7 +63,7 @@ class Turn:
             except ProviderError as exc:
                 failure = exc
             except BaseException:
-                lease.keep()
+                self.run.break_off(lease)
                 raise
             else:
                 seconds = self.run.clock.monotonic() - began
@@ -77,6 +78,7 @@ class Turn:
             self.run.count_attempt()
             lease = await attempts.acquire_async()
             began = self.run.clock.monotonic()
+            self.run.begin(lease, request)
             failure: ProviderError
             try:
                 answer = await acomplete(
@@ -90,7 +92,7 @@ class Turn:
             except ProviderError as exc:
                 failure = exc
             except BaseException:
-                lease.keep()
+                self.run.break_off(lease)
                 raise
             else:
                 seconds = self.run.clock.monotonic() - began
