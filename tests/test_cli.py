@@ -13,7 +13,7 @@ from crew import build_crew, load_settings
 from crew.cli import main
 from crew.clock import SystemClock
 from crew.journal import Journal
-from scripted import Scripted, serving
+from scripted import Scripted, serving, tool_call
 
 
 @pytest.fixture
@@ -111,7 +111,64 @@ def test_a_request_that_is_refused_fails_the_run(
     told = [line for line in shown.err.splitlines() if line[0] != "·"]
     assert [line.partition(":")[0] for line in told] == ["crew", "crew"]
     assert "BadRequest" in told[0]
+    assert "status 400" in told[0]
+    assert "status 400" in json.loads(shown.out)["error"]
     assert "crew run --resume 2" in told[1]
+
+
+def test_what_would_fool_a_terminal_is_shown_as_text(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.replies["scribe"] = ["all \x1b[8mhidden\x1b[0m \u202ekcab\r"]
+
+    assert main(["run", "Add pages"]) == 0
+    assert "all \\x1b[8mhidden\\x1b[0m \\u202ekcab" in capsys.readouterr().out
+    assert main(["report", "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert json.loads(printed)["result"].startswith("all \x1b[8m")
+
+
+def test_waiting_is_not_advised_where_nothing_opens_by_itself(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.replies["scribe"] = ["401"]
+
+    assert main(["run", "Add pages"]) == 75
+    (hint,) = [
+        line for line in capsys.readouterr().err.splitlines() if "--resume" in line
+    ]
+    assert hint.startswith("crew: waiting does not help")
+    assert "set a key" in hint
+
+
+def test_files_outside_the_repositories_are_named(
+    config: Path, server: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    _repository(shop)
+    agents = config / "agents.yaml"
+    tools = "tier: coder, tools: [write_file]}"
+    agents.write_text(agents.read_text().replace("tier: coder}", tools))
+    write = tool_call("write_file", path="notes/plan.md", content="plan")
+    server.replies["smith"] = [write, "smith did the work."]
+
+    assert main(["run", "Add pages", "--repo", str(shop)]) == 0
+    shown = capsys.readouterr().out
+    (written,) = (tmp_path / "output").glob("2*/run.json")
+
+    assert f"  nothing changed in {shop}\n" in shown
+    assert "diff HEAD" not in shown
+    assert "    notes/plan.md\n" in shown
+    told = json.loads(written.read_text())["workspace"]
+    assert told["files"] == ["notes/plan.md"]
+
+
+def _repository(path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(path)], check=True)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    commit = ["commit", "-q", "--allow-empty", "-m", "start"]
+    subprocess.run(["git", "-C", str(path), *who, *commit], check=True)
 
 
 def test_closed_deployments_are_told_with_the_time_they_open(
@@ -187,7 +244,18 @@ def test_wrong_arguments_end_in_one_line_and_write_nothing(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fly"], [], ["run", "--fly"], ["emulate", "--port", "x"]]
+    "arguments",
+    [
+        ["fly"],
+        [],
+        ["run", "--fly"],
+        ["emulate", "--port", "x"],
+        ["emulate", "--port", "99999"],
+        ["emulate", "--port", "-1"],
+        ["emulate", "--speed", "nan"],
+        ["emulate", "--speed", "0"],
+        ["emulate", "--speed", "inf"],
+    ],
 )
 def test_an_unknown_command_or_option_exits_with_2(
     config: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -224,10 +292,7 @@ def test_a_repository_and_an_input_reach_the_work(
     config: Path, server: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = tmp_path / "shop"
-    subprocess.run(["git", "init", "-q", str(shop)], check=True)
-    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    commit = ["commit", "-q", "--allow-empty", "-m", "start"]
-    subprocess.run(["git", "-C", str(shop), *who, *commit], check=True)
+    _repository(shop)
     tasks = config / "tasks.yaml"
     tasks.write_text(tasks.read_text().replace("{request}", "{request} in {style}"))
 
@@ -238,7 +303,22 @@ def test_a_repository_and_an_input_reach_the_work(
     assert (refused, code) == (2, 0)
     assert "{style}" in shown.err
     assert "design of Add pages in prose" in str(server.requests[0]["messages"])
-    assert f"git -C {shop} diff HEAD...crew/2" in shown.out
+    assert f"nothing changed in {shop}" in shown.out
+
+
+def test_a_change_is_shown_by_the_command_that_shows_it(
+    config: Path, server: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    _repository(shop)
+    agents = config / "agents.yaml"
+    tools = "tier: coder, tools: [write_file]}"
+    agents.write_text(agents.read_text().replace("tier: coder}", tools))
+    write = tool_call("write_file", path="shop/pages.py", content="PAGES = 1\n")
+    server.replies["smith"] = [write, "smith did the work."]
+
+    assert main(["run", "Add pages", "--repo", str(shop)]) == 0
+    assert f"git -C {shop} diff HEAD...crew/2" in capsys.readouterr().out
 
 
 # Reports.
@@ -354,6 +434,54 @@ def test_check_tells_which_keys_are_set(
     assert "rehears" not in with_key
     assert f"no key: {KEY} is not set" in without
     assert "rehearsals" in without
+
+
+def test_check_refuses_what_a_run_would(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = config / "inputs.yaml"
+    given.write_text(
+        "request: Add pages\nrepositories:\n  - .\n  - ~/gone\nimages: [gone.png]\n"
+    )
+    tasks = config / "tasks.yaml"
+    tasks.write_text(tasks.read_text().replace("{request}", "{request} in {style}"))
+
+    told = []
+    for arguments in (["check"], ["run"]):
+        assert main(arguments) == 2
+        told.append(capsys.readouterr().err)
+
+    assert told[0] == told[1]
+    assert "config/inputs.yaml:4: repositories[1]: " in told[0]
+    assert f"{Path.home()}/gone" in told[0]
+    assert "config/inputs.yaml:5: images[0]: 'gone.png': no such file" in told[0]
+    assert "{style}" in told[0]
+
+
+def test_a_home_is_written_as_a_tilde(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _repository(tmp_path / "shop")
+
+    assert main(["run", "Add pages", "--repo", "~/shop"]) == 0
+    assert list((tmp_path / "output").glob("2*/workspace/shop"))
+
+
+def test_a_state_directory_that_cannot_be_written_is_one_line(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path / "file" / "state"))
+
+    for arguments in (["run", "Add pages"], ["status"]):
+        assert main(arguments) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"crew: {tmp_path / 'file' / 'state'}")
+    assert not (tmp_path / "output").exists()
 
 
 def test_without_a_key_the_run_is_a_rehearsal(

@@ -135,32 +135,74 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_task(
     assert "thinker did the work." in str(server.requests[2]["messages"])
 
 
-def test_an_interrupted_run_ends_in_one_line_and_goes_on(
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "interrupted by SIGTERM"),
+        (signal.SIGHUP, "interrupted by SIGHUP"),
+    ],
+)
+def test_an_interrupted_run_leaves_its_record_and_goes_on(
+    number: signal.Signals,
+    why: str,
     server: Scripted,
     blocking: Blocking,
     start: Start,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    process = start("Add pages")
+    shop = repository(tmp_path / "shop")
+    process = start("Add pages", "--json", "--repo", str(shop))
     assert blocking.reached.wait(DEADLINE)
     run = told(capsys, "report")["run"]
 
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=DEADLINE)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=DEADLINE)
     blocking.released.set()
-    interrupted = told(capsys, "report")
-    resumed = told(capsys, "run", "--resume", run)
 
     lines = [line for line in err.splitlines() if not line.startswith("·")]
-    assert process.returncode == 130
-    assert lines == [
-        "crew: interrupted",
-        f"crew: go on with: crew run --resume {run}",
-    ]
-    assert interrupted["status"] == "interrupted"
-    assert [task["name"] for task in interrupted["tasks"]] == ["design"]
+    assert process.returncode == 128 + number
+    assert lines == [f"crew: {why}", f"crew: go on with: crew run --resume {run}"]
+    printed = json.loads(out)
+    written = json.loads((tmp_path / "output" / run / "run.json").read_text())
+    assert printed == written == told(capsys, "report")
+    assert (printed["status"], printed["error"]) == ("failed", why)
+    assert [task["name"] for task in printed["tasks"]] == ["design"]
+    last = printed["calls"][-1]
+    assert (last["task"], last["outcome"], last["cost_usd"]) == (
+        "code",
+        "Interrupted",
+        None,
+    )
+    assert last["input_tokens"] > 0
+    assert last["output_tokens"] > 0
+    assert printed["cost_usd"] is None
+    worktree = tmp_path / "output" / run / "workspace" / "shop"
+    assert git(worktree, "branch", "--show-current") == ""
+    assert git(shop, "branch", "--list", f"crew/{run}").endswith(f"crew/{run}")
+
+    resumed = told(capsys, "run", "--resume", run)
     assert resumed["status"] == "done"
     assert server.hits("thinker") == 1
+
+
+def git(directory: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(directory), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def repository(path: Path) -> Path:
+    path.mkdir()
+    git(path, "init", "-q")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    git(path, *who, "commit", "-q", "--allow-empty", "-m", "start")
+    return path
 
 
 def test_two_crews_on_one_store_keep_a_limit_to_the_request(

@@ -6,48 +6,62 @@ import io
 import json
 import os
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from dotenv import dotenv_values
 
+from crew.arguments import parser
 from crew.checkup import ask_accounts, check_deployments
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
-from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
-from crew.inputs import check_inputs
+from crew.errors import (
+    CrewError,
+    Mistake,
+    QuotaExceeded,
+    SettingsError,
+    StoreUnavailable,
+)
+from crew.inputs import check_file, check_inputs
 from crew.issues import CommentFailed, GitHub, comment_on, parse_issue, results_of
 from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
 from crew.quota.guard import QuotaGuard
 from crew.report import build_report, run_document, status_document
 from crew.settings import Inputs, Settings
-from crew.terminal import status_lines, summary_lines
+from crew.stopping import Stopped, ignore_signals, in_a_thread, stoppable
+from crew.terminal import status_lines, summary_lines, visible
 
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from crew.lifecycle import Outcome
+    from crew.lifecycle import Outcome, Underway
     from crew.providers.online import Account
 
-DONE, FAILED, MISTAKEN, CLOSED, INTERRUPTED = 0, 1, 2, 75, 130
+DONE, FAILED, MISTAKEN, CLOSED = 0, 1, 2, 75
 OUTPUT = Path("output")
 """Where runs go, below the working directory."""
+STARTING_SECONDS = 10.0
+"""How long a run that is interrupted while it starts, or ends, may take for that."""
+FILES_SHOWN = 20
+_NO_USE = (
+    "waiting does not help, as nothing here opens by itself: set a key or add credit, "
+    "raise the limit (providers.yaml; budgets, quotas in tiers.yaml), or give the tier "
+    "another deployment (tiers.yaml)"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser(_COMMANDS).parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Models write what a terminal, or UTF-8, cannot say.
@@ -56,9 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(options))
     except CrewError as exc:
         return _refuse(exc, as_json=getattr(options, "json", False))
-    except KeyboardInterrupt:
-        print("crew: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as exc:
+        stopped = Stopped.by(exc)
+        print(f"crew: {stopped}", file=sys.stderr)
+        if getattr(options, "json", False) and options.command is _run:
+            print(json.dumps({"error": [str(stopped)]}, indent=2))
+        return stopped.exit_code
     except BrokenPipeError:  # as in `crew report | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -70,7 +87,7 @@ def _refuse(error: CrewError, *, as_json: bool) -> int:
     if isinstance(error, SettingsError):
         lines = [str(mistake) for mistake in error.mistakes]
     for line in lines:
-        print(f"crew: {line}", file=sys.stderr)
+        _say(f"crew: {line}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": lines}, indent=2))
     if isinstance(error, SettingsError):
@@ -78,128 +95,11 @@ def _refuse(error: CrewError, *, as_json: bool) -> int:
     return CLOSED if isinstance(error, QuotaExceeded) else FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="crew",
-        description="A development crew that keeps working when limits hit.",
-        epilog="Exit codes: 0 done; 1 the crew failed; 2 the configuration or the "
-        "arguments are wrong; 75 every deployment is closed; 130 interrupted.",
-    )
-    parser.add_argument(
-        "--config",
-        metavar="DIR",
-        help="the YAML files (default: CREW_CONFIG_DIR, "
-        "or config/ here, or config/ of the project)",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    run = commands.add_parser("run", help="run the crew on a request")
-    run.add_argument(
-        "request",
-        nargs="?",
-        metavar="REQUEST",
-        help="what to do (default: what config/inputs.yaml says)",
-    )
-    run.add_argument(
-        "--repo",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="a repository to work on, in a worktree of its own; may be repeated",
-    )
-    run.add_argument(
-        "--image",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="an image file or an http(s) address to look at; may be repeated",
-    )
-    run.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        metavar="K=V",
-        help="a placeholder {K} of tasks.yaml; may be repeated",
-    )
-    run.add_argument(
-        "--resume",
-        metavar="RUN",
-        help="go on with a run; finished tasks stay",
-    )
-    run.add_argument(
-        "--comment",
-        metavar="OWNER/REPO#NUMBER",
-        help="show what would be the comment on this GitHub issue: what was seen on "
-        "the images, or else the result",
-    )
-    run.add_argument(
-        "--post",
-        action="store_true",
-        help="post that comment; needs GITHUB_TOKEN (a post that fails: exit code 1)",
-    )
-    run.add_argument(
-        "--json",
-        action="store_true",
-        help="print the run as one JSON document",
-    )
-    run.set_defaults(command=_run)
-
-    check = commands.add_parser("check", help="check the YAML, the keys, the models")
-    check.add_argument(
-        "--online",
-        action="store_true",
-        help="ask each provider that has a key which models it serves (costs nothing)",
-    )
-    check.set_defaults(command=_check)
-
-    status = commands.add_parser("status", help="how full each limit is")
-    status.add_argument("--watch", action="store_true", help="again every 2 seconds")
-    status.add_argument("--json", action="store_true", help="as one JSON document")
-    status.set_defaults(command=_status)
-
-    report = commands.add_parser("report", help="what a run did and what it cost")
-    report.add_argument("run", nargs="?", metavar="RUN", help="default: the latest")
-    report.add_argument("--json", action="store_true", help="as one JSON document")
-    report.set_defaults(command=_report)
-
-    emulate = commands.add_parser("emulate", help="play the providers on loopback")
-    emulate.add_argument(
-        "--port",
-        type=int,
-        default=0,
-        metavar="N",
-        help="default: a free one",
-    )
-    emulate.add_argument(
-        "--speed",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="how many times as fast as real time the limits run (default: 1)",
-    )
-    emulate.set_defaults(command=_emulate)
-    return parser
-
-
 def _run(options: argparse.Namespace) -> int:
-    settings, inputs = _checked(options)
-    github = _github() if options.post else None
-    run = options.resume or new_run_id(SystemClock())
-    # CrewAI prints panels of its own; stdout is for the result.
-    with redirect_stdout(sys.stderr):
-        lifecycle = _lifecycle(settings)
-        if inputs is None:
-            work = partial(lifecycle.resumed, settings, run, output=OUTPUT)
-        else:
-            work = partial(
-                lifecycle.execute, settings, inputs, run_id=run, output=OUTPUT
-            )
-        try:
-            outcome = _in_a_thread(partial(work, listener=_tell))
-        except KeyboardInterrupt:
-            outcome = None
-    if outcome is None:
-        _leave(settings, run, options)
+    with stoppable():
+        settings, inputs = _checked(options)
+        github = _github() if options.post else None
+        outcome = _outcome(settings, inputs, options)
     code = _show(outcome, options)
     if options.comment is None:
         return code
@@ -207,6 +107,47 @@ def _run(options: argparse.Namespace) -> int:
         print("crew: there is no comment: the run has no result", file=sys.stderr)
         return code
     return _comment(outcome, settings, options, github)
+
+
+def _outcome(
+    settings: Settings, inputs: Inputs | None, options: argparse.Namespace
+) -> "Outcome":
+    """Carry out a run; does not come back from one that is interrupted."""
+    run = options.resume or new_run_id(SystemClock())
+    if inputs is not None or (OUTPUT / run).exists():
+        _ready(settings.state_dir)
+    underway: Future[Underway] = Future()
+    # CrewAI prints panels of its own; stdout is for the result.
+    with redirect_stdout(sys.stderr):
+        lifecycle = _lifecycle(settings)
+        if inputs is None:
+            work = partial(lifecycle.resumed, settings, run)
+        else:
+            work = partial(lifecycle.execute, settings, inputs, run_id=run)
+        outcome: Future[Outcome] = in_a_thread(
+            partial(work, output=OUTPUT, listener=_tell, started=underway.set_result)
+        )
+        try:
+            return outcome.result()
+        except KeyboardInterrupt as exc:
+            ignore_signals()
+            stopped = Stopped.by(exc)
+    ended = _interrupted(underway, outcome, str(stopped))
+    return _leave(run, ended, stopped, options)
+
+
+def _ready(state_dir: Path) -> None:
+    """Make the directory of our state. Raises StoreUnavailable."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        problem = "" if os.access(state_dir, os.W_OK | os.X_OK) else "not writable"
+    except OSError as exc:
+        problem = exc.strerror or str(exc)
+    if problem:
+        raise StoreUnavailable(
+            f"{state_dir} cannot be used: {problem}; set CREW_STATE_DIR to a directory "
+            "that can be written"
+        )
 
 
 def _comment(
@@ -225,14 +166,14 @@ def _comment(
         try:
             print(f"· posted: {github.post(issue, text)}", file=sys.stderr)
         except CommentFailed as exc:
-            print(f"crew: {exc}", file=sys.stderr)
+            _say(f"crew: {exc}", file=sys.stderr)
             again = _resuming(outcome.run_id, options)
             print(f"crew: try again with: {again}", file=sys.stderr)
             return FAILED
         return DONE
     out = sys.stderr if options.json else sys.stdout
     print(f"\nDRY RUN: the comment on {issue}, which is not posted:\n", file=out)
-    print(text, file=out)
+    _say(text, file=out)
     if rehearsal:
         print("\nA rehearsal's text is scripted; it is never posted.", file=out)
     else:
@@ -252,35 +193,33 @@ def _github() -> GitHub:
         raise _mistake("--post", str(exc)) from None
 
 
-def _in_a_thread(work: Callable[[], "Outcome"]) -> "Outcome":
-    """Work where Ctrl-C does not reach: CrewAI would let it wait for the model's
-    answer, which takes minutes."""
-    outcome: Future[Outcome] = Future()
-
-    def target() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as exc:  # it goes on in the thread that waits
-            outcome.set_exception(exc)
-
-    Thread(target=target, daemon=True).start()
-    return outcome.result()
+def _interrupted(
+    underway: "Future[Underway]", outcome: "Future[Outcome]", why: str
+) -> "Outcome | None":
+    """How a run ended that was told to; None for one that had not started."""
+    either: list[Future[Any]] = [underway, outcome]
+    wait(either, STARTING_SECONDS, FIRST_COMPLETED)
+    try:
+        ended: Outcome | None = underway.result(0).interrupt(why)
+        return ended or outcome.result(STARTING_SECONDS)
+    except (CrewError, TimeoutError):
+        return None
 
 
-def _leave(settings: Settings, run: str, options: argparse.Namespace) -> NoReturn:
-    """End at once, as if killed: a killed run loses nothing, and can be resumed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    print("crew: interrupted", file=sys.stderr)
-    if (OUTPUT / run / "inputs.json").exists():
-        print(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
-    path = settings.state_dir / "journal.db"
-    if options.json:
-        with suppress(CrewError), Journal.open(path, SystemClock()) as journal:
-            if record := journal.run(run):
-                print(_document(journal, replace(record, status="interrupted")))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)
+def _leave(
+    run: str, outcome: "Outcome | None", stopped: Stopped, options: argparse.Namespace
+) -> NoReturn:
+    """End at once, while the crew is still waiting for an answer."""
+    with suppress(OSError):  # the terminal may be what is gone
+        _say(f"crew: {stopped}", file=sys.stderr)
+        if (OUTPUT / run / "inputs.json").exists():
+            _say(f"crew: go on with: {_resuming(run, options)}", file=sys.stderr)
+        if options.json:
+            document = outcome.document if outcome else {"error": [str(stopped)]}
+            print(json.dumps(document, indent=2))
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(stopped.exit_code)
 
 
 def _lifecycle(settings: Settings) -> ModuleType:
@@ -308,7 +247,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
             images=tuple(options.image),
             values=values,
         )
-        mistakes += _input_mistakes(given, file="arguments")
+        mistakes += check_inputs(given)
     try:
         settings = load_settings(options.config)
     except SettingsError as exc:
@@ -323,8 +262,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
         if settings.inputs is None or options.repo or options.image:
             raise _mistake("REQUEST", "say what to do: crew run 'REQUEST' --repo PATH")
         given = replace(settings.inputs, values={**settings.inputs.values, **values})
-        file = str(settings.config_dir / "inputs.yaml")
-        mistakes += _input_mistakes(given, file=file)
+        mistakes += check_file(settings.config_dir / "inputs.yaml", given)
     mistakes += check_placeholders(settings, given)
     if mistakes:
         raise SettingsError(mistakes)
@@ -356,14 +294,6 @@ def _comment_mistakes(options: argparse.Namespace) -> list[Mistake]:
     return []
 
 
-def _input_mistakes(inputs: Inputs, *, file: str) -> list[Mistake]:
-    mistakes = check_inputs(inputs, file=file)
-    if not inputs.request.strip():
-        empty = Mistake(file=file, line=None, key="REQUEST", message="it is empty")
-        mistakes.insert(0, empty)
-    return mistakes
-
-
 def _mistake(key: str, message: str) -> SettingsError:
     return SettingsError(
         [Mistake(file="arguments", line=None, key=key, message=message)]
@@ -371,7 +301,13 @@ def _mistake(key: str, message: str) -> SettingsError:
 
 
 def _tell(line: str) -> None:
-    print(f"· {line}", file=sys.stderr, flush=True)
+    _say(f"· {line}", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def _say(text: str, *, file: TextIO | None = None) -> None:
+    """Print what models or providers may have written."""
+    print(visible(text), file=file)
 
 
 def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
@@ -379,17 +315,43 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
         print(json.dumps(outcome.document, indent=2))
     else:
         if outcome.raw:
-            print(outcome.raw, end="\n\n")
-        print(summary_lines(outcome.report))
+            _say(f"{outcome.raw}\n")
+        _say(summary_lines(outcome.report))
         print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
-        for repository in outcome.document["workspace"]["repositories"]:
-            if branch := repository.get("branch"):
-                print(f"  git -C {repository['source']} diff HEAD...{branch}")
+        for line in _changes(outcome.document["workspace"]):
+            _say(f"  {line}")
     if outcome.error is None:
         return DONE
-    print(f"crew: {outcome.error}", file=sys.stderr)
-    print(f"crew: go on with: {_resuming(outcome.run_id, options)}", file=sys.stderr)
-    return CLOSED if isinstance(outcome.error, QuotaExceeded) else FAILED
+    _say(f"crew: {outcome.error}", file=sys.stderr)
+    again = _resuming(outcome.run_id, options)
+    if not isinstance(outcome.error, QuotaExceeded):
+        print(f"crew: go on with: {again}", file=sys.stderr)
+        return FAILED
+    if outcome.error.opens_at is None:
+        print(f"crew: {_NO_USE}; then go on with: {again}", file=sys.stderr)
+    else:
+        print(f"crew: go on with: {again}", file=sys.stderr)
+    return CLOSED
+
+
+def _changes(workspace: Mapping[str, Any]) -> Iterator[str]:
+    """Where to look at what the crew wrote."""
+    for repository in workspace["repositories"]:
+        source, branch = repository["source"], repository["branch"]
+        if branch is None:
+            yield f"{source} is in no commit: see the copy {repository['path']}"
+        elif repository["files"]:
+            yield f"git -C {shlex.quote(source)} diff HEAD...{branch}"
+        else:
+            yield f"nothing changed in {source}"
+    files = workspace.get("files", [])
+    if files and workspace["repositories"]:
+        yield f"outside the repositories, in {workspace['path']}:"
+    elif files:
+        yield f"written in {workspace['path']}:"
+    yield from (f"  {name}" for name in files[:FILES_SHOWN])
+    if len(files) > FILES_SHOWN:
+        yield f"  and {len(files) - FILES_SHOWN} more"
 
 
 def _resuming(run: str, options: argparse.Namespace) -> str:
@@ -403,6 +365,8 @@ def _resuming(run: str, options: argparse.Namespace) -> str:
 
 def _check(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
+    if mistakes := _run_mistakes(settings):
+        raise SettingsError(mistakes)
     print(f"configuration: {settings.config_dir} is well-formed")
     accounts: dict[str, Account] = {}
     if options.online:
@@ -420,6 +384,15 @@ def _check(options: argparse.Namespace) -> int:
     if not any(provider.api_key for provider in settings.providers.values()):
         print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
     return DONE
+
+
+def _run_mistakes(settings: Settings) -> list[Mistake]:
+    """What `crew run` without arguments would refuse."""
+    given = settings.inputs
+    if given is None:
+        return []  # what tasks.yaml asks for, each run may give
+    mistakes = check_file(settings.config_dir / "inputs.yaml", given)
+    return mistakes + check_placeholders(settings, given)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -458,7 +431,7 @@ def _report(options: argparse.Namespace) -> int:
             print(_document(journal, record))
             return DONE
         print(f"run {record.run}: {record.status}; see {record.output}/")
-        print(summary_lines(build_report(journal, record.run)))
+        _say(summary_lines(build_report(journal, record.run)))
     if record.status not in ("done", "running"):
         print(f"go on with: {_resuming(record.run, options)}")
     return DONE
@@ -484,7 +457,8 @@ def _document(journal: Journal, record: RunRecord) -> str:
     the journal knows."""
     written = record.output / "run.json"
     if record.status not in ("running", "interrupted") and written.exists():
-        return written.read_text(encoding="utf-8").rstrip()
+        # Again as ASCII: models also write what takes a terminal over.
+        return json.dumps(json.loads(written.read_text(encoding="utf-8")), indent=2)
     tasks = journal.tasks(record.run)
     files = {task.name: record.output / f"{task.name}.md" for task in tasks}
     document = run_document(
@@ -514,6 +488,7 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
         if given is None:
             raise _mistake("inputs.yaml", f"{settings.config_dir} has none")
         values = {"repositories": "none", "images": "none", **given.values}
+        _ready(settings.state_dir)
         opened = _lifecycle(settings).opened_crew(settings, OUTPUT, _tell)
         with opened as crew:
             yield crew, {"request": given.request, **values}
@@ -522,3 +497,12 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
     except EOFError:
         print("crew: it asks for your feedback: use a terminal", file=sys.stderr)
         sys.exit(MISTAKEN)
+
+
+_COMMANDS = {
+    "run": _run,
+    "check": _check,
+    "status": _status,
+    "report": _report,
+    "emulate": _emulate,
+}

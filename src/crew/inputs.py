@@ -1,24 +1,70 @@
 """The repositories and images that a run is given: what is wrong with them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crew.document import Document, KeyPath
 from crew.errors import Mistake
 from crew.settings import Inputs
 
 
-def check_inputs(inputs: Inputs, *, file: str = "arguments") -> list[Mistake]:
-    """What is wrong with the repositories and images of a run. Writes nothing."""
+def at_home(inputs: Inputs) -> Inputs:
+    """The inputs with the `~` of their paths replaced."""
+    return replace(
+        inputs,
+        repositories=tuple(_at_home(path) for path in inputs.repositories),
+        images=tuple(_at_home(image) for image in inputs.images),
+    )
+
+
+def _at_home(path: str) -> str:
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:  # no such user, or one without a home
+        return path
+
+
+def check_inputs(inputs: Inputs) -> list[Mistake]:
+    """What is wrong with the request, repositories and images that the arguments of
+    a run give. Writes nothing."""
+    return [
+        Mistake(
+            file="arguments",
+            line=None,
+            key="REQUEST" if path[0] == "request" else str(path[0]),
+            message=problem,
+        )
+        for path, problem in _problems(inputs)
+    ]
+
+
+def check_file(path: Path, inputs: Inputs) -> list[Mistake]:
+    """The same of inputs that the file at `path` gives."""
+    document = Document(path, {})
     mistakes = []
-    for given in inputs.repositories:
-        path = Path(given)
-        found = "no such directory" if not path.exists() else "it is not a directory"
-        if not path.is_dir():
-            mistakes.append(_mistake(file, "repositories", f"{given!r}: {found}"))
-    for given in inputs.images:
-        if problem := _image_problem(given):
-            mistakes.append(_mistake(file, "images", f"{given!r}: {problem}"))
+    for place, problem in _problems(inputs):
+        line, key, _ = document.at(place)
+        mistakes.append(Mistake(file=str(path), line=line, key=key, message=problem))
     return mistakes
+
+
+def _problems(inputs: Inputs) -> Iterator[tuple[KeyPath, str]]:
+    inputs = at_home(inputs)
+    if not inputs.request.strip():
+        yield ("request",), "it is empty"
+    for index, given in enumerate(inputs.repositories):
+        path = Path(given)
+        if not path.is_dir():
+            missing = not path.exists()
+            found = "no such directory" if missing else "it is not a directory"
+            yield ("repositories", index), f"{given!r}: {found}"
+    for index, given in enumerate(inputs.images):
+        if problem := _image_problem(given):
+            yield ("images", index), f"{given!r}: {problem}"
 
 
 def is_address(image: str) -> bool:
@@ -52,7 +98,3 @@ def _image_problem(given: str) -> str | None:
     except OSError as exc:
         return str(exc.strerror)
     return None
-
-
-def _mistake(file: str, key: str, message: str) -> Mistake:
-    return Mistake(file=file, line=None, key=key, message=message)

@@ -5,10 +5,11 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from crewai import Crew
@@ -19,13 +20,16 @@ from crew import worktrees
 from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import (
+    BadRequest,
     CrewError,
     Mistake,
     ProviderError,
     QuotaExceeded,
     RunFailed,
     SettingsError,
+    WorkspaceError,
 )
+from crew.inputs import at_home
 from crew.journal import new_run_id
 from crew.quota.accounts import Listener
 from crew.rehearsal import NOTICE, needed, rehearsing
@@ -33,6 +37,9 @@ from crew.report import RunReport, build_report, run_document, write_document
 from crew.run import Run
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.workspace import Workspace, hide_from_git
+
+LET_GO_SECONDS = 10.0
+"""How long an interrupted run takes at most to commit its work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,22 @@ class Outcome:
     output: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """A run that another thread works on, for the one that is told to stop it."""
+
+    run: Run
+    workspace: Workspace
+    directory: Path
+
+    def interrupt(self, why: str) -> Outcome | None:
+        """End the run from outside; None when it has come to its end by itself. The
+        thread that works on it never comes back, so the process has to end."""
+        if not self.run.end():
+            return None
+        return _interrupted(self.run, self.workspace, self.directory, why)
+
+
 def execute(
     settings: Settings,
     inputs: Inputs,
@@ -56,13 +79,14 @@ def execute(
     run_id: str | None = None,
     output: Path,
     listener: Listener = lambda line: None,
+    started: Callable[[Underway], None] = lambda underway: None,
 ) -> Outcome:
     """Run the crew on checked inputs, under a new id or the one given. What ends a
-    run early is in the outcome.
+    run early is in the outcome. `started` is given the run before its first call.
 
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
-    run_id = run_id or new_run_id(SystemClock())
+    inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
     directory = output / run_id
     rehearsal = needed(settings)
     workspace = Workspace.prepare(directory / "workspace", run_id, inputs)
@@ -72,8 +96,9 @@ def execute(
             listener(f"{repository.name}: what is not committed is not seen")
     record = {"inputs": asdict(inputs), "rehearsal": rehearsal}
     _write(directory / "inputs.json", json.dumps(record, indent=2))
+    tell = _Told(listener=listener, started=started)
     with _held(directory):
-        return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+        return _carry_out(settings, inputs, workspace, directory, rehearsal, tell)
 
 
 def resumed(
@@ -82,6 +107,7 @@ def resumed(
     *,
     output: Path,
     listener: Listener = lambda line: None,
+    started: Callable[[Underway], None] = lambda underway: None,
 ) -> Outcome:
     """Take a run up again where it stopped: no finished task runs twice.
 
@@ -106,7 +132,8 @@ def resumed(
         raise _refused(f"run {run_id} was {was}: start a new run")
     with _held(directory):
         workspace = Workspace.reopen(directory / "workspace", run_id)
-        return _carry_out(settings, inputs, workspace, directory, rehearsal, listener)
+        tell = _Told(listener=listener, started=started)
+        return _carry_out(settings, inputs, workspace, directory, rehearsal, tell)
 
 
 def quiet() -> None:
@@ -151,6 +178,14 @@ def _refused(message: str) -> SettingsError:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Who is told what of a run."""
+
+    listener: Listener
+    started: Callable[[Underway], None]
+
+
 @contextmanager
 def _held(directory: Path) -> Iterator[None]:
     """Lock a run while this process works on it. The lock ends with the process,
@@ -169,15 +204,16 @@ def _carry_out(
     workspace: Workspace,
     directory: Path,
     rehearsal: bool,
-    listener: Listener,
+    tell: _Told,
 ) -> Outcome:
-    with _providers(settings, rehearsal, listener) as settings:
+    with _providers(settings, rehearsal, tell.listener) as settings:
         run = Run.open(
             settings,
             output=directory.absolute(),
             run_id=directory.name,
-            listener=listener,
+            listener=tell.listener,
         )
+        tell.started(Underway(run=run, workspace=workspace, directory=directory))
         hide_from_git(settings.state_dir)
         try:
             return _kick_off(run, inputs, workspace, directory)
@@ -223,26 +259,50 @@ def _kick_off(
     except CrewError as exc:
         error = exc
     except KeyboardInterrupt:
-        workspace.finish()
-        _conclude(run, workspace, directory, "", RunFailed("interrupted"))
+        if run.end():
+            _interrupted(run, workspace, directory, "interrupted")
         raise
     except Exception as exc:  # CrewAI raises bare Exceptions, e.g. for a failed gate
         error = RunFailed(f"{type(exc).__name__}: {exc}")
         error.__cause__ = exc
+    if not run.end():
+        # Another thread ends the run, with all that is open here, and the process.
+        Event().wait()
     # A coworker's failure is the run's, even where the manager wrote around it.
     error = run.failure or error
     if isinstance(error, ProviderError):
-        error = RunFailed(f"{type(error).__name__}: {error}")
+        # What a provider says to a bad request is often all there is to act on.
+        said = f": {error.raw}" if isinstance(error, BadRequest) and error.raw else ""
+        error = RunFailed(f"{type(error).__name__}: {error}{said}")
     workspace.finish()
-    return _conclude(run, workspace, directory, raw if error is None else "", error)
+    raw = raw if error is None else ""
+    return _conclude(run, directory, raw, error, _pointer(workspace))
+
+
+def _interrupted(run: Run, workspace: Workspace, directory: Path, why: str) -> Outcome:
+    """End a run in the middle, in bounded time: git may be waiting for a lock, or
+    for a disk."""
+    run.interrupt()
+    pointer: dict[str, Any] = {"path": str(workspace.root), "repositories": []}
+
+    def let_go() -> None:
+        # What cannot be committed stays in the worktree, and a resumed run takes it.
+        with suppress(WorkspaceError):
+            workspace.finish()
+            pointer.update(_pointer(workspace))
+
+    thread = Thread(target=let_go, daemon=True)
+    thread.start()
+    thread.join(LET_GO_SECONDS)
+    return _conclude(run, directory, "", RunFailed(why), pointer)
 
 
 def _conclude(
     run: Run,
-    workspace: Workspace,
     directory: Path,
     raw: str,
     error: CrewError | None,
+    workspace: Mapping[str, Any],
 ) -> Outcome:
     match error:
         case None:
@@ -261,7 +321,7 @@ def _conclude(
         run.journal.tasks(run.id),
         _finished(run, directory),
         raw or None,
-        _pointer(workspace),
+        workspace,
         error=str(error) if error is not None else None,
         closed=error.closed if isinstance(error, QuotaExceeded) else (),
     )
@@ -297,7 +357,18 @@ def _pointer(workspace: Workspace) -> dict[str, Any]:
             }
             for change in workspace.changes()
         ],
+        "files": _outside(workspace),
     }
+
+
+def _outside(workspace: Workspace) -> list[str]:
+    """The files of the workspace that are in no repository, and were not given."""
+    held = {repository.path.name for repository in workspace.repositories}
+    return [
+        name
+        for name in workspace.files()
+        if Path(name).parts[0] not in held and name not in workspace.images
+    ]
 
 
 def _write(path: Path, text: str) -> None:

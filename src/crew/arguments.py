@@ -1,0 +1,129 @@
+"""The arguments of the `crew` command."""
+
+import argparse
+import math
+from collections.abc import Callable, Mapping
+
+Command = Callable[[argparse.Namespace], int]
+PORTS = 65535
+
+
+def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
+    """The parser; `command` of what it returns is one of the `commands`."""
+    top = argparse.ArgumentParser(
+        prog="crew",
+        description="A development crew that keeps working when limits hit.",
+        epilog="Exit codes: 0 done; 1 the crew failed; 2 the configuration or the "
+        "arguments are wrong; 75 every deployment is closed; 130 interrupted. "
+        "(By SIGTERM 143, by SIGHUP 129.)",
+    )
+    top.add_argument(
+        "--config",
+        metavar="DIR",
+        help="the YAML files (default: CREW_CONFIG_DIR, "
+        "or config/ here, or config/ of the project)",
+    )
+    names = top.add_subparsers(metavar="COMMAND", required=True)
+
+    run = names.add_parser("run", help="run the crew on a request")
+    run.add_argument(
+        "request",
+        nargs="?",
+        metavar="REQUEST",
+        help="what to do (default: what config/inputs.yaml says)",
+    )
+    run.add_argument(
+        "--repo",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a repository to work on, in a worktree of its own; may be repeated",
+    )
+    run.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="an image file or an http(s) address to look at; may be repeated",
+    )
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a placeholder {K} of tasks.yaml; may be repeated",
+    )
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run; finished tasks stay",
+    )
+    run.add_argument(
+        "--comment",
+        metavar="OWNER/REPO#NUMBER",
+        help="show what would be the comment on this GitHub issue: what was seen on "
+        "the images, or else the result",
+    )
+    run.add_argument(
+        "--post",
+        action="store_true",
+        help="post that comment; needs GITHUB_TOKEN (a post that fails: exit code 1)",
+    )
+    run.add_argument(
+        "--json",
+        action="store_true",
+        help="print the run as one JSON document",
+    )
+    run.set_defaults(command=commands["run"])
+
+    check = names.add_parser("check", help="check the YAML, the keys, the models")
+    check.add_argument(
+        "--online",
+        action="store_true",
+        help="ask each provider that has a key which models it serves (costs nothing)",
+    )
+    check.set_defaults(command=commands["check"])
+
+    status = names.add_parser("status", help="how full each limit is")
+    status.add_argument("--watch", action="store_true", help="again every 2 seconds")
+    status.add_argument("--json", action="store_true", help="as one JSON document")
+    status.set_defaults(command=commands["status"])
+
+    report = names.add_parser("report", help="what a run did and what it cost")
+    report.add_argument("run", nargs="?", metavar="RUN", help="default: the latest")
+    report.add_argument("--json", action="store_true", help="as one JSON document")
+    report.set_defaults(command=commands["report"])
+
+    emulate = names.add_parser("emulate", help="play the providers on loopback")
+    emulate.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="default: a free one",
+    )
+    emulate.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="X",
+        help="how many times as fast as real time the limits run (default: 1)",
+    )
+    emulate.set_defaults(command=commands["emulate"])
+    return top
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > PORTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to {PORTS}")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and speed > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return speed
