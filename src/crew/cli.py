@@ -37,7 +37,7 @@ from crew.loader import check_placeholders, load_settings
 from crew.quota.guard import QuotaGuard
 from crew.report import build_report, run_document, status_document
 from crew.settings import Inputs, Settings
-from crew.stopping import Stopped, ignore_signals, in_a_thread, stoppable
+from crew.stopping import Stopped, awaited, ignore_signals, in_a_thread, stoppable
 from crew.terminal import status_lines, summary_lines, visible
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _outcome(
             partial(work, output=OUTPUT, listener=_tell, started=underway.set_result)
         )
         try:
-            return outcome.result()
+            return awaited(outcome)
         except KeyboardInterrupt as exc:
             ignore_signals()
             stopped = Stopped.by(exc)

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from threading import Thread, current_thread, main_thread
 from types import FrameType
@@ -10,6 +10,7 @@ from typing import NoReturn, Self, TypeVar
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
+WAKE_SECONDS = 0.5
 
 
 class Stopped(KeyboardInterrupt):
@@ -69,6 +70,14 @@ def in_a_thread(work: Callable[[], T]) -> "Future[T]":
 
     Thread(target=target, daemon=True).start()
     return outcome
+
+
+def awaited(outcome: "Future[T]") -> T:
+    """The outcome, once it is there. Wakes up now and then: a signal that comes just
+    before a thread falls asleep does not wake it."""
+    while not wait([outcome], WAKE_SECONDS).done:
+        pass
+    return outcome.result()
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
