@@ -23,7 +23,7 @@ CrewError                    anything this package raises on purpose
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from crew.providers.told import Told
@@ -119,6 +119,9 @@ class ProviderError(CrewError):
     at most 500 characters, with whatever looks like a key or a quotation masked.
     """
 
+    refused: ClassVar[bool] = False
+    """Whether this class means that the request was turned away before any work."""
+
     def __init__(
         self,
         deployment: str,
@@ -141,21 +144,35 @@ class ProviderError(CrewError):
         code = f" ({status})" if status is not None else ""
         super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether the provider took neither tokens nor money for the attempt."""
+        at_the_door = self.refused or self.status in (429, 498)
+        return at_the_door and self.charged is None
+
 
 class RateLimited(ProviderError):
     """A limit of the provider was hit."""
+
+    refused = True
 
 
 class OutOfMoney(ProviderError):
     """The account has no credit, or its spend cap is reached."""
 
+    refused = True
+
 
 class BadKey(ProviderError):
     """The key is wrong, or may not do this."""
 
+    refused = True
+
 
 class ModelGone(ProviderError):
     """The model id is unknown or retired."""
+
+    refused = True
 
 
 class Overloaded(ProviderError):
@@ -164,6 +181,8 @@ class Overloaded(ProviderError):
 
 class Unreachable(ProviderError):
     """The provider could not be reached; nothing was sent."""
+
+    refused = True
 
 
 class TimedOut(ProviderError):
@@ -176,6 +195,8 @@ class BadAnswer(ProviderError):
 
 class BadRequest(ProviderError):
     """The request itself is at fault: another deployment would refuse it too."""
+
+    refused = True
 
 
 class ContextTooLong(BadRequest):

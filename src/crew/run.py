@@ -8,16 +8,10 @@ from pathlib import Path
 
 from crew.clock import Clock, SystemClock
 from crew.errors import (
-    BadKey,
-    BadRequest,
     CrewError,
-    ModelGone,
-    OutOfMoney,
     ProviderError,
-    RateLimited,
     RunFailed,
     StoreUnavailable,
-    Unreachable,
 )
 from crew.journal import Call, Journal, new_run_id
 from crew.providers.online import ask_credit
@@ -30,9 +24,6 @@ from crew.settings import Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
-_NOT_CHARGED = (RateLimited, BadKey, ModelGone, OutOfMoney, BadRequest, Unreachable)
-"""Failures for which no provider takes money, as `quota.attempts` has it."""
-_REFUSED_AT_THE_DOOR = (429, 498)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +189,7 @@ class Run:
         """Record an attempt that failed."""
         tokens, price = error.charged or (0, 0), lease.deployment.price
         cost = price.cost(*tokens) if price and error.charged else None
-        free = isinstance(error, _NOT_CHARGED) or _is_free(lease)
-        if cost is None and (free or error.status in _REFUSED_AT_THE_DOOR):
+        if cost is None and (error.costs_nothing or _is_free(lease)):
             cost = Decimal(0)
         self._record(
             lease,

@@ -4,15 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 
 from crew.errors import (
-    BadKey,
     BadRequest,
     Closed,
-    ModelGone,
-    OutOfMoney,
     ProviderError,
     QuotaExceeded,
     RateLimited,
-    Unreachable,
 )
 from crew.quota.accounts import Accounts, what
 from crew.quota.lease import Lease
@@ -32,10 +28,6 @@ JITTER = 0.1
 """Seconds by which those who wait for the same moment are spread, at most."""
 JITTER_SHARE = 0.02
 """The same as a share of the wait: a window of one second has little to spare."""
-
-_REFUSED_AT_THE_DOOR = (429, 498)
-"""Statuses that mean no work was done, whatever the reason."""
-_NOT_CHARGED = (RateLimited, BadKey, ModelGone, OutOfMoney, BadRequest, Unreachable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +100,7 @@ class Attempts:
         if error.charged is not None:
             sent, wrote = error.charged
             lease.settle(input_tokens=sent, output_tokens=wrote, told=error.told)
-        elif isinstance(error, _NOT_CHARGED) or error.status in _REFUSED_AT_THE_DOOR:
+        elif error.costs_nothing:
             lease.settle(input_tokens=0, output_tokens=0, told=error.told)
         else:
             lease.keep(error.told)
