@@ -1,7 +1,7 @@
 """The counts in the memory of one process: for scripts, and as the reference."""
 
+import secrets
 import threading
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -153,7 +153,7 @@ class MemoryStore:
             if ticket is not None:
                 self._leave(ticket)
             reservation = Reservation(
-                id=uuid.uuid4().hex,
+                id=secrets.token_hex(16),
                 estimate=estimate,
                 made_at=now,
                 expires_at=expires,

@@ -5,9 +5,9 @@ steps leaves its reservation charged, and SQLite rolls back a step cut in the mi
 """
 
 import json
+import secrets
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -147,7 +147,7 @@ class SQLiteStore:
                 return refusal
             self._add([(c, c.expires_at, c.amount) for c in charges], books, now)
             reservation = Reservation(
-                id=uuid.uuid4().hex,
+                id=secrets.token_hex(16),
                 estimate=estimate,
                 made_at=now,
                 expires_at=expires,
