@@ -56,7 +56,6 @@ from crew.quota.limits import (
 from crew.quota.memory import refused
 from crew.quota.store import (
     LEARNED_SECONDS,
-    USUAL_DELAY,
     Charge,
     LimitState,
     Observation,
@@ -391,8 +390,7 @@ class RedisStore:
     ) -> bool:
         spent, charges = _amounts(actual), reservation.charges
         entries: list[Charge | Observation] = [*charges, *observations]
-        late = delay > USUAL_DELAY
-        sent_at = left_at(reservation, delay) if late else None
+        sent_at = left_at(reservation, delay)
 
         def words(drawn: _Drawn) -> bytes:
             numbers = [self._told(), reservation.expires_at]

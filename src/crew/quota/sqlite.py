@@ -98,6 +98,10 @@ _SET_BUCKET = """
 INSERT INTO bucket (limit_id, empties_at) VALUES (?, ?)
 ON CONFLICT (limit_id) DO UPDATE SET empties_at = excluded.empties_at
 """
+_ANY = """
+SELECT EXISTS (SELECT 1 FROM condition), EXISTS (SELECT 1 FROM learned),
+    EXISTS (SELECT 1 FROM line)
+"""
 _PRUNE_EVERY = 64
 
 
@@ -110,6 +114,7 @@ class _Books:
     learned: dict[int, int] = field(default_factory=dict)
     cooldowns: dict[str, tuple[float, str]] = field(default_factory=dict)
     throttles: dict[str, Throttle] = field(default_factory=dict)
+    any_waits: bool = False
 
 
 class SQLiteStore:
@@ -141,7 +146,7 @@ class SQLiteStore:
             expires = now + lease_seconds
             charges = charges_for(pools, estimate, now=now, lease_expires=expires)
             books = self._read(pools, now)
-            ahead = self._ahead(pools, ticket, now)
+            ahead = self._ahead(pools, ticket, now) if books.any_waits else {}
             refusal = latest(self._refusals(charges, books, ahead, now))
             if refusal is not None:
                 return refusal
@@ -323,16 +328,11 @@ class SQLiteStore:
 
     def _read(self, pools: Sequence[Pool], now: float) -> _Books:
         books = _Books()
-        names = [pool.name for pool in pools]
-        rows = self._db.execute(
-            "SELECT pool, cooldown_until, cooldown_reason, share, throttled_at "
-            f"FROM condition WHERE pool IN ({_marks(names)})",
-            names,
-        )
-        for name, until, reason, share, at in rows:
-            if until > now:
-                books.cooldowns[name] = (until, reason)
-            books.throttles[name] = Throttle(share=share, at=at)
+        # Mostly there are none, and one question is cheaper than three answers.
+        conditions, learned, line = self._db.execute(_ANY).fetchone()
+        books.any_waits = bool(line)
+        if conditions:
+            self._read_conditions([pool.name for pool in pools], books, now)
         ids = [self._id(pool.name, limit) for pool in pools for limit in pool.limits]
         marks = _marks(ids)
         books.used = dict(
@@ -342,13 +342,14 @@ class SQLiteStore:
                 (*ids, now),
             )
         )
-        books.learned = dict(
-            self._db.execute(
-                "SELECT limit_id, amount FROM learned "
-                f"WHERE limit_id IN ({marks}) AND until > ?",
-                (*ids, now),
+        if learned:
+            books.learned = dict(
+                self._db.execute(
+                    "SELECT limit_id, amount FROM learned "
+                    f"WHERE limit_id IN ({marks}) AND until > ?",
+                    (*ids, now),
+                )
             )
-        )
         if any(_refills(limit) for pool in pools for limit in pool.limits):
             books.empties_at = dict(
                 self._db.execute(
@@ -358,6 +359,17 @@ class SQLiteStore:
                 )
             )
         return books
+
+    def _read_conditions(self, names: Sequence[str], books: _Books, now: float) -> None:
+        rows = self._db.execute(
+            "SELECT pool, cooldown_until, cooldown_reason, share, throttled_at "
+            f"FROM condition WHERE pool IN ({_marks(names)})",
+            names,
+        )
+        for name, until, reason, share, at in rows:
+            if until > now:
+                books.cooldowns[name] = (until, reason)
+            books.throttles[name] = Throttle(share=share, at=at)
 
     def _ahead(
         self, pools: Sequence[Pool], ticket: int | None, now: float

@@ -226,7 +226,7 @@ def _expiry(limit: Limit, now: float, lease_expires: float) -> float:
 
 
 def corrections(
-    charge: Charge, actual: Usage, *, sent_at: float, now: float
+    charge: Charge, actual: Usage, *, sent_at: float | None, now: float
 ) -> list[tuple[float, int]]:
     """How a charge changes when its call is settled: (expires_at, amount) to add.
 
@@ -240,16 +240,18 @@ def corrections(
     if limit.kind is Kind.REFILLING:
         return [(0.0, used - charge.amount)] if used != charge.amount else []
     counts_from = now if limit.metric in SPENT_AT_THE_END else sent_at
-    expires = limit.expires_at(counts_from)
+    expires = charge.expires_at
+    if counts_from is not None:
+        expires = limit.expires_at(counts_from)
     if expires != charge.expires_at:
         return [(charge.expires_at, -charge.amount), (expires, used)]
     return [(expires, used - charge.amount)] if used != charge.amount else []
 
 
-def left_at(reservation: Reservation, delay: float) -> float:
-    """When the request left, as far as it matters: the windows' margin covers what is
+def left_at(reservation: Reservation, delay: float) -> float | None:
+    """When the request left, where that matters: the windows' margin covers what is
     usual between a reservation and its request."""
-    return reservation.made_at + (delay if delay > USUAL_DELAY else 0.0)
+    return reservation.made_at + delay if delay > USUAL_DELAY else None
 
 
 def unforeseen(
