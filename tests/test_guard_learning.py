@@ -384,3 +384,29 @@ def test_a_request_larger_than_any_limit_is_refused_at_once_with_the_reason(
         "small: 550 tokens never fit into 100 tokens/minute refilling (provider:a)",
     )
     assert bench.clock.slept == []
+
+
+@pytest.mark.parametrize("tokens", [-1, 1.5, float("nan"), True, "7"])
+def test_what_is_no_number_of_tokens_gives_nothing_away(
+    one: Callable[..., Bench], tokens: object
+) -> None:
+    bench = one("1000 tokens/minute")
+    lease = bench.guard.begin(ASK).acquire()
+
+    with pytest.raises(ValueError, match="whole number"):
+        lease.settle(input_tokens=tokens, output_tokens=1)  # type: ignore[arg-type]
+    with (
+        pytest.raises(ValueError, match="whole number"),
+        bench.guard.lease(tier="mid", input_tokens=1, output_tokens=tokens),  # type: ignore[arg-type]
+    ):
+        pass
+
+    assert state_of(bench, "provider:p").limits[0].reserved == 150
+
+
+def test_an_unknown_tier_is_told_with_those_that_are(one: Callable[..., Bench]) -> None:
+    with (
+        pytest.raises(ValueError, match="unknown tier 'nope'; allowed: mid"),
+        one().guard.lease(tier="nope", input_tokens=1, output_tokens=1),
+    ):
+        pass

@@ -1058,3 +1058,58 @@ def test_loading_imports_nothing_heavy() -> None:
     )
 
     assert printed.stdout.strip() == "[]"
+
+
+def test_a_dotenv_that_cannot_be_read_is_a_mistake_and_not_a_rehearsal(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text('A=1\nALPHA_API_KEY="sk-unterminated\n')
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config)
+
+    (mistake,) = caught.value.mistakes
+    assert (Path(mistake.file).name, mistake.line) == (".env", 2)
+    assert "sk-" not in str(mistake)
+
+
+def test_an_unknown_store_is_told_with_the_other_mistakes(config: Path) -> None:
+    _change(config, "tiers", "then:", "than:")
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config, environ={"CREW_STORE": "mysql://:secret@host/1"})
+
+    told = [str(mistake) for mistake in caught.value.mistakes]
+    assert any("CREW_STORE: 'mysql' is not supported" in line for line in told)
+    assert any("than" in line for line in told)
+    assert not any("secret" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "url", ["memory:", "redis://host:1/0", "sqlite:////tmp/x.db", "unix:///r.sock"]
+)
+def test_a_known_store_is_no_mistake(config: Path, url: str) -> None:
+    assert load_settings(config, environ={"CREW_STORE": url}).store_url == url
+
+
+@pytest.mark.parametrize("address", ["ftp://host", "host/v1", "http://", "http://a b"])
+def test_what_is_no_address_is_a_mistake(config: Path, address: str) -> None:
+    _change(config, "providers", "http://127.0.0.1:1", address)
+
+    with pytest.raises(SettingsError, match=r"base_url: is no address"):
+        load_settings(config, environ={})
+
+
+def test_a_deployment_is_at_its_providers_address(config: Path) -> None:
+    found = load_settings(config, environ={}).deployments
+
+    assert found["own"].base_url == "http://127.0.0.1:1"
+    assert found["big"].base_url is None
+
+
+def test_a_limit_of_nothing_is_a_mistake(config: Path) -> None:
+    _change(config, "tiers", "2 usd/run", "0 usd/run")
+
+    with pytest.raises(SettingsError, match="lets nothing through"):
+        load_settings(config, environ={})

@@ -476,3 +476,11 @@ def test_a_workspace_that_is_gone_cannot_be_reopened(
 
     with pytest.raises(WorkspaceError, match="is gone"):
         Workspace.reopen(tmp_path / "w", "r1")
+
+
+def test_content_that_is_no_text_is_not_written(tmp_path: Path) -> None:
+    workspace = Workspace.prepare(tmp_path / "w", "r1", Inputs(request="x"))
+
+    with pytest.raises(WorkspaceError, match="not text"):
+        workspace.write("a.py", "x = 1\0")
+    assert workspace.files() == []

@@ -4,10 +4,12 @@ import getpass
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from crew.configuration import PROCESSES, Files, Shapes
 from crew.document import SECRET, Document, unknown
@@ -44,6 +46,9 @@ from crew.settings import (
 )
 from crew.task_checks import MANAGER, PLACEHOLDER, check_roles_and_tasks
 
+STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
+"""How the address of a store may begin."""
+
 ShapeT = TypeVar("ShapeT", bound=Shape)
 ValueT = TypeVar("ValueT")
 
@@ -77,6 +82,7 @@ def load_settings(
     check_prices(files.providers, deployments, shapes.tiers_file)
     _check_headers(files.providers, providers)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
+    mistakes += _check_store(environ.get("CREW_STORE"))
     if mistakes or shapes.tiers_file is None:
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
         raise SettingsError(list(dict.fromkeys(ordered)))
@@ -173,16 +179,30 @@ def _braced(names: list[str]) -> list[str]:
     return [f"{{{name}}}" for name in names]
 
 
+def _check_store(url: str | None) -> list[Mistake]:
+    if not url or url == "memory:" or url.startswith(STORES):
+        return []
+    what = f"{url.partition(':')[0]!r} is not supported; use {', '.join(STORES)}PATH"
+    return [Mistake(file="environment", line=None, key="CREW_STORE", message=what)]
+
+
 def _environment() -> dict[str, str]:
     """`.env` of the working directory, below the environment. Changes neither."""
     path = Path.cwd() / ".env"
+    line, message = None, ""
     try:
-        written = dotenv_values(path)
+        with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+            # dotenv passes over what it cannot read: a key would be missing silently.
+            for binding in parse_stream(file):
+                if binding.error and not message:
+                    line = binding.original.line
+                    message = "it cannot be read; write NAME=value, quotes closed"
     except UnicodeDecodeError:
         message = "not UTF-8; save the file as UTF-8"
-        raise SettingsError(
-            [Mistake(file=str(path), line=None, key="", message=message)]
-        ) from None
+    if message:
+        mistake = Mistake(file=str(path), line=line, key="", message=message)
+        raise SettingsError([mistake])
+    written = dotenv_values(path)
     known = {name: value for name, value in written.items() if value is not None}
     return {**known, **os.environ}
 
@@ -332,7 +352,7 @@ def _deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploy
         name=name,
         provider=provider,
         model=shape.model,
-        base_url=shape.base_url,
+        base_url=shape.base_url or provider.base_url,
         klass=shape.klass,
         price=_price(shape, facts),
         limits=tuple(shape.limits),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -48,7 +49,10 @@ def _positive(seconds: float) -> float:
 def _limit(value: object) -> Limit:
     if not isinstance(value, str):
         raise ValueError(f"found {shown(value)}; allowed: {FORM}")
-    return parse_limit(value)
+    limit = parse_limit(value)
+    if limit.amount == 0:
+        raise ValueError(f"{value!r} lets nothing through; leave it out of the chains")
+    return limit
 
 
 def _not_of_a_run(limit: Limit) -> Limit:
@@ -94,6 +98,13 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
+        raise ValueError("is no address; write http://HOST or https://HOST")
+    return value
+
+
 def _plan_limits(value: object) -> object:
     """A plan's limits: of the whole provider (under ""), or by class."""
     return value if isinstance(value, dict) else {"": _listed(value)}
@@ -125,6 +136,7 @@ def _one_of(what: str, allowed: tuple[str, ...]) -> AfterValidator:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Address = Annotated[Text, AfterValidator(_address)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 AnyLimit = Annotated[InstanceOf[Limit], BeforeValidator(_limit)]
@@ -220,7 +232,7 @@ class ProviderShape(Shape):
     """One provider of providers.yaml."""
 
     api_key: str | None = None
-    base_url: Text | None = None
+    base_url: Address | None = None
     headers: dict[HeaderName, HeaderValue] = {}
     local: bool = False
     timeout: Timeout = 120.0
@@ -242,7 +254,7 @@ class DeploymentShape(Shape):
 
     provider: Text
     model: Text
-    base_url: Text | None = None
+    base_url: Address | None = None
     klass: Text | None = Field(default=None, alias="class")
     price: PriceShape | None = None
     limits: Limits = []

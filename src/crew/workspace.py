@@ -141,6 +141,8 @@ class Workspace:
             raw = content.encode("utf-8")
         except UnicodeEncodeError:
             raise WorkspaceError(f"{path!r}: the content is not Unicode") from None
+        if b"\0" in raw:
+            raise WorkspaceError(f"{path!r}: the content is not text")
         if len(raw) > WRITE_BYTES:
             raise WorkspaceError(f"{path!r}: over {WRITE_BYTES} bytes")
         if any(worktrees.loses(repository, target) for repository in self.repositories):

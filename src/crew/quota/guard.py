@@ -10,7 +10,7 @@ from crew.quota import open_store
 from crew.quota.accounts import Accounts, Listener
 from crew.quota.attempts import Attempts
 from crew.quota.fallback import FallbackStore
-from crew.quota.lease import Lease
+from crew.quota.lease import Lease, tokens
 from crew.quota.store import PlanState, PoolState, Store
 from crew.routing import Request, route
 from crew.settings import Settings
@@ -75,8 +75,13 @@ class QuotaGuard:
     ) -> Iterator[Lease]:
         """Room for one call of a script of one's own; waits or raises QuotaExceeded.
 
-        A lease that the block does not settle keeps its estimate.
+        A lease that the block does not settle keeps its estimate. Raises ValueError
+        for an unknown tier, or for what is no number of tokens.
         """
+        tokens(input_tokens=input_tokens, output_tokens=output_tokens)
+        if tier not in self.settings.tiers:
+            known = ", ".join(self.settings.tiers)
+            raise ValueError(f"unknown tier {tier!r}; allowed: {known}")
         request = Request(
             tier=tier,
             input_tokens=input_tokens,

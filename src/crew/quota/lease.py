@@ -46,7 +46,8 @@ class Lease:
     ) -> Usage:
         """Put what the call really used in place of the estimate; returns it with
         its cost. `told` is what the provider said of its limits. Settling again
-        changes nothing."""
+        changes nothing. Raises ValueError for what is no number of tokens."""
+        tokens(input_tokens=input_tokens, output_tokens=output_tokens)
         price = self.deployment.price
         usd = price.cost(input_tokens, output_tokens) if price else None
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, usd=usd)
@@ -60,3 +61,11 @@ class Lease:
     def _settle(self, usage: Usage, told: "Sequence[Told]") -> None:
         seen = observations(self._own_pools, told, self._store.now()) if told else ()
         self._store.settle(self.reservation, usage, seen, delay=self._delay)
+
+
+def tokens(**given: int) -> None:
+    """Raise ValueError for what is no number of tokens: a negative one would give
+    everybody's room and money away."""
+    for name, value in given.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{name} must be a whole number from 0 up, not {value!r}")
