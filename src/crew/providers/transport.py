@@ -17,6 +17,7 @@ import httpx
 import litellm
 import openai
 import openai.resources
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
@@ -39,6 +40,15 @@ litellm.disable_hf_tokenizer_download = True
 litellm.completion(
     model="openai/warm-up", messages=[], mock_response="warm", api_key="none"
 )
+
+
+async def _no_second_attempt(*_: object, **__: object) -> Any:
+    """In place of litellm's own: its async client sends a request again when the
+    connection is refused or breaks off, behind the back of whoever counts."""
+    raise  # what is being handled there
+
+
+AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
 
 Message = Mapping[str, Any]
 OnChunk = Callable[[Any], None]
@@ -94,9 +104,11 @@ def complete(
     called when the request leaves.
     """
     try:
-        response = litellm.completion(
-            **_arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        )
+        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
+        if on_chunk is not None and deployment.family == "gemini":
+            # litellm's own client for this has another timeout than the call.
+            arguments["client"] = HTTPHandler(timeout=arguments["timeout"])
+        response = litellm.completion(**arguments)
         if on_chunk is None:
             return _answer(deployment, response, now=now)
         chunks = []
