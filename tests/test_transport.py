@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from crew.errors import ModelGone
+from crew.errors import ModelGone, ProviderError
 from crew.images import data_url
 from crew.loader import load_settings
 from crew.providers.transport import Answer, Prompt, acomplete, complete
@@ -161,3 +161,21 @@ def test_an_image_in_the_conversation_moves_along(
 
         assert "PNG image of 30x20" in answer.text, deployment.name
     assert len({one.family for one in seeing}) >= 5
+
+
+@pytest.mark.parametrize("family", ["anthropic", "gemini", "mistral", "together_ai"])
+def test_a_connection_that_breaks_off_is_not_tried_again_behind_our_back(
+    one_of_each: dict[str, Deployment], family: str
+) -> None:
+    deployment = one_of_each[family]
+    uncounted(deployment)
+    root = httpx.URL(deployment.base_url or "")
+    order = {"provider": deployment.provider.name, "fault": "broken_stream", "times": 2}
+    faults = root.copy_with(path="/_control/faults")
+    httpx.post(faults, json=order).raise_for_status()
+
+    with pytest.raises(ProviderError):
+        asyncio.run(acomplete(deployment, HELLO))
+
+    seen = httpx.get(root.copy_with(path="/_control/requests")).json()
+    assert len(seen) == 1
