@@ -93,7 +93,6 @@ def test_python_in_the_result_must_parse(
         ("bom.py", "\ufeffx = 1\n", PASSES),
         ("long.py", "x = '''\n" + "y\n" * READ_CHARACTERS + "'''\n", PASSES),
         ("latin.py", "# coding: latin-1\nx = 'ä'\n", PASSES),
-        ("nul.py", "x = '\0'\n", "nul.py"),
         ("src/a.py", "x = 1\nx = = 1\n", "src/a.py, line 2: this is not Python"),
         ("deep.py", "-" * 100_000 + "1", "deep.py: this is nested too deeply"),
     ],
