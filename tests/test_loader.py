@@ -424,6 +424,8 @@ MISTAKES = [
     ("inputs", "add paging", "''", 1, "request", "is empty"),
     ("inputs", "{style: terse}", "{style: 1}", 3, "values.style", "expected a text"),
     ("inputs", "{style:", "{images:", 3, "values.images", "every run sets this one"),
+    ("inputs", "{style:", "{3:", 3, "values.3", "letters, digits, _ and -"),
+    ("inputs", "{style:", "{a b:", 3, "values.a b", "no text can ask for this name"),
     # What a crew needs.
     ("agents", "manager:", "boss:", 1, "manager", "a hierarchical process needs"),
     (
@@ -967,6 +969,24 @@ def test_json_in_a_description_is_no_placeholder(config: Path) -> None:
     assert check_placeholders(found, Inputs(request="x")) == []
 
 
+@pytest.mark.parametrize("text", ["{0}", "a { b", "a } b", "{", "{3: y}"])
+def test_braces_around_no_name_are_left_to_the_text(config: Path, text: str) -> None:
+    _change(config, "tasks", "description: design {request}", f"description: '{text}'")
+    found = load_settings(config, environ={})
+
+    assert found.tasks["design"].description == text
+    assert check_placeholders(found, Inputs(request="x")) == []
+
+
+def test_an_input_that_no_text_can_ask_for_is_a_mistake(config: Path) -> None:
+    found = load_settings(config, environ={})
+
+    (mistake,) = check_placeholders(found, Inputs(request="x", values={"3": "y"}))
+
+    assert mistake.key == "--input 3"
+    assert "letters, digits" in mistake.message
+
+
 def test_an_input_cannot_take_the_name_of_a_given_placeholder(config: Path) -> None:
     found = load_settings(config, environ={})
 
@@ -1063,15 +1083,37 @@ def test_loading_imports_nothing_heavy() -> None:
 def test_a_dotenv_that_cannot_be_read_is_a_mistake_and_not_a_rehearsal(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text('A=1\nALPHA_API_KEY="sk-unterminated\n')
+    (tmp_path / ".env").write_text(
+        'A=1\n\nALPHA_API_KEY="sk-unterminated\nB=1\nhidden words\n', encoding="utf-8"
+    )
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(SettingsError) as caught:
         load_settings(config)
 
-    (mistake,) = caught.value.mistakes
-    assert (Path(mistake.file).name, mistake.line) == (".env", 2)
-    assert "sk-" not in str(mistake)
+    found = [(Path(one.file).name, one.line) for one in caught.value.mistakes]
+    assert found == [(".env", 3), (".env", 5)]
+    assert "sk-" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_directory_called_dotenv_holds_no_variables(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    assert load_settings(config).providers["alpha"].api_key is None
+
+
+def test_a_dotenv_that_may_not_be_opened_is_a_mistake(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").symlink_to(".env")  # a loop: root, too, cannot open it
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings(config)
 
 
 def test_an_unknown_store_is_told_with_the_other_mistakes(config: Path) -> None:
@@ -1093,12 +1135,26 @@ def test_a_known_store_is_no_mistake(config: Path, url: str) -> None:
     assert load_settings(config, environ={"CREW_STORE": url}).store_url == url
 
 
-@pytest.mark.parametrize("address", ["ftp://host", "host/v1", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://x y",
+        "host/v1",
+        "http://",
+        "http://a b",
+        '"http://a\\tb"',
+        "http://a:99999",
+        "http://a:b",
+        '"http://[a"',
+    ],
+)
 def test_what_is_no_address_is_a_mistake(config: Path, address: str) -> None:
     _change(config, "providers", "http://127.0.0.1:1", address)
 
-    with pytest.raises(SettingsError, match=r"base_url: is no address"):
-        load_settings(config, environ={})
+    (mistake,) = _mistakes(config)
+
+    assert (mistake.line, mistake.key) == (13, "providers.beta.base_url")
+    assert mistake.message.startswith("is no address; allowed: http://HOST")
 
 
 def test_a_deployment_is_at_its_providers_address(config: Path) -> None:
@@ -1107,9 +1163,17 @@ def test_a_deployment_is_at_its_providers_address(config: Path) -> None:
     assert found["own"].base_url == "http://127.0.0.1:1"
     assert found["big"].base_url is None
 
+    model = "model: ollama_chat/own\n"
+    _change(config, "providers", model, f"{model}    base_url: https://own/v1\n")
+    own = load_settings(config, environ={}).deployments["own"]
+    assert own.base_url == "https://own/v1"
 
-def test_a_limit_of_nothing_is_a_mistake(config: Path) -> None:
-    _change(config, "tiers", "2 usd/run", "0 usd/run")
 
-    with pytest.raises(SettingsError, match="lets nothing through"):
-        load_settings(config, environ={})
+@pytest.mark.parametrize("limit", ["0 usd/run", "0 requests/day", "0 concurrent"])
+def test_a_limit_of_nothing_is_a_mistake(config: Path, limit: str) -> None:
+    _change(config, "tiers", "2 usd/run", limit)
+
+    (mistake,) = _mistakes(config)
+
+    assert (mistake.line, mistake.key) == (8, "budgets")
+    assert "leave the deployment out of its chains" in mistake.message

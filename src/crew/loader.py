@@ -1,10 +1,10 @@
 """The YAML files become Settings, or one error with everything that is wrong."""
 
 import getpass
+import io
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +44,12 @@ from crew.settings import (
     TaskSpec,
     Tier,
 )
-from crew.task_checks import MANAGER, PLACEHOLDER, check_roles_and_tasks
+from crew.task_checks import (
+    MANAGER,
+    PLACEHOLDER,
+    PLACEHOLDER_RULE,
+    check_roles_and_tasks,
+)
 
 STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
 """How the address of a store may begin."""
@@ -135,10 +140,12 @@ def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
             file="arguments",
             line=None,
             key=f"--input {name}",
-            message="every run sets this one itself",
+            message="every run sets this one itself"
+            if name in PLACEHOLDERS
+            else PLACEHOLDER_RULE,
         )
         for name in inputs.values
-        if name in PLACEHOLDERS
+        if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
     ]
     texts = {
         "agents.yaml": {
@@ -182,29 +189,50 @@ def _braced(names: list[str]) -> list[str]:
 def _check_store(url: str | None) -> list[Mistake]:
     if not url or url == "memory:" or url.startswith(STORES):
         return []
-    what = f"{url.partition(':')[0]!r} is not supported; use {', '.join(STORES)}PATH"
+    allowed = f"{', '.join(STORES)} or memory:"
+    what = f"{url.partition(':')[0]!r} is not supported; use {allowed}"
     return [Mistake(file="environment", line=None, key="CREW_STORE", message=what)]
 
 
 def _environment() -> dict[str, str]:
     """`.env` of the working directory, below the environment. Changes neither."""
     path = Path.cwd() / ".env"
-    line, message = None, ""
-    try:
-        with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
-            # dotenv passes over what it cannot read: a key would be missing silently.
-            for binding in parse_stream(file):
-                if binding.error and not message:
-                    line = binding.original.line
-                    message = "it cannot be read; write NAME=value, quotes closed"
-    except UnicodeDecodeError:
-        message = "not UTF-8; save the file as UTF-8"
-    if message:
-        mistake = Mistake(file=str(path), line=line, key="", message=message)
-        raise SettingsError([mistake])
-    written = dotenv_values(path)
+    text = _dotenv(path)
+    # dotenv passes over what it cannot read: a key would be missing silently.
+    broken = [one.original for one in parse_stream(io.StringIO(text)) if one.error]
+    if broken:
+        message = "it cannot be read; write NAME=value, quotes closed"
+        raise SettingsError(
+            [
+                Mistake(
+                    file=str(path),
+                    line=one.line + _blank_lines(one.string),
+                    key="",
+                    message=message,
+                )
+                for one in broken
+            ]
+        )
+    written = dotenv_values(stream=io.StringIO(text))
     known = {name: value for name, value in written.items() if value is not None}
     return {**known, **os.environ}
+
+
+def _dotenv(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):  # a virtual environment's name
+        return ""
+    except UnicodeDecodeError:
+        message = "not UTF-8; save the file as UTF-8"
+    except OSError as exc:
+        message = f"cannot be read: {exc.strerror}"
+    raise SettingsError([Mistake(file=str(path), line=None, key="", message=message)])
+
+
+def _blank_lines(text: str) -> int:
+    """How many lines are empty before the text begins."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _login() -> str:

@@ -51,7 +51,10 @@ def _limit(value: object) -> Limit:
         raise ValueError(f"found {shown(value)}; allowed: {FORM}")
     limit = parse_limit(value)
     if limit.amount == 0:
-        raise ValueError(f"{value!r} lets nothing through; leave it out of the chains")
+        raise ValueError(
+            f"{value!r} lets nothing through; "
+            "leave the deployment out of its chains instead"
+        )
     return limit
 
 
@@ -99,9 +102,15 @@ def _listed(value: object) -> object:
 
 
 def _address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
-        raise ValueError("is no address; write http://HOST or https://HOST")
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # what it says quotes the address
+        fits = False
+    if not fits or len(value.split()) > 1:
+        raise ValueError(
+            "is no address; allowed: http://HOST[:PORT][/PATH] or https://..."
+        )
     return value
 
 

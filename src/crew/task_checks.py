@@ -20,6 +20,10 @@ _NEEDED: Mapping[str, str] = {
 """Keys of a role that CrewAI passes over where the other one is not set."""
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
 """What CrewAI replaces in a text."""
+PLACEHOLDER_RULE = (
+    "no text can ask for this name; "
+    "allowed: letters, digits, _ and -, with a letter or _ first"
+)
 
 
 def check_roles_and_tasks(files: Files, shapes: Shapes) -> None:
@@ -27,8 +31,11 @@ def check_roles_and_tasks(files: Files, shapes: Shapes) -> None:
     _check_roles(files, shapes)
     _check_tasks(files, shapes)
     if shapes.inputs is not None and files.inputs is not None:
-        for name in sorted(shapes.inputs.values.keys() & set(PLACEHOLDERS)):
-            files.inputs.reject(("values", name), "every run sets this one itself")
+        for name in shapes.inputs.values:
+            if name in PLACEHOLDERS:
+                files.inputs.reject(("values", name), "every run sets this one itself")
+            elif not PLACEHOLDER.fullmatch(f"{{{name}}}"):
+                files.inputs.reject(("values", name), PLACEHOLDER_RULE)
 
 
 def _check_roles(files: Files, shapes: Shapes) -> None:
