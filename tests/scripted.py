@@ -2,6 +2,7 @@
 model what to answer or how to break."""
 
 import json
+import re
 import socket
 import struct
 import threading
@@ -12,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Reply = str | dict[str, Any]
-"""A fault's name, an HTTP status as digits, a text, or a message of the assistant."""
+"""A fault's name, an HTTP status as digits, the same with what the error says behind
+it, a text, or a message of the assistant."""
+_REFUSAL = re.compile(r"(\d{3})(?: (.+))?")
 
 HANGS = 5.0
 
@@ -130,9 +133,10 @@ class _Handler(BaseHTTPRequestHandler):
         fault = getattr(self, f"_{reply}", None) if isinstance(reply, str) else None
         if fault is not None:
             fault(request)
-        elif isinstance(reply, str) and reply.isdigit():
-            body = {"error": {"message": f"status {reply}", "type": "x", "code": None}}
-            self._send(int(reply), body, self.script.headers)
+        elif isinstance(reply, str) and (refusal := _REFUSAL.fullmatch(reply)):
+            said = refusal[2] or f"status {reply}"
+            body = {"error": {"message": said, "type": "x", "code": None}}
+            self._send(int(refusal[1]), body, self.script.headers)
         else:
             plain = {"role": "assistant", "content": reply}
             message = plain if isinstance(reply, str) else reply

@@ -207,6 +207,42 @@ def test_a_repository_is_worked_on_in_a_branch_and_the_checkout_stays(
     assert any("shop/README.md" in str(message["content"]) for message in listed)
 
 
+def test_a_conversation_too_long_for_all_is_summarised_and_goes_on(
+    server: Scripted, made: Callable[..., Settings], shop: Path
+) -> None:
+    (shop / "README.md").write_text("word " * 3_000)
+    git(shop, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "longer")
+
+    def short_sighted(request: dict[str, Any]) -> Reply:
+        said = "\n".join(str(message.get("content")) for message in request["messages"])
+        if len(said) > 9_000:
+            return "400 This model's maximum context length is 2000 tokens."
+        if "creates structured summaries" in said:
+            return "<summary>The README says word.</summary>"
+        if "summary of prior context" in said:
+            return "done after a summary"
+        return tool_call("read_file", path="shop/README.md")
+
+    server.brain = short_sighted
+    told: list[str] = []
+    coding = made(
+        process="sequential",
+        tasks=[task("code", "coder")],
+        roles=[role("coder", "coder", tools=("read_file",))],
+    )
+
+    result = kickoff(
+        request="Read", repositories=[shop], config=coding, listener=told.append
+    )
+
+    assert result.raw == "done after a summary"
+    outcomes = [call["outcome"] for call in result.document["calls"]]
+    assert outcomes[:3] == ["ok", "ContextTooLong", "ContextTooLong"]  # smith, spare
+    assert set(outcomes[3:]) == {"ok"}
+    assert len(outcomes[3:]) > 2  # in parts that fit
+    assert [line for line in told if "it is summarised" in line]
+
+
 def test_the_output_holds_every_result_and_the_document(
     made: Callable[..., Settings], tmp_path: Path
 ) -> None:

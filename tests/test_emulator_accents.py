@@ -73,6 +73,42 @@ async def test_deepseek_thinks_aloud_in_a_stream_too() -> None:
     assert chunks[0]["choices"][0]["delta"]["reasoning_content"]
 
 
+WITHOUT = "must be passed back"
+UNKNOWN = "is unsupported"
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "fields", "refused"),
+    [
+        ("deepseek", "v4", [], WITHOUT),
+        ("deepseek", "v4", ["reasoning"], WITHOUT),
+        ("deepseek", "v4", ["reasoning_content"], ""),
+        ("openrouter", "deepseek/v4", [], WITHOUT),
+        ("openrouter", "deepseek/v4", ["reasoning_details"], ""),
+        ("openrouter", "z-ai/glm", [], ""),
+        ("openrouter", "z-ai/glm", ["reasoning_details"], ""),
+        ("groq", "gpt-oss", [], ""),
+        ("groq", "gpt-oss", ["reasoning_content"], UNKNOWN),
+        ("openai", "gpt", ["reasoning_content"], UNKNOWN),
+    ],
+)
+async def test_thoughts_before_a_call_are_wanted_back_or_unknown(
+    provider: str, model: str, fields: list[str], refused: str
+) -> None:
+    deployments = [{"name": "slot", "model": f"{provider}/{model}"}]
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    said: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": [call]}
+    said |= {name: "Hm." for name in fields}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "done"}
+    async with in_process(make_settings(provider, deployments=deployments)) as desk:
+        answer = await desk.ask(messages=[*HELLO, said, result])
+        seen = (await desk.client.get("/_control/requests")).json()
+
+    assert answer.status_code == (400 if refused else 200)
+    assert refused in answer.text
+    assert seen[0]["thoughts"] == [fields]
+
+
 @pytest.mark.parametrize("provider", ["mistral", "together_ai"])
 @pytest.mark.parametrize("asked", [True, False])
 async def test_usage_comes_with_the_end(provider: str, asked: bool) -> None:

@@ -89,9 +89,30 @@ async def test_forced_tool_is_called_with_what_its_schema_wants() -> None:
     forced = (await answered(tools=[tool], tool_choice=choice)).json()
     none = (await answered(tools=[TOOL], tool_choice={"type": "none"})).json()
 
-    assert forced["content"][0]["name"] == "json_tool_call"
-    assert set(forced["content"][0]["input"]) == {"path"}
+    assert forced["content"][-1]["name"] == "json_tool_call"
+    assert set(forced["content"][-1]["input"]) == {"path"}
     assert none["stop_reason"] == "end_turn"
+
+
+@pytest.mark.parametrize(("mark", "status"), [("", 200), ("x", 400), (None, 200)])
+async def test_thoughts_of_somebody_else_are_refused(
+    mark: str | None, status: int
+) -> None:
+    """A block comes back as it was, or not at all."""
+    async with in_process(make_settings("anthropic")) as desk:
+        thought, use = (await post(desk.client, tools=[TOOL])).json()["content"]
+        if mark is not None:
+            thought["signature"] += mark
+        said = [use] if mark is None else [thought, use]
+        result = {"type": "tool_result", "tool_use_id": use["id"], "content": "done"}
+        messages = [
+            *HELLO,
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": [result]},
+        ]
+        later = await post(desk.client, messages=messages, tools=[TOOL])
+
+    assert later.status_code == status
 
 
 async def test_image_by_its_address_is_seen_as_such() -> None:

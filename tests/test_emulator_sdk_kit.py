@@ -308,7 +308,7 @@ class Anthropic:
     def converse(self) -> tuple[Said, Said]:
         messages: list[Any] = [{"role": "user", "content": PROMPT}]
         first, message = self._create(messages, tools=[self._tool()])
-        use = message.content[0]
+        use = message.content[-1]
         result = {"type": "tool_result", "tool_use_id": use.id, "content": "done"}
         messages += [
             {"role": "assistant", "content": message.content},

@@ -330,6 +330,51 @@ def test_a_conversation_too_long_for_every_window_is_told_as_such(
         two().served(replace(ASK, input_tokens=1_000_000))
 
 
+def test_a_conversation_is_shortened_when_only_smaller_windows_are_open(
+    tmp_path: Path,
+) -> None:
+    large = deployment("large", provider("a", "1 requests/hour"))
+    chain = [
+        deployment("small", provider("b"), context_window=200),
+        large,
+        deployment("tiny", provider("c"), context_window=100),
+    ]
+    bench = Bench(settings(chain, tmp_path, max_wait=60.0))
+    long = replace(ASK, input_tokens=1_000)
+
+    assert bench.served(long)[0] == "large"
+    with pytest.raises(ContextTooLong) as caught:
+        bench.served(long)
+    assert caught.value.window == 200
+    assert bench.served() == ("small", "")
+
+
+def test_a_large_window_that_opens_soon_is_waited_for(tmp_path: Path) -> None:
+    chain = [
+        deployment("small", provider("b"), context_window=200),
+        deployment("large", provider("a", "1 requests/minute")),
+    ]
+    bench = Bench(settings(chain, tmp_path, max_wait=90.0))
+    long = replace(ASK, input_tokens=1_000)
+
+    assert [bench.served(long)[0] for _ in range(2)] == ["large", "large"]
+    assert sum(bench.clock.slept) == pytest.approx(61, abs=2)
+
+
+def test_a_small_window_whose_key_was_refused_is_no_way_out(tmp_path: Path) -> None:
+    chain = [
+        deployment("small", provider("b"), context_window=200),
+        deployment("large", provider("a", "1 requests/hour")),
+    ]
+    bench = Bench(settings(chain, tmp_path, max_wait=60.0))
+    bench.fail(BadKey, status=401)
+    long = replace(ASK, input_tokens=1_000)
+
+    assert bench.served(long)[0] == "large"
+    with pytest.raises(QuotaExceeded):
+        bench.served(long)
+
+
 def test_a_lease_in_a_script_is_settled_by_it_or_kept(
     two: Callable[..., Bench],
 ) -> None:

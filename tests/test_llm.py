@@ -358,6 +358,77 @@ def test_a_window_that_is_too_small_is_told_so_that_crewai_can_shorten(
     assert llm.call(USER) == "hello"
 
 
+@STREAM
+@WAY
+@pytest.mark.parametrize(
+    "said",
+    [
+        "404 No endpoints found that support tool use.",
+        "400 The `reasoning_content` in the thinking mode must be passed back.",
+        "400 Function call is missing a thought_signature in functionCall parts.",
+    ],
+)
+def test_what_one_deployment_cannot_take_goes_to_the_next_from_then_on(
+    server: Scripted,
+    made: Callable[..., TieredLLM],
+    said: str,
+    stream: bool,
+    way: int,
+) -> None:
+    server.replies["first"] = [said, "hello again"]
+    llm = made()
+    call = ways(llm, stream)[way]
+
+    told = [call(USER, tools=TOOLS), call(USER, tools=TOOLS), call(USER)]
+
+    assert told == ["hello", "hello", "hello again"]
+    assert [one.outcome for one in calls(llm)] == ["Unsupported", "ok", "ok", "ok"]
+    assert [one.deployment for one in calls(llm)][1:] == ["second", "second", "first"]
+    assert calls(llm)[1].reason == "first: Unsupported (400)".replace("400", said[:3])
+
+
+@STREAM
+@WAY
+def test_a_window_that_is_smaller_than_was_said_is_left_for_another(
+    server: Scripted, made: Callable[..., TieredLLM], stream: bool, way: int
+) -> None:
+    server.replies["first"] = [
+        "400 This model's maximum context length is 3,000 tokens.",
+        "hello again",
+    ]
+    llm = made()
+    call = ways(llm, stream)[way]
+    long = [{"role": "user", "content": "x" * 20_000}]
+
+    assert [call(long), call(long), call(USER)] == ["hello", "hello", "hello again"]
+
+    assert [one.deployment for one in calls(llm)] == [
+        "first",
+        "second",
+        "second",
+        "first",
+    ]
+    assert calls(llm)[0].outcome == "ContextTooLong"
+    assert calls(llm)[1].reason == "first: its context window is too small"
+
+
+def test_a_conversation_that_nobody_can_read_may_be_shortened_to_what_fits(
+    server: Scripted, made: Callable[..., TieredLLM]
+) -> None:
+    for name, window in (("first", 900), ("second", 3_000), ("third", 2_000)):
+        said = f"400 This model's maximum context length is {window} tokens."
+        server.replies[name] = [said, "hello"]
+    llm = made()
+
+    with pytest.raises(ContextTooLong, match="maximum context length"):
+        llm.call([{"role": "user", "content": "x" * 20_000}])
+
+    assert llm.get_context_window_size() == int(0.85 * 2_999)
+    assert llm._run.failure is None
+    assert llm.call(USER) == "hello"
+    assert len(server.requests) == 4
+
+
 def test_stop_words_are_sent_and_kept(
     server: Scripted, made: Callable[..., TieredLLM]
 ) -> None:

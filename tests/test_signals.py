@@ -29,6 +29,7 @@ from crew.errors import (
     ProviderError,
     RateLimited,
     TimedOut,
+    Unsupported,
 )
 from crew.providers.signals import Told, classify, told_by_headers
 from crew.providers.transport import OnChunk, Prompt, acomplete, complete
@@ -821,6 +822,9 @@ ANTHROPIC = [
     ),
 ]
 
+THINKING = (
+    "The `reasoning_content` in the thinking mode must be passed back to the API."
+)
 OPENROUTER = [
     Case(
         "free models of the day",
@@ -986,6 +990,45 @@ OPENROUTER = [
         503,
         openrouter("No room.", 503, error_type="provider_overloaded"),
         Overloaded,
+    ),
+    Case(
+        "a model without tools",
+        "openrouter",
+        404,
+        openrouter("No endpoints found that support tool use. To learn more ...", 404),
+        Unsupported,
+    ),
+    Case(
+        "a model without eyes",
+        "openrouter",
+        404,
+        openrouter("No endpoints found that support image input", 404),
+        Unsupported,
+    ),
+    Case(
+        "thoughts that whoever serves it misses",
+        "openrouter",
+        400,
+        openrouter("Provider returned error", 400, raw=json.dumps(openai(THINKING))),
+        Unsupported,
+    ),
+    Case(
+        "too long for whoever serves it",
+        "openrouter",
+        400,
+        openrouter(
+            "Provider returned error",
+            400,
+            raw=json.dumps(openai("maximum context length is 8192 tokens")),
+        ),
+        ContextTooLong,
+    ),
+    Case(
+        "whatever whoever serves it does not like",
+        "openrouter",
+        400,
+        openrouter("Provider returned error", 400, raw="<html>"),
+        Unsupported,
     ),
 ]
 
@@ -1532,6 +1575,74 @@ def test_a_used_up_minute_is_awaited_when_nothing_else_is_said() -> None:
     error = classify("slot", 429, "", headers, family="groq", now=NOW)
 
     assert error.retry_after == 31.0
+
+
+@pytest.mark.parametrize(
+    ("family", "status", "message"),
+    [
+        ("openai", 400, "Invalid content type. image_url is only supported by certain"),
+        ("gemini", 400, "Image input modality is not enabled for models/gemma-3-1b-it"),
+        ("gemini", 400, "Function calling is not enabled for models/gemma-3-1b-it"),
+        ("gemini", 400, "Function call is missing a thought_signature in functionCall"),
+        ("deepseek", 400, f"{THINKING}"),
+        ("deepseek", 422, "messages[0]: unknown variant `image_url`, expected `text`"),
+        ("moonshot", 400, "thinking is enabled but reasoning_content is missing in as"),
+        ("groq", 400, "`tool calling` is not supported with this model"),
+        ("groq", 400, "'messages.2' : property 'reasoning_content' is unsupported"),
+        ("ollama_chat", 400, "library/gemma3:4b does not support tools"),
+        ("ollama_chat", 500, "this model is missing data required for image input"),
+        ("anthropic", 400, "messages.1.content.0.tool_use.id: String should match pa"),
+        (
+            "anthropic",
+            400,
+            "messages.1.content.0: Invalid `signature` in `thinking` bl",
+        ),
+        (
+            "mistral",
+            400,
+            "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a le",
+        ),
+        ("together_ai", 400, "This model does not support image inputs"),
+    ],
+)
+def test_what_one_model_cannot_take_is_no_fault_of_the_request(
+    family: str, status: int, message: str
+) -> None:
+    body = json.dumps(openai(message, "invalid_request_error"))
+
+    error = classify("slot", status, body, {}, family=family)
+
+    assert type(error) is Unsupported
+    assert error.costs_nothing
+
+
+@pytest.mark.parametrize(
+    ("message", "window"),
+    [
+        ("This model's maximum context length is 8,192 tokens. However, ...", 8_192),
+        ("prompt is too long: 205000 tokens > 200000 maximum", 200_000),
+        (
+            "input length and `max_tokens` exceed context limit: 199000 + 8000 > "
+            "200000, decrease input length",
+            200_000,
+        ),
+        (
+            "The input token count (120) exceeds the maximum number of tokens "
+            "allowed (1048576).",
+            1_048_576,
+        ),
+        ("the prompt exceeds the context length", None),
+    ],
+)
+def test_how_much_fits_is_read_where_it_is_said(
+    message: str, window: int | None
+) -> None:
+    body = json.dumps({"error": {"message": message, "code": None}})
+
+    error = classify("slot", 400, body, {}, family="openai")
+
+    assert isinstance(error, ContextTooLong)
+    assert error.window == window
 
 
 def test_a_message_that_crewai_waits_for_is_in_too_long_a_conversation() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from crew.errors import ModelGone, ProviderError
 from crew.images import data_url
 from crew.loader import load_settings
+from crew.providers.thoughts import Thoughts
 from crew.providers.transport import Answer, Prompt, acomplete, complete
 from crew.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
@@ -142,6 +143,53 @@ def test_a_tool_loop_goes_on_with_any_other_family(
         answer = complete(deployment, Prompt(messages=turn, tools=[WRITE]), on_chunk)
 
         assert "done" in answer.text, target
+
+
+GIVEN_BACK = {
+    "anthropic": ["thinking"],
+    "deepseek": ["reasoning_content"],
+    "openrouter": ["reasoning_details"],
+}
+"""What each family wants back of what its model thought before a call."""
+
+
+def heard(deployment: Deployment) -> list[str]:
+    """The fields with thoughts that came with the latest conversation."""
+    root = httpx.URL(deployment.base_url or "")
+    seen = httpx.get(root.copy_with(path="/_control/requests")).json()
+    return [name for given in seen[-1]["thoughts"] for name in given]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("source", [*FAMILIES, "DeepSeek at OpenRouter"])
+def test_what_a_model_thought_goes_back_to_it_and_to_nobody_else(
+    played: Settings, one_of_each: dict[str, Deployment], source: str, stream: bool
+) -> None:
+    on_chunk = (lambda chunk: None) if stream else None
+    each = {**one_of_each, "DeepSeek at OpenRouter": played.deployments["deepseek"]}
+    own, hello, thoughts = each[source], list(HELLO.messages), Thoughts()
+    uncounted(own)
+    first = complete(own, Prompt(messages=hello, tools=[WRITE]), on_chunk)
+    thoughts.keep(own, first.tool_calls, first.thoughts)
+    [call] = called(first)
+    turn = [
+        *hello,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "done"},
+    ]
+    for target, deployment in each.items():
+        uncounted(deployment)
+
+        prompt = Prompt(messages=turn, tools=[WRITE], thoughts=thoughts)
+        answer = complete(deployment, prompt, on_chunk)
+
+        assert "done" in answer.text, target
+        if target == source:
+            assert heard(deployment) == GIVEN_BACK.get(own.family, [])
+        elif "deepseek" in deployment.model:  # a blank: it insists on something
+            assert heard(deployment) == ["reasoning_content"]
+        else:
+            assert heard(deployment) == []
 
 
 def test_an_image_in_the_conversation_moves_along(

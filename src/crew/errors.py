@@ -15,6 +15,7 @@ CrewError                    anything this package raises on purpose
     ├── Unreachable          refused, no such host: nothing was sent
     ├── TimedOut             no answer in time
     ├── BadAnswer            malformed, empty, broken off, an error in a 200
+    ├── Unsupported          400, 404: not this conversation there; others may take it
     └── BadRequest           400, 413, 422: the request itself is at fault
         ├── ContextTooLong   the conversation does not fit the window
         └── ContentRefused   the provider's policy refuses the content
@@ -193,6 +194,13 @@ class BadAnswer(ProviderError):
     """The answer is malformed, empty, an error in disguise, or broke off."""
 
 
+class Unsupported(ProviderError):
+    """The deployment cannot take this conversation: its images, its tools, or what
+    another model left in it. Others may."""
+
+    refused = True
+
+
 class BadRequest(ProviderError):
     """The request itself is at fault: another deployment would refuse it too."""
 
@@ -200,7 +208,12 @@ class BadRequest(ProviderError):
 
 
 class ContextTooLong(BadRequest):
-    """The conversation does not fit the window."""
+    """The conversation does not fit the window.
+
+    `window` is how many tokens would fit, as far as anybody knows.
+    """
+
+    window: int | None = None
 
 
 class ContentRefused(BadRequest):

@@ -19,6 +19,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from crew.errors import ContextTooLong, CrewError, QuotaExceeded, RunFailed
 from crew.measure import measured
+from crew.providers.thoughts import Thoughts
 from crew.providers.transport import Answer
 from crew.routing import Request, route
 from crew.run import Run
@@ -68,6 +69,8 @@ class TieredLLM(BaseLLM):
     role: str
     run: str
     _context: Run | None = PrivateAttr(default=None)
+    _window: int | None = PrivateAttr(default=None)
+    _thoughts: Thoughts = PrivateAttr(default_factory=Thoughts)
 
     @classmethod
     def bound(cls, run: Run, role: Role) -> "TieredLLM":
@@ -95,10 +98,12 @@ class TieredLLM(BaseLLM):
         return "openai"
 
     def get_context_window_size(self) -> int:
-        """85 % of the largest window the role can reach, in tokens."""
+        """85 % of the largest window the role can reach, in tokens. After a
+        conversation was too long for what is open, of the largest that is."""
         request = Request(tier=self.model, input_tokens=0, output_tokens=0)
         found = route(self._run.settings, request).candidates
-        return int(0.85 * max((d.context_window for d in found), default=128_000))
+        largest = max((d.context_window for d in found), default=128_000)
+        return int(0.85 * min(largest, self._window or largest))
 
     def get_input_tokens_count(
         self,
@@ -108,6 +113,17 @@ class TieredLLM(BaseLLM):
     ) -> int:
         """An estimate from the number of characters."""
         return measured(messages, tools).tokens
+
+    def summarize_messages(
+        self, messages: Any, callbacks: Any, verbose: bool = True
+    ) -> None:
+        """Let CrewAI shorten a conversation that no open deployment can read."""
+        self._run.guard.listener(
+            f"{self.role}: the conversation is longer than "
+            f"{self.get_context_window_size():,} tokens, which is what can be read "
+            "now; it is summarised"
+        )
+        super().summarize_messages(messages, callbacks, verbose)
 
     def __copy__(self) -> "TieredLLM":
         """An LLM with counts of its own, in the same run."""
@@ -122,10 +138,11 @@ class TieredLLM(BaseLLM):
         return llm
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without the run: it holds keys and open files."""
+        """Without the run, which holds keys and open files, and without thoughts."""
         state = super().__getstate__()
         private = dict(state.get("__pydantic_private__") or {})
         private["_context"] = None
+        private["_thoughts"] = Thoughts()
         return {**state, "__pydantic_private__": private}
 
     @property
@@ -216,6 +233,7 @@ class TieredLLM(BaseLLM):
             parameters={name: getattr(self, name) for name in _PARAMETERS},
             validate=self._validate_structured_output,
             on_chunk=emit if self._effective_stream() else None,
+            thoughts=self._thoughts,
         )
 
     def _stop(self, error: CrewError, from_task: Any, from_agent: Any) -> Exception:
@@ -223,6 +241,7 @@ class TieredLLM(BaseLLM):
         CrewAI can shorten it."""
         self._emit_call_failed_event(str(error), from_task, from_agent)
         if isinstance(error, ContextTooLong):
+            self._window = error.window
             return error
         if self._run.failure is None:
             self._run.failure = error
@@ -258,6 +277,7 @@ class TieredLLM(BaseLLM):
         from_task: Any,
         from_agent: Any,
     ) -> Any:
+        self._window = None
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)

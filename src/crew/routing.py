@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from crew.settings import Deployment, Settings
 
+TOO_SMALL = "its context window is too small"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -30,14 +32,21 @@ class Request:
     characters: int | None = None
     images: int = 0
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What not every deployment can do."""
+        asked = {"tools": self.tools, "images": self.vision}
+        return frozenset(name for name, wanted in asked.items() if wanted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The candidates in order, and why each of the others was left out."""
+    """The candidates in order, and why each of the others was left out. `too_small`
+    are those of the others that only the length of the conversation kept out."""
 
     candidates: tuple[Deployment, ...]
     left_out: tuple[tuple[str, str], ...]
-    too_long: bool = False
+    too_small: tuple[Deployment, ...] = ()
 
 
 def route(
@@ -45,26 +54,25 @@ def route(
 ) -> Route:
     """Order the deployments for a request.
 
-    `unreachable` names local providers that do not answer. A Route is `too_long`
-    when only the length of the conversation kept it empty.
+    `unreachable` names local providers that do not answer.
     """
     candidates: list[Deployment] = []
     left_out: list[tuple[str, str]] = []
-    short = False
+    too_small: list[Deployment] = []
     for name in dict.fromkeys(_names(settings, request)):
         deployment = settings.deployments[name]
         reason = _unfit(deployment, request, unreachable)
         if reason is not None:
             left_out.append((name, reason))
         elif request.input_tokens + request.output_tokens > deployment.context_window:
-            short = True
-            left_out.append((name, "its context window is too small"))
+            too_small.append(deployment)
+            left_out.append((name, TOO_SMALL))
         else:
             candidates.append(deployment)
     return Route(
         candidates=tuple(candidates),
         left_out=tuple(left_out),
-        too_long=short and not candidates,
+        too_small=tuple(too_small),
     )
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from crew.errors import BadAnswer, ProviderError
 from crew.measure import measured
+from crew.providers.thoughts import Thoughts
 from crew.providers.transport import Answer, OnChunk, Prompt, acomplete, complete
 from crew.quota.attempts import Attempts
 from crew.quota.lease import Lease
@@ -25,6 +26,7 @@ class Turn:
     `role` and `task` are names in agents.yaml and tasks.yaml. `validate` makes an
     instance of the response model of an answer; what it cannot use is a ValueError,
     or comes back as text. `on_chunk` is given where the answer is streamed.
+    `thoughts` are those that the LLM had in this conversation.
     """
 
     run: Run
@@ -37,6 +39,7 @@ class Turn:
     parameters: Mapping[str, object]
     validate: Callable[[str, type[BaseModel]], str | BaseModel]
     on_chunk: OnChunk | None
+    thoughts: Thoughts
 
     def complete(self) -> Answer:
         """The answer of the first deployment that gives one.
@@ -68,7 +71,7 @@ class Turn:
             else:
                 seconds = self.run.clock.monotonic() - began
                 self.run.settle(lease, answer, request, seconds)
-                return answer
+                return self._kept(lease, answer)
             self._failed(attempts, lease, failure, request, began)
 
     async def acomplete(self) -> Answer:
@@ -99,10 +102,14 @@ class Turn:
                 await asyncio.to_thread(
                     self.run.settle, lease, answer, request, seconds
                 )
-                return answer
+                return self._kept(lease, answer)
             await asyncio.to_thread(
                 self._failed, attempts, lease, failure, request, began
             )
+
+    def _kept(self, lease: Lease, answer: Answer) -> Answer:
+        self.thoughts.keep(lease.deployment, answer.tool_calls, answer.thoughts)
+        return answer
 
     def structured(self, answer: Answer) -> BaseModel | None:
         """The answer as an instance of the response model, if one was asked for.
@@ -136,6 +143,7 @@ class Turn:
             stop=self.stop,
             response_format=self.response_model,
             parameters=self.parameters,
+            thoughts=self.thoughts,
         )
         return self.run.guard.begin(request), request, prompt
 
@@ -145,6 +153,9 @@ class Turn:
         task: TaskSpec | None = settings.tasks.get(self.task or "")
         own = task is not None and task.agent == role.name
         size = measured(messages, self.tools)
+        size = replace(
+            size, characters=size.characters + self.thoughts.characters(messages)
+        )
         return Request(
             tier=role.tier,
             input_tokens=size.tokens,

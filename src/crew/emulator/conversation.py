@@ -45,7 +45,9 @@ class Tool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """What the client asks. `schema` is set when the answer must be JSON, `forced`
-    when it must be a call of that tool. `call_ids` are those of all calls so far."""
+    when it must be a call of that tool. `call_ids` are those of all calls so far;
+    `thoughts` are, for each message with calls, the names of the fields that hold what
+    was thought before; `signatures` are those of thoughts that are signed."""
 
     model: str
     messages: tuple[Message, ...]
@@ -57,6 +59,8 @@ class Conversation:
     schema: Mapping[str, Any] | None = None
     forced: str | None = None
     call_ids: tuple[str, ...] = ()
+    thoughts: tuple[frozenset[str], ...] = ()
+    signatures: tuple[str, ...] = ()
 
     @property
     def input_tokens(self) -> int:

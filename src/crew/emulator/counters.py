@@ -52,6 +52,7 @@ class Counters:
                 "stream": talk.stream,
                 "tools": [tool.name for tool in talk.tools],
                 "messages": len(talk.messages),
+                "thoughts": [sorted(given) for given in talk.thoughts],
                 "images": [asdict(picture) for picture in talk.pictures],
                 "system": talk.system[:_SYSTEM_CHARACTERS],
             }

@@ -22,6 +22,7 @@ from crew.emulator.protocols.wire import Completion, Wire
 from crew.emulator.script import Answer, answer
 from crew.emulator.sending import Served, answered, sent
 from crew.emulator.state import State
+from crew.emulator.thoughts import unthinkable
 from crew.settings import Deployment
 
 
@@ -154,6 +155,9 @@ def _unable(deployment: Deployment, talk: Conversation) -> Reply | None:
     foreign = foreign_id(family, talk)
     if foreign is not None:
         return foreign
+    strange = unthinkable(family, upstream_id(deployment), talk)
+    if strange is not None:
+        return strange
     if talk.pictures and not deployment.vision:
         message = "This model does not support image input."
         return failure(family, 400, "invalid_request", message)

@@ -50,7 +50,7 @@ def read_body(text: str) -> Body:
     codes.append(error.get("error_type"))  # Together
     return Body(
         codes=tuple(as_text(code)[:_LONGEST_CODE] for code in codes if as_text(code)),
-        message=_message(error)[:_LONGEST_MESSAGE],
+        message=f"{_message(error)}{_upstream(metadata)}"[:_LONGEST_MESSAGE],
         error=error,
         details=details,
         metadata=metadata,
@@ -86,6 +86,14 @@ def _json(text: str) -> object:
     except (ValueError, RecursionError):
         return None
     return found
+
+
+def _upstream(metadata: Mapping[str, object]) -> str:
+    """What the provider behind OpenRouter said, where that is an error's own JSON."""
+    raw = metadata.get("raw")
+    inner = as_object(_json(raw) if isinstance(raw, str) else raw)
+    said = _message(as_object(inner.get("error", inner)))
+    return f": {said}" if said else ""
 
 
 def _message(error: Mapping[str, object]) -> str:

@@ -19,6 +19,7 @@ from crew.errors import (
     ProviderError,
     RateLimited,
     TimedOut,
+    Unsupported,
 )
 from crew.providers.bodies import Body
 
@@ -67,6 +68,30 @@ _RULES = (
         "content exists risk",
         "requires moderation",
         "prohibited_content",
+    ),
+    # What one deployment does not take and another may: images, tools, and what the
+    # model before it left in a conversation.
+    _rule(
+        Unsupported,
+        {400, 404, 405, 422, 500},
+        "no endpoints found that support",  # OpenRouter: image input, tool use
+        "support image",
+        "support tool",
+        "support function calling",
+        "image_url is only supported",
+        "image input modality is not enabled",
+        "unknown variant `image_url`",
+        "missing data required for image input",  # Ollama
+        "tool calling` is not supported",
+        "tool calling is not supported",
+        "tool calling not supported",
+        "function calling is not enabled",
+        "reasoning_content",  # DeepSeek and Moonshot want it back in a tool loop
+        "content[].thinking",
+        "thought_signature",  # Gemini 3
+        "`thinking`",  # Anthropic: blocks that it did not write, or that are missing
+        "tool_use.id",
+        "tool call id was",  # Mistral
     ),
     # OpenRouter: the account has money, other calls under way hold it.
     _rule(RateLimited, {402}, "openrouter_in_flight_budget"),
@@ -156,6 +181,8 @@ _RULES = (
         "slow_down",
     ),
     _rule(Overloaded, {500, 502, 503, 529}, "overloaded", "unavailable", "api_error"),
+    # Refused by whoever serves this model at OpenRouter: others may see no fault in it.
+    _rule(Unsupported, {400, 404, 422}, "provider returned error"),
 )
 _BY_STATUS: Mapping[int, Kind] = {
     400: BadRequest,

@@ -63,7 +63,7 @@ def classify(
     if kind is RateLimited and status == 413:
         hit = replace(hit, wait=None, never=True)
     told = _merged(hit.told, told_by_headers(family, lower, now=now))
-    return kind(
+    error = kind(
         deployment,
         _what(kind, hit),
         status=status,
@@ -72,6 +72,22 @@ def classify(
         told=told,
         raw="" if known or hit.told else masked(said),
     )
+    if isinstance(error, ContextTooLong):
+        error.window = _window(said.message)
+    return error
+
+
+_WINDOW = re.compile(
+    r"(?:maximum context length is|context limit: [\d +]{1,40}>|tokens >"
+    r"|tokens allowed \() ?([\d,]{3,12})"
+)
+
+
+def _window(message: str) -> int | None:
+    """How many tokens fit, where the message says it."""
+    found = _WINDOW.search(message)
+    digits = found[1].replace(",", "") if found else ""
+    return int(digits) if digits.isdecimal() else None
 
 
 def _what(kind: Kind, hit: Hit) -> str:

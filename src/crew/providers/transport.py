@@ -10,7 +10,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
 from crew.providers.signals import Told, classify, told_by_headers
+from crew.providers.thoughts import Thoughts, streamed
 from crew.settings import Deployment
 
 # litellm's own types and answers make pydantic warn; a user can do nothing about it.
@@ -58,20 +59,23 @@ OnSent = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What is sent: the conversation in OpenAI's form, tools, and parameters."""
+    """What is sent: the conversation in OpenAI's form, tools, and parameters.
+    `thoughts` are those that belong to the conversation's tool calls."""
 
     messages: Sequence[Message]
     tools: Sequence[Message] | None = None
     stop: Sequence[str] = ()
     response_format: object = None
     parameters: Mapping[str, object] = field(default_factory=dict)
+    thoughts: Thoughts = field(default_factory=Thoughts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back. `tool_calls` are litellm's objects; `usage` is None when the
     provider told none; `headers` are the provider's own, in lower case, and `told` is
-    what they say about its limits."""
+    what they say about its limits. `thoughts` are fields of the message that hold what
+    the model thought."""
 
     text: str
     tool_calls: tuple[Any, ...]
@@ -80,6 +84,7 @@ class Answer:
     usage: Any | None
     headers: Mapping[str, str]
     told: tuple[Told, ...] = ()
+    thoughts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def charged(self) -> tuple[int, int] | None:
@@ -170,7 +175,13 @@ def _arguments(
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
-        "messages": [_taken(deployment, message) for message in prompt.messages],
+        "messages": [
+            {
+                **_taken(deployment, message),
+                **prompt.thoughts.beside(deployment, message),
+            }
+            for message in prompt.messages
+        ],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "extra_headers": dict(deployment.provider.headers) or None,
@@ -200,10 +211,10 @@ def _arguments(
 _MISTRALS_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 
-def _taken(deployment: Deployment, message: Message) -> Any:
+def _taken(deployment: Deployment, message: Message) -> dict[str, Any]:
     """A message as the deployment takes it. Mistral refuses the ids that others give
     to tool calls: it wants nine letters and digits (its error 3280, 2026-11)."""
-    sendable = _sendable(message)
+    sendable: dict[str, Any] = _sendable(message)
     if deployment.family == "mistral":
         if "tool_call_id" in sendable:
             sendable["tool_call_id"] = _short(sendable["tool_call_id"])
@@ -266,8 +277,10 @@ def _joined(
     received = getattr(stream, "chunks", chunks)
     counted = any(getattr(chunk, "usage", None) for chunk in received)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
-    headers = _headers(stream)
-    return _answer(deployment, whole, counted=counted, headers=headers, now=now)
+    answer = _answer(
+        deployment, whole, counted=counted, headers=_headers(stream), now=now
+    )
+    return replace(answer, thoughts={**answer.thoughts, **streamed(chunks)})
 
 
 def _ended(stream: Any) -> bool:
@@ -301,6 +314,7 @@ def _answer(
         usage=usage if usage and usage.prompt_tokens else None,
         headers=headers,
         told=told_by_headers(deployment.family, headers, now=at),
+        thoughts=_thoughts(choice.message),
     )
     what = ""
     if choice.finish_reason == "error":
@@ -310,6 +324,18 @@ def _answer(
     if what:
         raise BadAnswer(deployment.name, what, charged=answer.charged, told=answer.told)
     return answer
+
+
+def _thoughts(message: Any) -> Mapping[str, Any]:
+    own = getattr(message, "provider_specific_fields", None) or {}
+    text = getattr(message, "reasoning_content", None)
+    found = {
+        "thinking_blocks": getattr(message, "thinking_blocks", None),
+        "reasoning_details": own.get("reasoning_details"),
+        "reasoning_content": text,
+        "reasoning": text,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _headers(response: Any) -> Mapping[str, str]:

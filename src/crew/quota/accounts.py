@@ -11,10 +11,12 @@ from crew.clock import Clock
 from crew.errors import (
     BadKey,
     BadRequest,
+    ContextTooLong,
     ModelGone,
     OutOfMoney,
     ProviderError,
     RateLimited,
+    Unsupported,
 )
 from crew.quota.estimates import Estimates
 from crew.quota.learning import matched, observations, throttled
@@ -60,6 +62,8 @@ class Accounts:
             if provider.local and not answers(provider.base_url)
         )
         self._disabled: dict[str, str] = {}
+        self._unable: dict[str, dict[frozenset[str], str]] = {}
+        self._windows: dict[str, int] = {}
         self._plans: dict[str, PlanState] = {}
         self._plans_until = float("-inf")
 
@@ -206,15 +210,23 @@ class Accounts:
 
     # What a failure closes.
 
-    def disabled(self, deployment: Deployment) -> str | None:
-        """Why this run no longer asks a deployment, or None."""
+    def disabled(self, deployment: Deployment, request: Request) -> str | None:
+        """Why this run no longer asks a deployment for such a call, or None."""
         for pool in _names(deployment):
             if pool in self._disabled:
                 return self._disabled[pool]
+        for needs, why in self._unable.get(deployment.name, {}).items():
+            if needs <= request.needs:
+                return why
         return None
 
+    def window(self, deployment: Deployment) -> int:
+        """How many tokens fit there: as the YAML says, or as it turned out to be."""
+        known = deployment.context_window
+        return min(known, self._windows.get(deployment.name, known))
+
     def note_failure(
-        self, deployment: Deployment, error: ProviderError
+        self, deployment: Deployment, error: ProviderError, request: Request
     ) -> float | None:
         """Keep everybody away from what failed, for as long as it makes sense.
 
@@ -222,6 +234,10 @@ class Accounts:
         """
         own, provider = _names(deployment)
         match error:
+            case ContextTooLong():
+                self._learn_window(deployment, error, request)
+            case Unsupported():
+                self._refuse_such(deployment, error, request)
             case BadRequest() | RateLimited(never=True):
                 return None
             case ModelGone():
@@ -244,6 +260,26 @@ class Accounts:
             case _:
                 return self._cool(own, FAILURE_COOLDOWN, error)
         return None
+
+    def _refuse_such(
+        self, deployment: Deployment, error: ProviderError, request: Request
+    ) -> None:
+        unable = self._unable.setdefault(deployment.name, {})
+        unable[request.needs] = what(error)
+        needs = " and ".join(sorted(request.needs))
+        calls = f"calls with {needs}" if needs else "all calls"
+        self.listener(
+            f"{deployment.name} is out for {calls} of this run: it cannot take the "
+            f"conversation ({error.status})"
+        )
+
+    def _learn_window(
+        self, deployment: Deployment, error: ContextTooLong, request: Request
+    ) -> None:
+        size = request.input_tokens + request.output_tokens
+        # What is told may be meant for a larger count of tokens than ours.
+        told = min(error.window or size, size)
+        self._windows[deployment.name] = min(told, self.window(deployment)) - 1
 
     def _refused(self, deployment: Deployment, error: RateLimited) -> float:
         """A 429 although our books had room. What the provider told corrects them;

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from crew.errors import (
     BadRequest,
     Closed,
+    ContextTooLong,
     ProviderError,
     QuotaExceeded,
     RateLimited,
@@ -14,7 +15,7 @@ from crew.quota.accounts import Accounts, what
 from crew.quota.lease import Lease
 from crew.quota.limits import Kind, Refusal
 from crew.quota.store import Reservation
-from crew.routing import Request, Route
+from crew.routing import TOO_SMALL, Request, Route
 from crew.settings import Deployment
 
 CONCURRENCY_POLL = 0.25
@@ -77,7 +78,7 @@ class Attempts:
         try:
             while isinstance(step := self._decide(), Wait):
                 self.accounts.clock.sleep(self._line_up(step))
-        except QuotaExceeded:
+        except (QuotaExceeded, ContextTooLong):
             self._leave()
             raise
         return step
@@ -88,7 +89,7 @@ class Attempts:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._line_up, step)
                 await self.accounts.clock.asleep(pause)
-        except (QuotaExceeded, asyncio.CancelledError):
+        except (QuotaExceeded, ContextTooLong, asyncio.CancelledError):
             self._leave()
             raise
         return step
@@ -96,7 +97,7 @@ class Attempts:
     def failed(self, lease: Lease, error: ProviderError) -> None:
         """Take note of a failed attempt. Raises it again when another deployment
         would refuse the request too."""
-        opens = self.accounts.note_failure(lease.deployment, error)
+        opens = self.accounts.note_failure(lease.deployment, error, self.request)
         if error.charged is not None:
             sent, wrote = error.charged
             lease.settle(input_tokens=sent, output_tokens=wrote, told=error.told)
@@ -104,7 +105,7 @@ class Attempts:
             lease.settle(input_tokens=0, output_tokens=0, told=error.told)
         else:
             lease.keep(error.told)
-        if isinstance(error, BadRequest):
+        if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
             raise error
         if error.never or not isinstance(error, RateLimited):
             name = lease.deployment.name
@@ -158,7 +159,9 @@ class Attempts:
 
     def _out(self, deployment: Deployment, now: float) -> Closed | None:
         """Whether this call keeps away from a deployment that failed."""
-        reason = self.accounts.disabled(deployment)
+        reason = self.accounts.disabled(deployment, self.request)
+        if reason is None and self._too_long(deployment):
+            reason = TOO_SMALL
         if reason is not None:
             return Closed(deployment=deployment.name, limit=reason, opens_at=None)
         entry = self._failed.get(deployment.name)
@@ -174,6 +177,7 @@ class Attempts:
         first = min(opening, key=lambda one: one.entry.opens_at or 0.0, default=None)
         opens = first.entry.opens_at if first is not None else None
         if first is None or opens is None or opens - now > left:
+            self.check_length()
             others = [
                 Closed(deployment=name, limit=reason, opens_at=None)
                 for name, reason in self.route.left_out
@@ -187,6 +191,28 @@ class Attempts:
             pool=first.pool,
             deployment=first.deployment,
         )
+
+    def check_length(self) -> None:
+        """Raise ContextTooLong when a shorter conversation could go on: there are
+        deployments whose window alone is what keeps them out."""
+        known = (*self.route.candidates, *self.route.too_small)
+        windows = [
+            self.accounts.window(deployment)
+            for deployment in known
+            if self.accounts.disabled(deployment, self.request) is None
+            and self._too_long(deployment)
+        ]
+        if windows:
+            # CrewAI shortens a conversation when it reads "maximum context length".
+            which = "that is open" if self.route.candidates else "there is"
+            what = f"the conversation exceeds the maximum context length of all {which}"
+            error = ContextTooLong(self.request.role or self.request.tier, what)
+            error.window = max(windows)
+            raise error
+
+    def _too_long(self, deployment: Deployment) -> bool:
+        size = self.request.input_tokens + self.request.output_tokens
+        return size > self.accounts.window(deployment)
 
     def _line_up(self, wait: Wait) -> float:
         """Take or keep a place in the line; returns the seconds until the next look:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from functools import partial
 
 from crew.clock import Clock, SystemClock
-from crew.errors import ContextTooLong
 from crew.quota import open_store
 from crew.quota.accounts import Accounts, Listener
 from crew.quota.attempts import Attempts
@@ -98,18 +97,15 @@ class QuotaGuard:
     def begin(self, request: Request) -> Attempts:
         """Start on one call. Raises ContextTooLong when no window can hold it."""
         found = route(self.settings, request, unreachable=self.accounts.unreachable)
-        if found.too_long:
-            raise ContextTooLong(
-                request.tier,
-                "the conversation exceeds the maximum context length of every "
-                "deployment",
-            )
-        return Attempts(
+        attempts = Attempts(
             accounts=self.accounts,
             request=request,
             route=found,
             deadline=self.deadline,
         )
+        if not found.candidates:
+            attempts.check_length()
+        return attempts
 
     def plans(self) -> dict[str, PlanState]:
         """Which plan holds at each provider that has plans, and why."""

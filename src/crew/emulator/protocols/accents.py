@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crew.emulator.script import Answer
+from crew.emulator.thoughts import THOUGHT, details
 
 UPSTREAM = {
     "code": 502,
@@ -47,11 +47,15 @@ def extra(family: str) -> dict[str, Any]:
             return {}
 
 
-def thoughts(family: str, answer: Answer) -> dict[str, Any]:
+def thoughts(family: str, model: str) -> dict[str, Any]:
     """What a model that thinks says beside its answer."""
-    if family == "deepseek" and answer.text:
-        return {"reasoning_content": "It is a rehearsal: there is little to think."}
-    return {}
+    match family:
+        case "deepseek":
+            return {"reasoning_content": THOUGHT}
+        case "openrouter":
+            return {"reasoning": THOUGHT, "reasoning_details": details(model)}
+        case _:
+            return {}
 
 
 def filler(family: str, *, stream: bool) -> bytes:

@@ -19,6 +19,7 @@ from crew.emulator.headers import Headers
 from crew.emulator.images import Picture, look
 from crew.emulator.protocols.wire import Completion, event, parsed, pieces
 from crew.emulator.script import Answer
+from crew.emulator.thoughts import signature
 
 _STOP_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 _OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
@@ -109,7 +110,21 @@ def _conversation(body: Mapping[str, Any]) -> Conversation:
             for block in _blocks(message["content"])
             if block["type"] == "tool_use"
         ),
+        thoughts=tuple(_thoughts(body["messages"])),
+        signatures=tuple(
+            block["signature"]
+            for message in body["messages"]
+            for block in _blocks(message["content"])
+            if block["type"] == "thinking"
+        ),
     )
+
+
+def _thoughts(messages: Sequence[Mapping[str, Any]]) -> Iterator[frozenset[str]]:
+    for message in messages:
+        kinds = {block["type"] for block in _blocks(message["content"])}
+        if "tool_use" in kinds:
+            yield frozenset(kinds & {"thinking"})
 
 
 def _messages(message: Mapping[str, Any]) -> Iterator[Message]:
@@ -207,6 +222,8 @@ def _content(made: Completion, answer: Answer) -> Iterator[Mapping[str, Any]]:
     if answer.call is None:
         yield {"type": "text", "text": answer.text}
     else:
+        # What it thought is not shown, but signed: the default of `display`.
+        yield {"type": "thinking", "thinking": "", "signature": signature(made.model)}
         arguments = parsed(answer.call.arguments)
         yield _tool_use(made, answer.call.name) | {"input": arguments}
 
@@ -220,6 +237,8 @@ def _block(made: Completion, answer: Answer, index: int) -> Iterator[bytes]:
     start: dict[str, Any] = {"type": "text", "text": ""}
     kind, key, said = "text_delta", "text", answer.text
     if answer.call is not None:
+        yield from _thinking(made, index)
+        index += 1
         start = _tool_use(made, answer.call.name)
         kind, key, said = "input_json_delta", "partial_json", answer.call.arguments
     opening = {"type": "content_block_start", "index": index, "content_block": start}
@@ -228,6 +247,16 @@ def _block(made: Completion, answer: Answer, index: int) -> Iterator[bytes]:
     for piece in pieces(said):
         delta = {"type": kind, key: piece}
         yield _event({"type": "content_block_delta", "index": index, "delta": delta})
+    yield _event({"type": "content_block_stop", "index": index})
+
+
+def _thinking(made: Completion, index: int) -> Iterator[bytes]:
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    yield _event(
+        {"type": "content_block_start", "index": index, "content_block": block}
+    )
+    signed = {"type": "signature_delta", "signature": signature(made.model)}
+    yield _event({"type": "content_block_delta", "index": index, "delta": signed})
     yield _event({"type": "content_block_stop", "index": index})
 
 

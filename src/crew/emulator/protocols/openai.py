@@ -19,6 +19,7 @@ from crew.emulator.images import look
 from crew.emulator.protocols import accents
 from crew.emulator.protocols.wire import Completion, event, pieces
 from crew.emulator.script import Answer, ToolCall
+from crew.emulator.thoughts import FIELDS
 
 
 class ChatCompletions:
@@ -101,7 +102,7 @@ def _usage(made: Completion) -> dict[str, int]:
 
 def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
-    message |= accents.thoughts(made.family, answer)
+    message |= accents.thoughts(made.family, made.model)
     if answer.call is not None:
         message["content"] = answer.text or None
         message["tool_calls"] = [_call(made, answer.call, answer.call.arguments)]
@@ -116,7 +117,7 @@ def _call(made: Completion, call: ToolCall, arguments: str) -> dict[str, Any]:
 
 def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
     opening = {"role": "assistant", "content": ""}
-    yield opening | accents.thoughts(made.family, answer)
+    yield opening | accents.thoughts(made.family, made.model)
     for piece in pieces(answer.text):
         yield {"content": piece}
     call = answer.call
@@ -160,6 +161,11 @@ def parse_conversation(body: object) -> Conversation:
             schema=_schema(body.get("response_format")),
             forced=_forced(choice),
             call_ids=tuple(_call_ids(messages)),
+            thoughts=tuple(
+                frozenset(name for name in FIELDS if message.get(name))
+                for message in messages
+                if message.get("tool_calls")
+            ),
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise BadConversation(f"malformed request: {type(exc).__name__}") from exc

@@ -1,0 +1,136 @@
+"""What a model thought before it called tools, kept beside the conversation.
+
+CrewAI keeps an answer's text and calls. Some providers want the thoughts back with the
+results of the calls, and only from the model that had them:
+
+DeepSeek    400 without (api-docs.deepseek.com/guides/thinking_mode, 2026-11; thinking
+            is on by default); a blank is enough where another model made the calls
+Moonshot    the same (reported in 2026-03: "reasoning_content is missing")
+Anthropic   signed blocks, unchanged (platform.claude.com, preserved thinking, 2026-11)
+OpenRouter  `reasoning_details`, unchanged (openrouter.ai/docs, reasoning tokens,
+            2026-11)
+Gemini      litellm keeps its signature in the id of the call
+
+Others do not know such fields, and some refuse them (Groq: "property is unsupported").
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crew.settings import Deployment
+
+KEPT = 1_000
+"""How many messages an LLM remembers the thoughts of; the oldest go first."""
+BLANK = " "
+"""The least that DeepSeek takes."""
+_DEMANDING = ("deepseek", "kimi", "moonshot")
+_ANSWERING = {
+    "anthropic": ("thinking_blocks",),
+    "deepseek": ("reasoning_content",),
+    "moonshot": ("reasoning_content",),
+    "ollama_chat": ("reasoning_content",),
+    # Whoever speaks as OpenAI: only what it sent itself goes back there.
+    "openai": ("reasoning_content",),
+    "litellm_proxy": ("reasoning_content", "thinking_blocks"),
+    "openrouter": ("reasoning_details", "reasoning"),
+}
+"""The fields of an assistant's message that a family takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Thought:
+    """What one deployment thought; `fields` as litellm names them."""
+
+    deployment: str
+    fields: Mapping[str, Any]
+
+    @property
+    def characters(self) -> int:
+        return sum(len(str(value)) for value in self.fields.values())
+
+
+@dataclass(slots=True)
+class Thoughts:
+    """The thoughts of one agent's LLM, by the id of the call that followed them."""
+
+    _kept: "OrderedDict[str, _Thought]" = field(default_factory=OrderedDict)
+
+    def keep(
+        self, deployment: Deployment, calls: Sequence[Any], fields: Mapping[str, Any]
+    ) -> None:
+        """Remember what was thought before these tool calls (litellm's objects)."""
+        taken = _ANSWERING.get(deployment.family, ())
+        own = {name: fields[name] for name in taken if fields.get(name)}
+        if "reasoning_details" in own:
+            own.pop("reasoning", None)  # the same once more
+        if calls and own:
+            thought = _Thought(deployment=deployment.name, fields=own)
+            self._kept[str(calls[0].id)] = thought
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+
+    def beside(
+        self, deployment: Deployment, message: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The fields that a message of the assistant needs at this deployment."""
+        if message.get("role") != "assistant":
+            return {}
+        thought = self._of(message)
+        fields: Mapping[str, Any] = {}
+        if thought is not None and thought.deployment == deployment.name:
+            fields = thought.fields
+        if not fields and _demands(deployment):
+            return {"reasoning_content": BLANK}
+        return fields
+
+    def characters(self, messages: Sequence[Any]) -> int:
+        """How long the thoughts are that belong to these messages."""
+        found = (self._of(message) for message in messages)
+        return sum(thought.characters for thought in found if thought is not None)
+
+    def _of(self, message: Mapping[str, Any]) -> _Thought | None:
+        calls = message.get("tool_calls")
+        return self._kept.get(str(calls[0].get("id"))) if calls else None
+
+
+def _demands(deployment: Deployment) -> bool:
+    if deployment.family not in ("deepseek", "moonshot", "openai", "openrouter"):
+        return False
+    return any(name in deployment.model.lower() for name in _DEMANDING)
+
+
+def streamed(chunks: Sequence[Any]) -> Mapping[str, Any]:
+    """What litellm does not join of a streamed answer: OpenRouter's details, and
+    Anthropic's blocks, whose text is not shown by default."""
+    details: list[dict[str, Any]] = []
+    blocks: list[dict[str, Any]] = []
+    for chunk in chunks:
+        delta = chunk.choices[0].delta if chunk.choices else None
+        for piece in getattr(delta, "reasoning_details", None) or ():
+            _add(details, piece, ("type", "index"))
+        for piece in getattr(delta, "thinking_blocks", None) or ():
+            if blocks and blocks[-1].get("signature"):
+                blocks.append({})  # a signature is the end of a block
+            _add(blocks, piece, ("type",))
+    found = {"reasoning_details": details, "thinking_blocks": blocks}
+    return {name: value for name, value in found.items() if value}
+
+
+_TEXTS = ("text", "summary", "data", "thinking")
+
+
+def _add(
+    found: list[dict[str, Any]], piece: Mapping[str, Any], marks: Sequence[str]
+) -> None:
+    """Put a piece to the thought that it goes on with, or begin another."""
+    last = found[-1] if found else None
+    if last is None or (last and any(last.get(m) != piece.get(m) for m in marks)):
+        last = {}
+        found.append(last)
+    for name, value in piece.items():
+        if name in _TEXTS and isinstance(value, str):
+            last[name] = (last.get(name) or "") + value
+        elif value is not None:
+            last[name] = value

@@ -1,0 +1,142 @@
+"""What models thought, beside the conversation: kept for those who want it back."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from crew.providers.thoughts import BLANK, KEPT, Thoughts, streamed
+from crew.settings import Deployment, Provider
+
+ACCOUNT = Provider(name="account", api_key="k")
+
+
+def deployment(model: str) -> Deployment:
+    return Deployment(name=model, provider=ACCOUNT, model=model)
+
+
+def calls(*ids: str) -> list[Any]:
+    return [SimpleNamespace(id=id) for id in ids]
+
+
+def message(*ids: str) -> dict[str, Any]:
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": i} for i in ids],
+    }
+
+
+ALL = {
+    "reasoning_content": "hm",
+    "reasoning": "hm",
+    "thinking_blocks": [{"type": "thinking", "signature": "s"}],
+    "reasoning_details": [{"type": "reasoning.text", "text": "hm"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("anthropic/claude-opus-5", ["thinking_blocks"]),
+        ("deepseek/deepseek-v4-flash", ["reasoning_content"]),
+        ("openrouter/z-ai/glm-5.2:free", ["reasoning_details"]),
+        ("openai/own-model", ["reasoning_content"]),
+        ("litellm_proxy/alias", ["reasoning_content", "thinking_blocks"]),
+        ("groq/openai/gpt-oss-120b", []),
+        ("mistral/mistral-small-latest", []),
+        ("gemini/gemini-3.5-flash-lite", []),
+    ],
+)
+def test_a_family_is_given_back_what_it_takes(model: str, fields: list[str]) -> None:
+    thoughts, own = Thoughts(), deployment(model)
+    thoughts.keep(own, calls("c1", "c2"), ALL)
+
+    assert thoughts.beside(own, message("c1", "c2")) == {n: ALL[n] for n in fields}
+    assert thoughts.beside(own, {"role": "tool", "tool_call_id": "c1"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "blank"),
+    [
+        ("deepseek/deepseek-v4-flash", True),
+        ("openrouter/deepseek/deepseek-v4-flash-0731", True),
+        ("openai/deepseek-v4-pro", True),  # at a gateway
+        ("openrouter/moonshotai/kimi-k3", True),
+        ("openrouter/z-ai/glm-5.2:free", False),
+        ("anthropic/claude-opus-5", False),
+        ("together_ai/deepseek-ai/DeepSeek-V4", False),
+    ],
+)
+def test_who_insists_on_thoughts_gets_a_blank_for_those_of_others(
+    model: str, blank: bool
+) -> None:
+    thoughts = Thoughts()
+    thoughts.keep(deployment("openrouter/z-ai/other"), calls("c1"), ALL)
+    expected = {"reasoning_content": BLANK} if blank else {}
+
+    own = deployment(model)
+
+    assert thoughts.beside(own, message("c1")) == expected
+    assert thoughts.beside(own, {"role": "assistant", "content": "hm"}) == expected
+
+
+def test_the_oldest_thoughts_are_forgotten() -> None:
+    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
+    for number in range(KEPT + 1):
+        thoughts.keep(own, calls(f"c{number}"), {"reasoning_content": f"{number}"})
+
+    assert thoughts.beside(own, message("c0")) == {"reasoning_content": BLANK}
+    assert thoughts.beside(own, message("c1")) == {"reasoning_content": "1"}
+
+
+def test_thoughts_count_for_the_length_of_the_conversation() -> None:
+    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
+    thoughts.keep(own, calls("c1"), {"reasoning_content": "x" * 500})
+
+    conversation = [{"role": "user", "content": "hi"}, message("c1"), message("c9")]
+
+    assert thoughts.characters(conversation) == 500
+
+
+def chunk(**delta: Any) -> Any:
+    return SimpleNamespace(choices=[SimpleNamespace(delta=SimpleNamespace(**delta))])
+
+
+def test_pieces_of_one_thought_are_joined_in_a_stream() -> None:
+    text = {"type": "reasoning.text", "index": 0}
+    sealed = {"type": "reasoning.encrypted", "index": 1, "data": "ab"}
+    chunks = [
+        chunk(reasoning_details=[{**text, "text": "one ", "signature": None}]),
+        SimpleNamespace(choices=[]),
+        chunk(reasoning_details=[{**text, "text": "two", "signature": "s"}, sealed]),
+        chunk(content="hello"),
+        chunk(reasoning_details=[{**sealed, "data": "cd"}]),
+    ]
+
+    assert streamed(chunks) == {
+        "reasoning_details": [
+            {**text, "text": "one two", "signature": "s"},
+            {**sealed, "data": "abcd"},
+        ]
+    }
+
+
+def test_signed_blocks_are_joined_with_and_without_their_text() -> None:
+    hidden = {"type": "redacted_thinking", "data": "zz"}
+    chunks = [
+        chunk(thinking_blocks=[{"type": "thinking", "thinking": "a", "signature": ""}]),
+        chunk(thinking_blocks=[{"type": "thinking", "thinking": "b"}]),
+        chunk(thinking_blocks=[{"type": "thinking", "signature": "s1"}]),
+        chunk(thinking_blocks=[{"type": "thinking", "thinking": ""}]),
+        chunk(thinking_blocks=[{"type": "thinking", "signature": "s2"}]),
+        chunk(thinking_blocks=[hidden]),
+    ]
+
+    assert streamed(chunks) == {
+        "thinking_blocks": [
+            {"type": "thinking", "thinking": "ab", "signature": "s1"},
+            {"type": "thinking", "thinking": "", "signature": "s2"},
+            hidden,
+        ]
+    }
