@@ -84,6 +84,35 @@ def test_one_answer_and_its_usage_arrive_in_every_event_loop(
     assert bool(chunks) == stream
 
 
+TELLING = {
+    "anthropic": "anthropic-ratelimit-requests-remaining",
+    "groq": "x-ratelimit-remaining-tokens",
+    "mistral": "ratelimitbysize-remaining",
+    "openai": "x-ratelimit-remaining-requests",
+    "together_ai": "x-ratelimit-remaining",
+}
+"""Who tells its limits with every answer, and in which header."""
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])
+@pytest.mark.parametrize("family", TELLING)
+def test_the_limits_are_told_in_every_way_to_call(
+    one_of_each: dict[str, Deployment], family: str, stream: bool, awaited: bool
+) -> None:
+    deployment = one_of_each[family]
+    uncounted(deployment)
+    on_chunk = (lambda chunk: None) if stream else None
+
+    if awaited:
+        answer = asyncio.run(acomplete(deployment, HELLO, on_chunk))
+    else:
+        answer = complete(deployment, HELLO, on_chunk)
+
+    assert TELLING[family] in answer.headers
+    assert answer.told
+
+
 def test_a_wrong_path_is_a_model_that_is_gone(deployment: Deployment) -> None:
     wrong = replace(deployment, model=f"{deployment.family}/no-such-model")
 

@@ -10,6 +10,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +51,28 @@ async def _no_second_attempt(*_: object, **__: object) -> Any:
 
 
 AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
+
+# Of Groq's whole answers litellm keeps no headers, and Groq tells its limits there.
+_heard: ContextVar[Mapping[str, str] | None] = ContextVar("heard", default=None)
+_post, _post_async = HTTPHandler.post, AsyncHTTPHandler.post
+
+
+def _hearing(self: HTTPHandler, *args: Any, **more: Any) -> httpx.Response:
+    response: httpx.Response = _post(self, *args, **more)
+    _heard.set(response.headers)
+    return response
+
+
+async def _hearing_async(
+    self: AsyncHTTPHandler, *args: Any, **more: Any
+) -> httpx.Response:
+    response: httpx.Response = await _post_async(self, *args, **more)
+    _heard.set(response.headers)
+    return response
+
+
+HTTPHandler.post = _hearing  # type: ignore[method-assign]
+AsyncHTTPHandler.post = _hearing_async  # type: ignore[method-assign]
 
 Message = Mapping[str, Any]
 OnChunk = Callable[[Any], None]
@@ -173,6 +196,7 @@ async def _acomplete(
 def _arguments(
     deployment: Deployment, prompt: Prompt, on_sent: OnSent, *, stream: bool
 ) -> dict[str, Any]:
+    _heard.set(None)
     arguments: dict[str, Any] = {
         "model": deployment.model,
         "messages": [
@@ -340,7 +364,7 @@ def _thoughts(message: Any) -> Mapping[str, Any]:
 
 def _headers(response: Any) -> Mapping[str, str]:
     hidden = getattr(response, "_hidden_params", None) or {}
-    found = hidden.get("additional_headers") or {}
+    found = hidden.get("additional_headers") or _heard.get() or {}
     return _unwrapped({str(name): str(value) for name, value in found.items()})
 
 
