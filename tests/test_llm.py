@@ -506,6 +506,26 @@ def test_events_tell_the_start_the_chunks_and_the_end(
     assert (text, arguments) == expected
 
 
+@WAY
+@pytest.mark.parametrize("fault", ["broken", "error_in_stream"])
+def test_who_follows_a_stream_is_told_that_the_answer_begins_anew(
+    server: Scripted, made: Callable[..., TieredLLM], fault: str, way: int
+) -> None:
+    seen: list[str] = []
+    server.replies["first"] = [fault]
+    server.replies["second"] = ["500"]
+    llm = made()
+    with crewai_event_bus.scoped_handlers():
+        crewai_event_bus.on(LLMStreamChunkEvent)(
+            lambda source, event: seen.append(event.chunk)
+        )
+        answer = ways(llm, True)[way](USER)
+        crewai_event_bus.flush()
+
+    assert answer == "hello"
+    assert "".join(seen) == "hal\n[broken off; third answers anew]\nhello"
+
+
 def test_hooks_run_before_and_after(
     server: Scripted, made: Callable[..., TieredLLM]
 ) -> None:

@@ -24,7 +24,7 @@ from crew.providers.transport import Answer
 from crew.routing import Request, route
 from crew.run import Run
 from crew.settings import Role
-from crew.turn import Turn
+from crew.turn import Relay, Turn
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 
@@ -222,6 +222,7 @@ class TieredLLM(BaseLLM):
             self._emit_call_denied_event(exc, from_task, from_agent)
             raise
         emit = partial(self._emit_chunk, from_task, from_agent)
+        restart = partial(self._emit_restart, from_task, from_agent)
         return Turn(
             run=self._run,
             role=self.role,
@@ -232,7 +233,7 @@ class TieredLLM(BaseLLM):
             stop=self.stop_sequences,
             parameters={name: getattr(self, name) for name in _PARAMETERS},
             validate=self._validate_structured_output,
-            on_chunk=emit if self._effective_stream() else None,
+            relay=Relay(emit, restart) if self._effective_stream() else None,
             thoughts=self._thoughts,
         )
 
@@ -246,6 +247,14 @@ class TieredLLM(BaseLLM):
         if self._run.failure is None:
             self._run.failure = error
         return _stopping(error)
+
+    def _emit_restart(self, from_task: Any, from_agent: Any, deployment: str) -> None:
+        self._emit_stream_chunk_event(
+            chunk=f"\n[broken off; {deployment} answers anew]\n",
+            from_task=from_task,
+            from_agent=from_agent,
+            call_type=LLMCallType.LLM_CALL,
+        )
 
     def _emit_chunk(self, from_task: Any, from_agent: Any, chunk: Any) -> None:
         if not chunk.choices:

@@ -19,13 +19,41 @@ from crew.run import Run
 from crew.settings import TaskSpec
 
 
+@dataclass(slots=True)
+class Relay:
+    """Hands the chunks of a stream on, and tells when an answer begins anew after one
+    that broke off: whoever listens has seen a part of that already.
+
+    `on_restart` is given the name of the deployment that answers anew.
+    """
+
+    on_chunk: OnChunk
+    on_restart: Callable[[str], None]
+    _shown: bool = False
+
+    def of(self, deployment: str) -> OnChunk:
+        """What an attempt at a deployment calls with each chunk."""
+        anew = self._shown
+
+        def hand_on(chunk: Any) -> None:
+            nonlocal anew
+            if chunk.choices and chunk.choices[0].delta.content:
+                if anew:
+                    anew = False
+                    self.on_restart(deployment)
+                self._shown = True
+            self.on_chunk(chunk)
+
+        return hand_on
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One call of an agent: one or more attempts, until one is answered.
 
     `role` and `task` are names in agents.yaml and tasks.yaml. `validate` makes an
     instance of the response model of an answer; what it cannot use is a ValueError,
-    or comes back as text. `on_chunk` is given where the answer is streamed.
+    or comes back as text. `relay` is given where the answer is streamed.
     `thoughts` are those that the LLM had in this conversation.
     """
 
@@ -38,7 +66,7 @@ class Turn:
     stop: Sequence[str]
     parameters: Mapping[str, object]
     validate: Callable[[str, type[BaseModel]], str | BaseModel]
-    on_chunk: OnChunk | None
+    relay: Relay | None
     thoughts: Thoughts
 
     def complete(self) -> Answer:
@@ -58,7 +86,7 @@ class Turn:
                 answer = complete(
                     lease.deployment,
                     prompt,
-                    self.on_chunk,
+                    self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
@@ -87,7 +115,7 @@ class Turn:
                 answer = await acomplete(
                     lease.deployment,
                     prompt,
-                    self.on_chunk,
+                    self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
@@ -129,6 +157,9 @@ class Turn:
             f"no valid {self.response_model.__name__}",
             charged=answer.charged,
         )
+
+    def _on_chunk(self, lease: Lease) -> OnChunk | None:
+        return self.relay.of(lease.deployment.name) if self.relay else None
 
     def _open(self) -> tuple[Attempts, Request, Prompt]:
         messages = self.messages
