@@ -109,6 +109,24 @@ async def test_thoughts_before_a_call_are_wanted_back_or_unknown(
     assert seen[0]["thoughts"] == [fields]
 
 
+@pytest.mark.parametrize(("provider", "status"), [("mistral", 400), ("groq", 200)])
+async def test_mistral_wants_an_answer_between_a_tool_and_the_user(
+    provider: str, status: int
+) -> None:
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": "123456789", "type": "function", "function": function}
+    messages = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "123456789", "content": "done"},
+        *HELLO,
+    ]
+    async with in_process(make_settings(provider)) as desk:
+        answer = await desk.ask(messages=messages)
+
+    assert answer.status_code == status
+    assert status == 200 or answer.json()["code"] == "3230"
+
+
 @pytest.mark.parametrize("provider", ["mistral", "together_ai"])
 @pytest.mark.parametrize("asked", [True, False])
 async def test_usage_comes_with_the_end(provider: str, asked: bool) -> None:

@@ -1603,6 +1603,10 @@ def test_a_used_up_minute_is_awaited_when_nothing_else_is_said() -> None:
             "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a le",
         ),
         ("together_ai", 400, "This model does not support image inputs"),
+        ("mistral", 400, "Unexpected role 'user' after role 'tool'"),
+        ("openai", 400, "Unsupported value: 'temperature' does not support 0.2 with"),
+        ("anthropic", 400, "`temperature` is not supported for this model"),
+        ("anthropic", 400, "This model does not support assistant message prefill."),
     ],
 )
 def test_what_one_model_cannot_take_is_no_fault_of_the_request(

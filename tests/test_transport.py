@@ -174,6 +174,25 @@ def test_a_tool_loop_goes_on_with_any_other_family(
         assert "done" in answer.text, target
 
 
+def test_a_word_of_the_user_after_a_tool_is_heard_by_every_family(
+    one_of_each: dict[str, Deployment],
+) -> None:
+    function = {"name": "write_file", "arguments": "{}"}
+    call = {"id": "call_1", "type": "function", "function": function}
+    turn = [
+        *HELLO.messages,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+        {"role": "user", "content": "Now give your final answer."},
+    ]
+    for family, deployment in one_of_each.items():
+        uncounted(deployment)
+
+        answer = complete(deployment, Prompt(messages=turn, tools=[WRITE]))
+
+        assert "done" in answer.text, family
+
+
 GIVEN_BACK = {
     "anthropic": ["thinking"],
     "deepseek": ["reasoning_content"],

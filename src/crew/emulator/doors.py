@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from crew.emulator.breaking import broken_response
-from crew.emulator.call_ids import foreign_id
 from crew.emulator.conversation import BadConversation, Conversation
 from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Ticket, spend
@@ -18,11 +17,11 @@ from crew.emulator.envelopes import Reply, failure, unknown_model
 from crew.emulator.failing import context_exceeded, failed_reply
 from crew.emulator.faults import Order
 from crew.emulator.headers import Headers, limit_headers
+from crew.emulator.history import foreign
 from crew.emulator.protocols.wire import Completion, Wire
 from crew.emulator.script import Answer, answer
 from crew.emulator.sending import Served, answered, sent
 from crew.emulator.state import State
-from crew.emulator.thoughts import unthinkable
 from crew.settings import Deployment
 
 
@@ -152,10 +151,7 @@ def _unable(deployment: Deployment, talk: Conversation) -> Reply | None:
     family = family_of(deployment)
     if talk.input_tokens > deployment.context_window:
         return context_exceeded(deployment, talk.input_tokens)
-    foreign = foreign_id(family, talk)
-    if foreign is not None:
-        return foreign
-    strange = unthinkable(family, upstream_id(deployment), talk)
+    strange = foreign(family, upstream_id(deployment), talk)
     if strange is not None:
         return strange
     if talk.pictures and not deployment.vision:

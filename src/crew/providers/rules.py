@@ -181,8 +181,20 @@ _RULES = (
         "slow_down",
     ),
     _rule(Overloaded, {500, 502, 503, 529}, "overloaded", "unavailable", "api_error"),
-    # Refused by whoever serves this model at OpenRouter: others may see no fault in it.
-    _rule(Unsupported, {400, 404, 422}, "provider returned error"),
+    # Refused by whoever serves this model at OpenRouter, or for a parameter or an order
+    # of messages that this model does not know: others may see no fault in it.
+    _rule(
+        Unsupported,
+        {400, 404, 422},
+        "provider returned error",
+        "not supported",
+        "not support",
+        "unsupported",
+        "message_order",
+        "after role",  # the same without its code
+        "roles must alternate",
+        "assistant message prefill",
+    ),
 )
 _BY_STATUS: Mapping[int, Kind] = {
     400: BadRequest,

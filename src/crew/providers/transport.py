@@ -204,7 +204,7 @@ def _arguments(
                 **_taken(deployment, message),
                 **prompt.thoughts.beside(deployment, message),
             }
-            for message in prompt.messages
+            for message in _ordered(deployment, prompt.messages)
         ],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
@@ -230,6 +230,21 @@ def _arguments(
         arguments["stream"] = True
         arguments["stream_options"] = {"include_usage": True}
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+_BRIDGE = {"role": "assistant", "content": "I have the results."}
+
+
+def _ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
+    """The messages in an order that the deployment takes. Mistral's models refuse a
+    word of the user right after a tool's result (its error 3230, 2026-11)."""
+    strict = any(name in deployment.model.lower() for name in ("stral", "xtral"))
+    before = ""
+    for message in messages:
+        if strict and before == "tool" and message["role"] == "user":
+            yield _BRIDGE
+        yield message
+        before = message["role"]
 
 
 _MISTRALS_ID = re.compile(r"[A-Za-z0-9]{9}")
