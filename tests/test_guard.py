@@ -231,12 +231,45 @@ def test_an_empty_account_closes_the_whole_provider(tmp_path: Path) -> None:
     assert attempts.acquire().deployment.name == "c"
 
 
-def test_a_bad_request_is_not_shopped_around(two: Callable[..., Bench]) -> None:
-    bench = two()
+def test_a_bad_request_is_put_to_one_other_provider_and_not_to_all(
+    tmp_path: Path,
+) -> None:
+    one = provider("one")
+    chain = [
+        deployment("first", one),
+        deployment("same account", one),
+        deployment("second", provider("two")),
+        deployment("third", provider("three")),
+    ]
+    bench = Bench(settings(chain, tmp_path))
+    attempts = bench.fail(BadRequest, status=400)
 
-    with pytest.raises(BadRequest):
-        bench.fail(BadRequest, status=400)
+    lease = attempts.acquire()
+
+    assert lease.deployment.name == "second"
+    assert lease.reason == "first: BadRequest (400)"
+    with pytest.raises(BadRequest, match="second"):
+        attempts.failed(lease, BadRequest("second", status=400))
     assert bench.served() == ("first", "")
+
+
+def test_a_bad_request_that_nobody_else_can_be_asked_about_stops(
+    tmp_path: Path,
+) -> None:
+    chain = [
+        deployment("first", provider("one")),
+        deployment("second", provider("two", "1 requests/hour")),
+    ]
+    bench = Bench(settings(chain, tmp_path, max_wait=7_200.0))
+    bench.guard.begin(ASK).acquire()
+    bench.fail(Overloaded, status=500)
+    bench.served()  # by the second, which is full with that
+    bench.clock.advance(60)
+    attempts = bench.fail(BadRequest, status=400)
+
+    with pytest.raises(BadRequest, match="first"):
+        attempts.acquire()
+    assert bench.clock.slept == []
 
 
 def test_tokens_of_a_refused_call_are_given_back(two: Callable[..., Bench]) -> None:

@@ -245,19 +245,33 @@ def test_nobody_at_home_swaps_too(
 
 
 @pytest.mark.parametrize("status", ["400", "413", "422"])
-def test_a_refused_request_ends_the_run_and_is_not_shopped_around(
+def test_a_request_that_two_providers_refuse_ends_the_run(
     server: Scripted, made: Callable[..., TieredLLM], status: str
 ) -> None:
-    server.replies["first"] = [status]
+    server.replies["first"] = server.replies["second"] = [status]
     llm = made()
 
     with pytest.raises(RunFailed, match="BadRequest"):
         llm.call(USER)
 
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
     with pytest.raises(RunFailed):
         llm.call(USER)
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("said", ["400", "400 rejected by our safety system"])
+def test_a_request_that_one_provider_refuses_is_put_to_another(
+    server: Scripted, made: Callable[..., TieredLLM], said: str
+) -> None:
+    server.replies["first"] = [said]
+    llm = made()
+
+    assert llm.call(USER) == "hello"
+
+    refused = "BadRequest" if said == "400" else "ContentRefused"
+    assert [call.outcome for call in calls(llm)] == [refused, "ok"]
+    assert calls(llm)[1].reason == f"first: {refused} (400)"
 
 
 def test_when_all_are_closed_crewai_does_not_try_again(
@@ -473,6 +487,7 @@ def test_events_tell_the_start_the_chunks_and_the_end(
 ) -> None:
     seen: list[Any] = []
     server.replies["first"] = [tool_call("read_file", path="a.py"), "the end", "400"]
+    server.replies["second"] = ["400"]
     llm = made()
     llm.stream = stream
     kinds = (

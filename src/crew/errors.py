@@ -202,7 +202,7 @@ class Unsupported(ProviderError):
 
 
 class BadRequest(ProviderError):
-    """The request itself is at fault: another deployment would refuse it too."""
+    """The request itself is at fault. Two providers that say so end the run."""
 
     refused = True
 

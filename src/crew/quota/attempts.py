@@ -62,6 +62,7 @@ class Attempts:
     route: Route
     deadline: float | None = None
     _failed: dict[str, Closed] = field(default_factory=dict)
+    _refusal: BadRequest | None = None
     _began: float = field(init=False)
     _ticket: int | None = None
     _told: str = ""
@@ -73,12 +74,13 @@ class Attempts:
         """The lease for the next attempt, at the best deployment that is open.
 
         Waits within the role's patience, and up to the settings' `max_wait` when
-        all are closed. Raises QuotaExceeded past that, StoreUnavailable.
+        all are closed. Raises QuotaExceeded past that; BadRequest when nobody else
+        can be asked about a refused request; ContextTooLong; StoreUnavailable.
         """
         try:
             while isinstance(step := self._decide(), Wait):
                 self.accounts.clock.sleep(self._line_up(step))
-        except (QuotaExceeded, ContextTooLong):
+        except (QuotaExceeded, BadRequest):
             self._leave()
             raise
         return step
@@ -89,14 +91,14 @@ class Attempts:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._line_up, step)
                 await self.accounts.clock.asleep(pause)
-        except (QuotaExceeded, ContextTooLong, asyncio.CancelledError):
+        except (QuotaExceeded, BadRequest, asyncio.CancelledError):
             self._leave()
             raise
         return step
 
     def failed(self, lease: Lease, error: ProviderError) -> None:
-        """Take note of a failed attempt. Raises it again when another deployment
-        would refuse the request too."""
+        """Take note of a failed attempt. Raises it again when it is the second
+        provider that finds the request at fault."""
         opens = self.accounts.note_failure(lease.deployment, error, self.request)
         if error.charged is not None:
             sent, wrote = error.charged
@@ -106,12 +108,25 @@ class Attempts:
         else:
             lease.keep(error.told)
         if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
-            raise error
+            self._ask_another_provider(lease.deployment, error)
         if error.never or not isinstance(error, RateLimited):
             name = lease.deployment.name
             self._failed[name] = Closed(
                 deployment=name, limit=what(error), opens_at=opens
             )
+
+    def _ask_another_provider(self, refused: Deployment, error: BadRequest) -> None:
+        """A request that two providers refuse is at fault; one may be mistaken, or
+        have a policy of its own."""
+        if self._refusal is not None:
+            raise error
+        self._refusal = error
+        for deployment in self.route.candidates:
+            if deployment.provider.name == refused.provider.name:
+                name = deployment.name
+                self._failed[name] = Closed(
+                    deployment=name, limit=what(error), opens_at=None
+                )
 
     def _decide(self) -> Lease | Wait:
         now = self.accounts.store.now()
@@ -170,6 +185,8 @@ class Attempts:
         return entry
 
     def _all_shut(self, shut: list[_Shut], now: float, waited: float) -> Wait:
+        if self._refusal is not None:
+            raise self._refusal
         left = self.accounts.settings.max_wait - waited
         if self.deadline is not None:
             left = min(left, self.deadline - now)
