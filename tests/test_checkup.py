@@ -234,3 +234,15 @@ def test_a_date_that_litellm_has_too_is_told_once(tmp_path: Path) -> None:
         "retires 2027-01-10, perhaps vendor/flash-3 instead",
         "asked: it has this model",
     )
+
+
+def test_what_litellm_and_the_provider_both_say_is_told_once(tmp_path: Path) -> None:
+    account = Account(models={"limited": Listed(vision=False, context_window=8_000)})
+
+    notes = told(tmp_path, account, model="vendor/limited", max_output=512)
+
+    assert notes == (
+        "litellm says: cannot call tools",
+        "asked: it has this model",
+        "it says: cannot see, window 8,000, not 9,000",
+    )

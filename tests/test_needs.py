@@ -124,7 +124,7 @@ def test_a_role_whose_chain_cannot_see_is_told_with_the_key_that_helps(
 ) -> None:
     assert unmet(seen_by(tmp_path), {}) == [
         "seer (vision.low, tier mid): no deployment with a key can see images; "
-        "it takes a working FAR_API_KEY"
+        "it takes a key that works: FAR_API_KEY"
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_role_whose_chain_cannot_call_tools_is_told(tmp_path: Path) -> None:
 
     assert unmet(made, {}) == [
         "seer (vision.low, tier mid): no deployment with a key can call tools; "
-        "it takes a working FAR_API_KEY"
+        "it takes a key that works: FAR_API_KEY"
     ]
 
 
@@ -164,7 +164,7 @@ def test_a_chain_without_any_key_is_told_and_a_rehearsal_has_them_all(
 
     assert unmet(short, {}) == [
         "seer (vision.low, tier mid): no deployment has a key that works; "
-        "it takes a working FAR_API_KEY"
+        "it takes a key that works: FAR_API_KEY"
     ]
     assert unmet(keyless, {}) == []
 

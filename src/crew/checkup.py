@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
-from crew.model_map import ModelFacts, lookup, successor
+from crew.model_map import NOTHING_KNOWN, lookup, successor
 from crew.needs import passed_over
 from crew.settings import Deployment, Price, Settings
 
@@ -54,7 +54,7 @@ def check_deployments(
             notes=(
                 _key(deployment),
                 *_identity(deployment, today),
-                *_knowledge(deployment),
+                *_knowledge(deployment, accounts.get(name)),
                 *_abilities(lacking.get(name, ())),
                 *_answer(deployment, today, accounts.get(name)),
             ),
@@ -89,15 +89,17 @@ def _retirement(retires: date, today: date, heir: str | None) -> str:
     return f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
 
 
-def _knowledge(deployment: Deployment) -> Iterator[str]:
+def _knowledge(deployment: Deployment, account: "Account | None") -> Iterator[str]:
     if deployment.price is None:
         yield "price unknown"
-    facts: ModelFacts | None = lookup(deployment.model)
-    if deployment.context_window == 128_000 and (
-        facts is None or facts.context_window is None
-    ):
+    facts = lookup(deployment.model) or NOTHING_KNOWN
+    if deployment.context_window == 128_000 and facts.context_window is None:
         yield "window taken as 128,000 tokens"
-    if facts is not None and (against := list(_less(deployment, facts))):
+    listed = account.find(deployment) if account else None
+    told = list(_less(deployment, listed)) if listed else []
+    # What the provider says as well is in its own note.
+    against = [one for one in _less(deployment, facts) if one not in told]
+    if against:
         yield f"litellm says: {', '.join(against)}"
 
 
@@ -166,8 +168,7 @@ def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[
     if listed.price is not None and listed.price != deployment.price:
         ours = f", not {_usd(deployment.price)}" if deployment.price else ""
         yield f"price {_usd(listed.price)}{ours}"
-    facts = lookup(deployment.model)
-    told = facts.deprecation_date if facts else None
+    told = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
     if listed.retires and listed.retires <= today + SOON and listed.retires != told:
         yield _retirement(listed.retires, today, listed.successor)
 

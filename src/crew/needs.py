@@ -155,5 +155,5 @@ def _line(settings: Settings, call: Request, lacking: str) -> str:
     )
     way_out = "name one that can in tiers.yaml"
     if keys:
-        way_out = f"it takes a working {' or '.join(keys)}"
+        way_out = f"it takes a key that works: {', '.join(keys)}"
     return f"{call.role} ({where}): {what}; {way_out}"
