@@ -183,7 +183,7 @@ def test_what_a_provider_answered_is_told(
         ({"retires": date(2026, 12, 1)}, "retires 2026-12-01"),
         (
             {"retires": date(2026, 11, 1), "successor": "alive-2"},
-            "RETIRED 2026-11-01, perhaps alive-2 instead",
+            "was to retire 2026-11-01, then alive-2",
         ),
         ({"unusable": "not for chat"}, "NOT FOR CHAT"),
         (

@@ -49,7 +49,7 @@ ABLE = Listed(vision=True, tools=False, context_window=64_000, max_output=4_000)
     ("family", "path", "listed"),
     [
         ("openrouter", "api/v1", replace(ABLE, price=price("0.065", "0.18"))),
-        ("anthropic", "v1", replace(ABLE, tools=None)),
+        ("anthropic", "", replace(ABLE, tools=None)),
         ("mistral", "v1", replace(ABLE, max_output=None)),
         ("gemini", "v1beta", replace(ABLE, vision=None, tools=None)),
         ("groq", "openai/v1", replace(ABLE, vision=None, tools=None)),
@@ -87,8 +87,8 @@ def test_every_family_tells_what_it_can_tell(
 def test_what_is_on_a_late_page_is_found(tmp_path: Path, family: str) -> None:
     many = [{"name": f"slot{number}"} for number in range(60)]
     with served(make_settings(family, deployments=many)) as root:
-        path = "v1beta" if family == "gemini" else "v1"
-        by = provider(family, base_url=f"{root}/{family}/{path}")
+        path = "/v1beta" if family == "gemini" else ""
+        by = provider(family, base_url=f"{root}/{family}{path}")
         here = deployment("here", by, model=f"{family}/vendor/slot59-1")
         found = ask_all(settings([here], tmp_path), not_needed)["here"].find(here)
 
@@ -103,6 +103,7 @@ def test_openrouters_ways_to_ask_are_the_same_model(tmp_path: Path) -> None:
         model = f"openrouter/v/m{suffix}"
         assert account.find(deployment("d", by, model=model)) == found
     assert account.find(deployment("d", by, model="openrouter/v/m:odd")) is None
+    assert Account(models={"m": Listed()}).find(deployment("d", by, model="m"))
 
 
 # Who is asked, and how often.

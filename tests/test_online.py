@@ -56,7 +56,6 @@ def test_the_models_of_a_key_are_listed_whatever_the_family_calls_them(
 ) -> None:
     for family, header, page in (
         ("openai", ("authorization", "Bearer sk-router"), {"data": [{"id": "m-1"}]}),
-        ("anthropic", ("x-api-key", "sk-router"), {"data": [{"id": "m-1"}]}),
         (
             "gemini",
             ("x-goog-api-key", "sk-router"),
@@ -84,14 +83,26 @@ def test_the_providers_own_headers_go_with_the_question_and_win(
     assert headers["authorization"] == "Bearer own"
 
 
-def test_lists_in_pages_are_asked_for_the_largest(
+def test_anthropic_is_asked_where_litellm_sends_its_calls(server: Scripted) -> None:
+    root = server.url.removesuffix("/v1")
+    server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
+
+    account = ask_models(door(provider("anthropic", base_url=root), "anthropic"))
+
+    assert account == Account(models={"m-1": Listed()})
+    ((path, headers),) = server.asked
+    assert path == "/v1/models?limit=1000"  # 20 without it
+    assert headers["x-api-key"] == "sk-anthropic"
+    assert headers["anthropic-version"] == "2023-06-01"
+
+
+def test_googles_list_is_asked_for_the_largest_page(
     server: Scripted, asked: Provider
 ) -> None:
-    for family in ("anthropic", "gemini", "openai"):
+    for family in ("gemini", "openai"):
         ask_models(door(asked, family))
 
     assert [path for path, _ in server.asked] == [
-        "/v1/models?limit=1000",
         "/v1/models?pageSize=1000",
         "/v1/models",
     ]

@@ -80,13 +80,9 @@ def _identity(deployment: Deployment, today: date) -> Iterator[str]:
         return
     retires = facts.deprecation_date
     if retires is not None and retires <= today + SOON:
+        word = "RETIRED" if retires <= today else "retires"
         heir = successor(deployment.model, max(today, retires))
-        yield _retirement(retires, today, heir)
-
-
-def _retirement(retires: date, today: date, heir: str | None) -> str:
-    word = "RETIRED" if retires <= today else "retires"
-    return f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
+        yield f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
 
 
 def _knowledge(deployment: Deployment, account: "Account | None") -> Iterator[str]:
@@ -170,7 +166,10 @@ def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[
         yield f"price {_usd(listed.price)}{ours}"
     told = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
     if listed.retires and listed.retires <= today + SOON and listed.retires != told:
-        yield _retirement(listed.retires, today, listed.successor)
+        # What is listed may be there still: a retirement may be late.
+        word = "was to retire" if listed.retires <= today else "retires"
+        heir = f", then {listed.successor}" if listed.successor else ""
+        yield f"{word} {listed.retires}{heir}"
 
 
 def _usd(price: Price) -> str:

@@ -12,9 +12,11 @@ from crew.providers.online import (
     Answered,
     ask_call,
     ask_models,
+    own_id,
     takes_a_call,
 )
 from crew.quota.guard import QuotaGuard
+from crew.quota.lease import Lease
 from crew.routing import Request
 from crew.settings import Deployment, Settings
 
@@ -64,7 +66,7 @@ def _doors(settings: Settings) -> dict[_Key, list[Deployment]]:
 
 
 def _listed(behind: Sequence[Deployment]) -> Account:
-    return ask_models(Door.of(behind[0]), [_id(one) for one in behind])
+    return ask_models(Door.of(behind[0]), [own_id(one) for one in behind])
 
 
 def _call_all(
@@ -95,16 +97,13 @@ def _called(guard: QuotaGuard, deployment: Deployment) -> Account:
         attempts = guard.begin_at(deployment, request)
         lease = attempts.acquire()
         lease.sent()
-        answer = ask_call(Door.of(deployment), _id(deployment))
-        match answer:
+        match ask_call(Door.of(deployment), own_id(deployment)):
             case ProviderError() as error:
-                with suppress(BadRequest):
+                with suppress(BadRequest, StoreUnavailable):
                     attempts.failed(lease, error)
                 return Account(called=name, error=error)
-            case Answered(charged=(sent, wrote), told=told):
-                lease.settle(input_tokens=sent, output_tokens=wrote, told=told)
-            case Answered(told=told):
-                lease.keep(told)
+            case Answered() as answered:
+                _settle(lease, answered)
     except QuotaExceeded as exc:
         return Account(called=name, refused=str(exc.closed[0]))
     except StoreUnavailable as exc:
@@ -112,6 +111,11 @@ def _called(guard: QuotaGuard, deployment: Deployment) -> Account:
     return Account(called=name)
 
 
-def _id(deployment: Deployment) -> str:
-    """The model's id without litellm's prefix."""
-    return deployment.model.partition("/")[2]
+def _settle(lease: Lease, answered: Answered) -> None:
+    # A store that fails now keeps the reservation, and the answer came all the same.
+    with suppress(StoreUnavailable):
+        if answered.charged is None:
+            lease.keep(answered.told)
+        else:
+            sent, wrote = answered.charged
+            lease.settle(input_tokens=sent, output_tokens=wrote, told=answered.told)

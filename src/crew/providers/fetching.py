@@ -26,7 +26,7 @@ MOST_BYTES = 8_000_000
 _CLOCK = SystemClock()
 
 _BASES = {
-    "anthropic": "https://api.anthropic.com/v1",
+    "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta",
     "openrouter": "https://openrouter.ai/api/v1",
@@ -35,7 +35,8 @@ _BASES = {
     "together_ai": "https://api.together.xyz/v1",
     "deepseek": "https://api.deepseek.com",
 }
-"""Where litellm sends a family's calls when the YAML names no `base_url`."""
+"""Where litellm sends a family's calls when the YAML names no `base_url`. It adds
+`v1` of itself for Anthropic, whatever the base, and for nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

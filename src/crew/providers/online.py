@@ -72,11 +72,16 @@ class Account:
 
     def find(self, deployment: Deployment) -> Listed | None:
         """The deployment's model, if it is listed."""
-        name = deployment.model.partition("/")[2]
+        name = own_id(deployment)
         if deployment.family == "openrouter":
             for variant in _VARIANTS:
                 name = name.removesuffix(variant)
         return self.models.get(name)
+
+
+def own_id(deployment: Deployment) -> str:
+    """The provider's own id of the model: without litellm's prefix."""
+    return deployment.model.partition("/")[2] or deployment.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +98,9 @@ def ask_models(door: Door, ids: Collection[str] = ()) -> Account:
     these take a question each."""
     if door.family in ("ollama", "ollama_chat"):
         return _ask_ollama(door, ids)
+    path = "v1/models" if door.family == "anthropic" else "models"
     answer = fetch(
-        door, "GET", "models", seconds=SECONDS, query=_FULL_PAGE.get(door.family)
+        door, "GET", path, seconds=SECONDS, query=_FULL_PAGE.get(door.family)
     )
     if isinstance(answer, ProviderError):
         return Account(error=answer)
