@@ -25,7 +25,9 @@ class Scripted:
     """What the server does, and what it saw.
 
     Without `tells_usage` a stream ends without its numbers.
-    `pages[path]` is the status and the body of a GET; `asked` are those that came.
+    `pages[path]` is the status and the body of a GET; `asked` are those that came, and
+    `posted` the path and the headers of each POST.
+    `refusal` is the status and the body of every answer to a POST, if it is set.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
     """
@@ -36,6 +38,8 @@ class Scripted:
     headers: dict[str, str] = field(default_factory=dict)
     pages: dict[str, tuple[int, object]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    refusal: tuple[int, object] | None = None
+    posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     told: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     delay: float = 0.0
@@ -121,12 +125,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.asked.append((self.path, names))
-        status, body = self.script.pages.get(self.path, (404, {"error": "no page"}))
-        self._send(status, body)
+        if self.script.delay:
+            self.script.stop.wait(self.script.delay)
+        path = self.path.partition("?")[0]
+        status, body = self.script.pages.get(path, (404, {"error": "no page"}))
+        self._send(status, body, self.script.headers)
 
     def do_POST(self) -> None:
         size = int(self.headers["content-length"])
         request = json.loads(self.rfile.read(size))
+        names = {name.lower(): value for name, value in self.headers.items()}
+        self.script.posted.append((self.path, names))
+        if self.script.refusal is not None:
+            self._send(*self.script.refusal, self.script.headers)
+            return
         reply = self.script.next_reply(request)
         if self.script.delay:
             self.script.stop.wait(self.script.delay)

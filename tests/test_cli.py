@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -434,6 +435,85 @@ def test_check_tells_which_keys_are_set(
     assert "rehears" not in with_key
     assert f"no key: {KEY} is not set" in without
     assert "rehearsals" in without
+
+
+def test_check_online_tells_what_each_provider_says(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.pages["/v1/models"] = 200, {"data": [{"id": "smith"}, {"id": "scribes"}]}
+
+    assert main(["check", "--online"]) == 0
+
+    told = capsys.readouterr().out.splitlines()
+    said = {line.split()[0]: line.partition("asked: ")[2] for line in told}
+    assert said["smith"] == "it has this model"
+    assert said["scribe"] == (
+        "it DOES NOT LIST this model, perhaps openai/scribes instead"
+    )
+    assert server.requests == []
+
+
+def test_check_online_calls_a_gateway_that_lists_nothing_and_counts_it(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(config, server.url, limits=["1 requests/hour"])
+
+    assert main(["check", "--online"]) == 0
+    first = capsys.readouterr().out
+    assert main(["check", "--online"]) == 0
+    again = capsys.readouterr().out
+    main(["status"])
+    status = capsys.readouterr().out
+
+    assert "thinker was called, and answers" in first
+    assert "it was not called: thinker: 1 requests/hour (provider:one); op" in again
+    assert len(server.requests) == 1
+    assert "1 requests/hour" in status
+    assert SECRET not in first + again
+
+
+def test_check_shows_nothing_that_a_terminal_would_obey(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.pages["/v1/models"] = 200, {"data": [{"id": "smith\x1b[2J"}]}
+
+    assert main(["check", "--online"]) == 0
+
+    told = capsys.readouterr().out
+    assert "perhaps openai/smith\\x1b[2J instead" in told
+    assert "\x1b" not in told
+
+
+def test_check_warns_of_a_role_that_nobody_can_serve(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agents = config / "agents.yaml"
+    looking = "tier: coder, tools: [look_at_image]"
+    agents.write_text(agents.read_text().replace("tier: coder", looking))
+
+    assert main(["check"]) == 0
+
+    told = capsys.readouterr().out
+    assert (
+        "WARNING: coder (medium, tier coder): no deployment with a key can see images; "
+        "name one that can in tiers.yaml"
+    ) in told
+
+
+def test_check_online_imports_neither_crewai_nor_litellm(
+    config: Path, server: Scripted
+) -> None:
+    script = (
+        "import sys; from crew.cli import main; code = main(['check', '--online']); "
+        "print(code, [m for m in ('crewai', 'litellm') if m in sys.modules])"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert "was called, and answers" in printed.stdout
+    assert printed.stdout.splitlines()[-1] == "0 []"
 
 
 def test_check_refuses_what_a_run_would(

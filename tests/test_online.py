@@ -1,6 +1,10 @@
 """What providers say of an account, and what the guard makes of it."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +12,19 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, settings
-from crew.errors import BadKey, ProviderError, Unreachable
+from crew.errors import (
+    BadAnswer,
+    BadKey,
+    ModelGone,
+    ProviderError,
+    TimedOut,
+    Unreachable,
+)
 from crew.journal import Call
-from crew.providers.online import Account, ask_credit, ask_models
+from crew.providers import fetching, online
+from crew.providers.fetching import Door
+from crew.providers.listing import Listed
+from crew.providers.online import Account, Answered, ask_call, ask_credit, ask_models
 from crew.quota.limits import parse_limit
 from crew.run import Run
 from crew.settings import Plan, Provider, Settings
@@ -28,6 +42,10 @@ def asked(server: Scripted) -> Provider:
     return provider("router", base_url=server.url)
 
 
+def door(by: Provider, family: str = "openai") -> Door:
+    return Door(provider=by, family=family, base_url=by.base_url)
+
+
 def key_page(limit: object, remaining: object) -> tuple[int, object]:
     free = {"limit": limit, "remaining": remaining, "used": 10}
     return 200, {"data": {"label": "x", "free_model_daily_requests": free}}
@@ -38,7 +56,6 @@ def test_the_models_of_a_key_are_listed_whatever_the_family_calls_them(
 ) -> None:
     for family, header, page in (
         ("openai", ("authorization", "Bearer sk-router"), {"data": [{"id": "m-1"}]}),
-        ("anthropic", ("x-api-key", "sk-router"), {"data": [{"id": "m-1"}]}),
         (
             "gemini",
             ("x-goog-api-key", "sk-router"),
@@ -47,10 +64,73 @@ def test_the_models_of_a_key_are_listed_whatever_the_family_calls_them(
     ):
         server.pages["/v1/models"] = 200, page
 
-        account = ask_models(asked, family)
+        account = ask_models(door(asked, family))
 
-        assert account == Account(models=frozenset({"m-1"}))
+        assert account == Account(models={"m-1": Listed()})
         assert server.asked[-1][1][header[0]] == header[1]
+
+
+def test_the_providers_own_headers_go_with_the_question_and_win(
+    server: Scripted,
+) -> None:
+    own = {"x-portkey-provider": "openai", "Authorization": "Bearer own"}
+    server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
+
+    ask_models(door(provider("gate", base_url=server.url, headers=own)))
+
+    ((_, headers),) = server.asked
+    assert headers["x-portkey-provider"] == "openai"
+    assert headers["authorization"] == "Bearer own"
+
+
+def test_anthropic_is_asked_where_litellm_sends_its_calls(server: Scripted) -> None:
+    root = server.url.removesuffix("/v1")
+    server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
+
+    account = ask_models(door(provider("anthropic", base_url=root), "anthropic"))
+
+    assert account == Account(models={"m-1": Listed()})
+    ((path, headers),) = server.asked
+    assert path == "/v1/models?limit=1000"  # 20 without it
+    assert headers["x-api-key"] == "sk-anthropic"
+    assert headers["anthropic-version"] == "2023-06-01"
+
+
+def test_googles_list_is_asked_for_the_largest_page(
+    server: Scripted, asked: Provider
+) -> None:
+    for family in ("gemini", "openai"):
+        ask_models(door(asked, family))
+
+    assert [path for path, _ in server.asked] == [
+        "/v1/models?pageSize=1000",
+        "/v1/models",
+    ]
+
+
+def test_openrouters_open_list_says_nothing_of_the_key(
+    server: Scripted, asked: Provider
+) -> None:
+    server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
+    unasked = ask_models(door(asked, "openrouter"))
+    server.pages["/v1/key"] = 401, {"error": {"message": "No auth", "code": 401}}
+
+    refused = ask_models(door(asked, "openrouter"))
+
+    assert unasked == Account(models={"m-1": Listed()})
+    assert isinstance(refused.error, BadKey)
+
+
+def test_ollama_is_asked_at_its_own_paths(server: Scripted) -> None:
+    root = server.url.removesuffix("/v1")
+    local = provider("ollama", api_key=None, local=True, base_url=root)
+    server.pages["/api/tags"] = 200, {"models": [{"name": "qwen3:8b"}, {"name": "x"}]}
+
+    account = ask_models(door(local, "ollama_chat"), ["qwen3:8b", "gone"])
+
+    assert list(account.models) == ["qwen3:8b", "x"]
+    assert [path for path, _ in server.posted] == ["/api/show"]
+    assert "authorization" not in server.posted[0][1]
 
 
 @pytest.mark.parametrize(
@@ -61,28 +141,173 @@ def test_a_failure_is_one_of_ours_and_shows_no_key(
 ) -> None:
     server.pages["/v1/models"] = status, {"error": {"message": "bad key sk-router"}}
 
-    error = ask_models(asked, "openai").error
+    error = ask_models(door(asked)).error
 
     assert isinstance(error, kind)
     assert "sk-router" not in f"{error} {error.raw}"
 
 
-@pytest.mark.parametrize("page", ["no json", [], {"data": "x"}, {"data": [1, None]}])
+@pytest.mark.parametrize(
+    "page", ["no json", [], {"data": "x"}, {"data": [1, None]}, "[" * 100_000, "7"]
+)
 def test_an_answer_of_another_shape_says_nothing(
     server: Scripted, asked: Provider, page: object
 ) -> None:
     server.pages["/v1/models"] = server.pages["/v1/key"] = 200, page
 
-    assert ask_models(asked, "openai").models == frozenset()
+    assert ask_models(door(asked)).models == {}
     credit = ask_credit(asked, "openrouter")
     assert credit is not None
     assert (credit.bought, credit.told) == (None, ())
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_end_is_cut_off(
+    server: Scripted, asked: Provider, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "MOST_BYTES", 100_000)
+    server.pages["/v1/models"] = status, "[" + " " * 1_000_000 + "]"
+
+    error = ask_models(door(asked)).error
+
+    assert isinstance(error, BadAnswer)
+    assert str(error) == "router: the answer is too long"
+
+
+def test_a_packed_answer_is_not_unpacked(server: Scripted, asked: Provider) -> None:
+    server.headers["content-encoding"] = "gzip"
+    server.pages["/v1/models"] = 200, "\x1f\x8b"
+
+    assert isinstance(ask_models(door(asked)).error, BadAnswer)
+    assert server.asked[0][1]["accept-encoding"] == "identity"
+
+
+def test_a_redirect_takes_the_key_nowhere(server: Scripted, asked: Provider) -> None:
+    with serving() as other:
+        other.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
+        server.headers["location"] = f"{other.url}/models"
+        for status in (301, 302, 307, 308):
+            server.pages["/v1/models"] = status, ""
+
+            error = ask_models(door(asked)).error
+
+            assert (
+                str(error) == f"router: it redirects; correct its base_url ({status})"
+            )
+        assert other.asked == []
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A server that sends one more byte, and one more, and never comes to an end."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        connection, _ = bound.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
+            while not stop.wait(0.05):
+                try:
+                    connection.sendall(b" ")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_an_answer_in_drops_has_no_more_time_than_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(online, "SECONDS", 0.4)
+    with dripping() as url:
+        began = time.monotonic()
+        error = ask_models(door(provider("slow", base_url=url))).error
+
+    assert isinstance(error, TimedOut)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"api_key": "sk-\u201cquoted\u201d"}, {"headers": {"x-team": "\u00e9quipe"}}],
+)
+def test_a_key_that_is_not_ascii_is_told_without_it(
+    server: Scripted, fields: dict[str, object]
+) -> None:
+    error = ask_models(door(provider("v", base_url=server.url, **fields))).error
+
+    assert str(error) == "v: the key, or a header, is not ASCII"
+    assert isinstance(error, BadKey)
+
+
 def test_nobody_there_is_told_as_such() -> None:
     silent = provider("router", base_url="http://127.0.0.1:9/v1")
 
-    assert isinstance(ask_models(silent, "openai").error, Unreachable)
+    assert isinstance(ask_models(door(silent)).error, Unreachable)
+    assert "address" in str(ask_models(door(provider("x"), "unheard-of")).error)
+
+
+def test_a_call_is_as_small_as_can_be_and_tells_what_it_took(
+    server: Scripted, asked: Provider
+) -> None:
+    server.headers["x-ratelimit-remaining-requests"] = "7"
+
+    answer = ask_call(door(asked), "m-1")
+
+    assert isinstance(answer, Answered)
+    assert answer.charged == server.told["m-1"][0]
+    assert [told.remaining for told in answer.told] == [7]
+    (request,) = server.requests
+    assert request == {
+        "model": "m-1",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 1,
+    }
+    assert server.posted[0][0] == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ("404", ModelGone),
+        ("401", BadKey),
+        ("no_choices", BadAnswer),
+        ("error_in_200", BadAnswer),
+        ("malformed", BadAnswer),
+        ("html", BadAnswer),
+    ],
+)
+def test_a_call_that_fails_is_one_of_our_classes(
+    server: Scripted, asked: Provider, reply: str, kind: type[ProviderError]
+) -> None:
+    server.replies["m-1"] = [reply]
+
+    assert isinstance(ask_call(door(asked), "m-1"), kind)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+        "'max_completion_tokens' instead.",
+        "Could not finish the message because max_tokens or model output limit was "
+        "reached. Please try again with higher max_tokens.",
+    ],
+)
+def test_a_model_that_wants_more_tokens_answers(
+    asked: Provider, message: str, server: Scripted
+) -> None:
+    error = {"message": message, "type": "invalid_request_error", "code": "x"}
+    server.refusal = 400, {"error": error}
+
+    assert ask_call(door(asked), "m-1") == Answered(charged=(0, 0))
 
 
 def test_only_openrouter_tells_what_was_bought_for_nothing(asked: Provider) -> None:

@@ -76,11 +76,20 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     run.set_defaults(command=commands["run"])
 
-    check = names.add_parser("check", help="check the YAML, the keys, the models")
+    check = names.add_parser(
+        "check",
+        help="check the YAML, the keys, the models",
+        description="Check the YAML, and tell of each deployment: is its key set, is "
+        "its model known or retired, where does litellm's table say less than the "
+        "YAML, and can the chains do what the roles need. Asks nobody.",
+    )
     check.add_argument(
         "--online",
         action="store_true",
-        help="ask each provider that has a key which models it serves (costs nothing)",
+        help="ask each provider that has a key what it says of its models: key, id, "
+        "abilities, window, price, retirement. Costs nothing, but for a gateway (a "
+        "base_url of your own) that does not list its models: it gets one call of a "
+        "few tokens, if the limits have room for it",
     )
     check.set_defaults(command=commands["check"])
 

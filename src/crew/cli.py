@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from dotenv import dotenv_values
 
 from crew.arguments import parser
-from crew.checkup import ask_accounts, check_deployments
+from crew.checkup import check_deployments
 from crew.clock import SystemClock
 from crew.emulator.process import serve_forever
 from crew.errors import (
@@ -34,6 +34,7 @@ from crew.inputs import check_file, check_inputs
 from crew.issues import CommentFailed, GitHub, comment_on, parse_issue, results_of
 from crew.journal import Journal, RunRecord, new_run_id
 from crew.loader import check_placeholders, load_settings
+from crew.needs import unmet
 from crew.quota.guard import QuotaGuard
 from crew.report import build_report, run_document, status_document
 from crew.settings import Inputs, Settings
@@ -371,16 +372,18 @@ def _check(options: argparse.Namespace) -> int:
     accounts: dict[str, Account] = {}
     if options.online:
         # Imported here: only this needs an HTTP client.
-        from crew.providers.online import ask_models
+        from crew.inquiry import ask_all
 
-        accounts = ask_accounts(settings, ask_models)
+        accounts = ask_all(settings, partial(QuotaGuard.open, settings))
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     rows = check_deployments(settings, today, accounts)
     name = max(len(row.deployment) for row in rows)
     model = max(len(row.model) for row in rows)
     for row in rows:
         notes = "; ".join(row.notes)
-        print(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+        _say(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+    for line in unmet(settings, accounts):
+        _say(f"WARNING: {line}")
     if not any(provider.api_key for provider in settings.providers.values()):
         print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
     return DONE

@@ -76,12 +76,20 @@ def route(
     )
 
 
+def rule(
+    settings: Settings, kind: str | None, complexity: str | None
+) -> tuple[str, ...]:
+    """The deployments that a routing rule puts first for this work; none where no
+    rule fits."""
+    for name in (f"{kind}.{complexity}", kind):
+        if name is not None and name in settings.routing:
+            return settings.routing[name]
+    return ()
+
+
 def _names(settings: Settings, request: Request) -> Iterator[str]:
     """Deployment names: the rule's, then the tier's, then those of the tiers after."""
-    for rule in (f"{request.kind}.{request.complexity}", request.kind):
-        if rule is not None and rule in settings.routing:
-            yield from settings.routing[rule]
-            break
+    yield from rule(settings, request.kind, request.complexity)
     tier: str | None = request.tier
     while tier is not None:
         yield from settings.tiers[tier].chain

@@ -38,10 +38,13 @@ class State:
         """The provider's deployment of this slot name or model id."""
         return self._by_name.get((provider, model))
 
-    def models(self, provider: str) -> list[str]:
-        """The provider's model ids, each once."""
+    def listed(self, provider: str) -> list[Deployment]:
+        """The provider's deployments, one for each model id."""
         found = (d for d in self._deployments if d.provider.name == provider)
-        return list(dict.fromkeys(upstream_id(deployment) for deployment in found))
+        by_id: dict[str, Deployment] = {}
+        for deployment in found:
+            by_id.setdefault(upstream_id(deployment), deployment)
+        return list(by_id.values())
 
     def reset(self) -> None:
         """Forget what was counted, and all orders."""

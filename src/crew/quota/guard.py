@@ -11,8 +11,8 @@ from crew.quota.attempts import Attempts
 from crew.quota.fallback import FallbackStore
 from crew.quota.lease import Lease, tokens
 from crew.quota.store import PlanState, PoolState, Store
-from crew.routing import Request, route
-from crew.settings import Settings
+from crew.routing import Request, Route, route
+from crew.settings import Deployment, Settings
 
 
 class QuotaGuard:
@@ -106,6 +106,15 @@ class QuotaGuard:
         if not found.candidates:
             attempts.check_length()
         return attempts
+
+    def begin_at(self, deployment: Deployment, request: Request) -> Attempts:
+        """Start on one call that only this deployment may take, now or not at all."""
+        return Attempts(
+            accounts=self.accounts,
+            request=request,
+            route=Route(candidates=(deployment,), left_out=()),
+            deadline=self.store.now(),
+        )
 
     def plans(self) -> dict[str, PlanState]:
         """Which plan holds at each provider that has plans, and why."""

@@ -1,0 +1,143 @@
+"""One HTTP request to a provider, outside of litellm: with its headers, in a limited
+time, and with an answer of a limited size."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from crew.clock import SystemClock
+from crew.errors import (
+    BadAnswer,
+    BadKey,
+    ProviderError,
+    TimedOut,
+    Unreachable,
+)
+from crew.providers.signals import classify
+from crew.settings import Deployment, Provider
+
+MOST_BYTES = 8_000_000
+"""An answer may be this long; OpenRouter's list of 381 models has about one million
+(2026-11)."""
+
+# A network keeps real time, whatever clock a run has.
+_CLOCK = SystemClock()
+
+_BASES = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "groq": "https://api.groq.com/openai/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "together_ai": "https://api.together.xyz/v1",
+    "deepseek": "https://api.deepseek.com",
+}
+"""Where litellm sends a family's calls when the YAML names no `base_url`. It adds
+`v1` of itself for Anthropic, whatever the base, and for nobody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Where a provider is asked, and whose protocol is spoken there. `base_url` is the
+    YAML's; None: the family's own host."""
+
+    provider: Provider
+    family: str
+    base_url: str | None = None
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "Door":
+        """The door that calls to the deployment go through."""
+        return cls(
+            provider=deployment.provider,
+            family=deployment.family,
+            base_url=deployment.base_url or deployment.provider.base_url,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back with the status 200. `body` is JSON."""
+
+    body: object
+    headers: Mapping[str, str]
+
+
+def fetch(
+    door: Door,
+    method: str,
+    path: str,
+    *,
+    seconds: float,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+) -> Reply | ProviderError:
+    """Ask one question. A redirect is not followed: the key is for this host only."""
+    name = door.provider.name
+    base = door.base_url or _BASES.get(door.family)
+    if base is None:
+        return Unreachable(name, "its address is not known")
+    ends = _CLOCK.monotonic() + seconds
+    content = bytearray()
+    try:
+        with httpx.stream(
+            method,
+            f"{base.rstrip('/')}/{path}",
+            params=query,
+            json=body,
+            headers=_headers(door),
+            timeout=seconds,
+            follow_redirects=False,
+        ) as answer:
+            # Raw: a small packed answer may be a very large one.
+            for chunk in answer.iter_raw():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    return BadAnswer(name, "the answer is too long")
+                if _CLOCK.monotonic() > ends:
+                    return _late(name, seconds)
+    except httpx.TimeoutException:
+        return _late(name, seconds)
+    except UnicodeError:
+        # Its text would show the key.
+        return BadKey(name, "the key, or a header, is not ASCII")
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return Unreachable(name, "no connection")
+    return _read(door, answer, content.decode("utf-8", errors="replace"))
+
+
+def _late(name: str, seconds: float) -> ProviderError:
+    return TimedOut(name, f"no answer in {seconds:.0f} s")
+
+
+def _read(door: Door, answer: httpx.Response, text: str) -> Reply | ProviderError:
+    name, status = door.provider.name, answer.status_code
+    if 300 <= status < 400:
+        return BadAnswer(name, "it redirects; correct its base_url", status=status)
+    if status != 200:
+        return classify(name, status, text, answer.headers, family=door.family)
+    try:
+        return Reply(body=json.loads(text), headers=answer.headers)
+    except (ValueError, RecursionError):
+        return BadAnswer(name, "no JSON came back")
+
+
+def _headers(door: Door) -> httpx.Headers:
+    """The provider's own headers win, as they do in a call."""
+    headers = httpx.Headers({"accept-encoding": "identity"})
+    headers.update(_key_headers(door.family, door.provider.api_key or ""))
+    headers.update(dict(door.provider.headers))
+    return headers
+
+
+def _key_headers(family: str, key: str) -> dict[str, str]:
+    match family:
+        case "anthropic":
+            return {"x-api-key": key, "anthropic-version": "2023-06-01"}
+        case "gemini":
+            return {"x-goog-api-key": key}
+        case _:
+            return {"authorization": f"Bearer {key}"} if key else {}
