@@ -1,6 +1,7 @@
 """The transport on the providers' own protocols, as the emulator speaks them."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,33 @@ def test_the_limits_are_told_in_every_way_to_call(
 
     assert TELLING[family] in answer.headers
     assert answer.told
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])
+@pytest.mark.parametrize("fault", ["error_in_stream", "broken_stream", "malformed"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_stream_that_breaks_off_is_closed_at_once(
+    one_of_each: dict[str, Deployment], family: str, fault: str, awaited: bool
+) -> None:
+    """And not by the garbage collector, which may come while the pool is locked."""
+    deployment = one_of_each[family]
+    uncounted(deployment)
+    root = httpx.URL(deployment.base_url or "")
+    order = {"provider": deployment.provider.name, "fault": fault}
+    faults = root.copy_with(path="/_control/faults")
+    httpx.post(faults, json=order).raise_for_status()
+
+    with pytest.raises(ProviderError) as caught:  # and with it the frames
+        if awaited:
+            asyncio.run(acomplete(deployment, HELLO, lambda chunk: None))
+        else:
+            complete(deployment, HELLO, lambda chunk: None)
+
+    responses = [one for one in gc.get_objects() if isinstance(one, httpx.Response)]
+    assert caught.value.deployment == deployment.name
+    assert [one for one in responses if not one.is_closed] == []
+    requests = root.copy_with(path="/_control/requests")
+    assert len(httpx.get(requests).json()) == 1
 
 
 def test_a_wrong_path_is_a_model_that_is_gone(deployment: Deployment) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError
+from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError, Unsupported
 from crew.providers.bodies import as_object
 from crew.providers.durations import moment_of
 from crew.providers.fetching import Door, Reply, fetch
@@ -160,8 +160,8 @@ def ask_call(door: Door, model: str) -> Answered | ProviderError:
     if isinstance(answer, ProviderError):
         # Newer models of OpenAI's take no such small limit, or call it otherwise. That
         # is said by the model's own door, behind the key and the gateway, for nothing.
-        refused = isinstance(answer, BadRequest) and any(
-            word in answer.raw for word in ("max_tokens", "max_completion_tokens")
+        refused = isinstance(answer, Unsupported) or (
+            isinstance(answer, BadRequest) and "max_tokens" in answer.raw
         )
         return Answered(charged=(0, 0), told=answer.told) if refused else answer
     said = as_object(answer.body)

@@ -4,11 +4,13 @@ The only module that imports litellm. Whatever litellm raises leaves here as one
 class of our own error tree.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
 import re
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -18,7 +20,12 @@ import httpx
 import litellm
 import openai
 import openai.resources
-from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
+from litellm.llms.custom_httpx.http_handler import (
+    AsyncHTTPHandler,
+    HTTPHandler,
+    get_async_httpx_client,
+)
+from litellm.types.utils import LlmProviders
 
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
@@ -52,14 +59,15 @@ async def _no_second_attempt(*_: object, **__: object) -> Any:
 
 AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
 
-# Of Groq's whole answers litellm keeps no headers, and Groq tells its limits there.
-_heard: ContextVar[Mapping[str, str] | None] = ContextVar("heard", default=None)
+# The answer to the call that is under way, for two reasons: of Groq's whole answers
+# litellm keeps no headers, and no stream that breaks off is closed by it.
+_heard: ContextVar[httpx.Response | None] = ContextVar("heard", default=None)
 _post, _post_async = HTTPHandler.post, AsyncHTTPHandler.post
 
 
 def _hearing(self: HTTPHandler, *args: Any, **more: Any) -> httpx.Response:
     response: httpx.Response = _post(self, *args, **more)
-    _heard.set(response.headers)
+    _heard.set(response)
     return response
 
 
@@ -67,7 +75,7 @@ async def _hearing_async(
     self: AsyncHTTPHandler, *args: Any, **more: Any
 ) -> httpx.Response:
     response: httpx.Response = await _post_async(self, *args, **more)
-    _heard.set(response.headers)
+    _heard.set(response)
     return response
 
 
@@ -131,6 +139,7 @@ def complete(
     some resets as moments. Without it the answer's own date is taken. `on_sent` is
     called when the request leaves.
     """
+    response: Any = None
     try:
         arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
         if on_chunk is not None and deployment.family == "gemini":
@@ -146,6 +155,9 @@ def complete(
         return _joined(deployment, prompt, chunks, response, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
         raise _mapped(deployment, exc, now) from exc
+    finally:
+        for stream in _streams(response):
+            stream.close()
 
 
 async def acomplete(
@@ -157,28 +169,11 @@ async def acomplete(
     on_sent: OnSent = lambda: None,
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
+    response: Any = None
     try:
-        return await _acomplete(deployment, prompt, on_chunk, now, on_sent)
-    except RuntimeError as exc:
-        if "Event loop is closed" not in str(exc):
-            raise
-    # litellm streams from Anthropic and Gemini with one client for all event loops;
-    # its connection died with an earlier one, before anything was sent.
-    vars(litellm).pop("module_level_aclient", None)  # made anew where it is missing
-    return await _acomplete(deployment, prompt, on_chunk, now, on_sent)
-
-
-async def _acomplete(
-    deployment: Deployment,
-    prompt: Prompt,
-    on_chunk: OnChunk | None,
-    now: float | None,
-    on_sent: OnSent,
-) -> Answer:
-    try:
-        response = await litellm.acompletion(
-            **_arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        )
+        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
+        arguments |= _of_this_loop(deployment, arguments["timeout"])
+        response = await litellm.acompletion(**arguments)
         if on_chunk is None:
             return _answer(deployment, response, now=now)
         chunks = []
@@ -187,10 +182,45 @@ async def _acomplete(
             on_chunk(chunk)
         return _joined(deployment, prompt, chunks, response, now=now)
     except Exception as exc:  # as above
-        for cause in _chain(exc):
-            if isinstance(cause, RuntimeError) and "Event loop is closed" in str(cause):
-                raise cause from None
         raise _mapped(deployment, exc, now) from exc
+    finally:
+        for stream in _streams(response):
+            await getattr(stream, "aclose", stream.close)()
+
+
+_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+_ONE_CLIENT_FOR_ALL_LOOPS = ("anthropic", "gemini", "groq")
+
+
+def _of_this_loop(deployment: Deployment, timeout: float) -> dict[str, Any]:
+    """The client of a call in this event loop, where litellm has none of its own.
+
+    A connection of a loop that was closed sends the request and then fails, so none
+    must be left: litellm keeps its clients by the id of their loop, which a later
+    loop may be given again, and for some families one client for all loops.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _loops:
+        _loops.add(loop)
+        kept = litellm.in_memory_llm_clients_cache.cache_dict
+        for key in [key for key in kept if str(key).endswith(f"-{id(loop)}")]:
+            kept.pop(key, None)
+    if deployment.family not in _ONE_CLIENT_FOR_ALL_LOOPS:
+        return {}
+    family = LlmProviders(deployment.family)
+    return {"client": get_async_httpx_client(family, params={"timeout": timeout})}
+
+
+def _streams(response: Any) -> Iterator[Any]:
+    """What has to be closed when a call is over. Left to the garbage collector, a
+    stream that broke off may be closed while its pool of connections is locked, by
+    the very thread that holds the lock: it would wait for itself (httpcore 1.0)."""
+    inner = getattr(response, "completion_stream", None)
+    if isinstance(inner, openai.Stream | openai.AsyncStream):
+        yield inner
+    heard = _heard.get()
+    if heard is not None and not heard.is_closed:
+        yield heard
 
 
 def _arguments(
@@ -379,7 +409,9 @@ def _thoughts(message: Any) -> Mapping[str, Any]:
 
 def _headers(response: Any) -> Mapping[str, str]:
     hidden = getattr(response, "_hidden_params", None) or {}
-    found = hidden.get("additional_headers") or _heard.get() or {}
+    heard = _heard.get()
+    own = heard.headers if heard is not None else {}
+    found = hidden.get("additional_headers") or own
     return _unwrapped({str(name): str(value) for name, value in found.items()})
 
 
