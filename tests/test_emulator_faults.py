@@ -278,4 +278,4 @@ async def test_default_orders_fail_each_provider() -> None:
 
 
 def test_every_fault_of_the_list_exists() -> None:
-    assert len(Fault) == 22
+    assert len(Fault) == 23

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from crew.errors import ModelGone, ProviderError
+from crew.errors import ModelGone, ProviderError, TimedOut
 from crew.images import data_url
 from crew.loader import load_settings
 from crew.providers.thoughts import Thoughts
@@ -139,6 +140,30 @@ def test_a_stream_that_breaks_off_is_closed_at_once(
     assert [one for one in responses if not one.is_closed] == []
     requests = root.copy_with(path="/_control/requests")
     assert len(httpx.get(requests).json()) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])
+@pytest.mark.parametrize("family", ["anthropic", "gemini", "deepseek", "ollama_chat"])
+def test_filler_is_no_sign_of_an_answer(
+    one_of_each: dict[str, Deployment], family: str, stream: bool, awaited: bool
+) -> None:
+    """Else a provider that is full could keep a call for half an hour."""
+    hasty = replace(one_of_each[family], timeout=0.3)
+    uncounted(hasty)
+    root = httpx.URL(hasty.base_url or "")
+    order = {"provider": hasty.provider.name, "fault": "keep_alive"}
+    httpx.post(root.copy_with(path="/_control/faults"), json=order).raise_for_status()
+    on_chunk = (lambda chunk: None) if stream else None
+    began = time.monotonic()
+
+    with pytest.raises(TimedOut):
+        if awaited:
+            asyncio.run(acomplete(hasty, HELLO, on_chunk))
+        else:
+            complete(hasty, HELLO, on_chunk)
+
+    assert time.monotonic() - began < 5
 
 
 def test_a_wrong_path_is_a_model_that_is_gone(deployment: Deployment) -> None:

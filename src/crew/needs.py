@@ -136,10 +136,6 @@ def _corrected(deployment: Deployment, account: "Account") -> Deployment:
     )
 
 
-def _changed(settings: Settings, deployments: Mapping[str, Deployment]) -> Settings:
-    return replace(settings, deployments=deployments)
-
-
 def _line(settings: Settings, call: Request, lacking: str) -> str:
     what = f"no deployment with a key can {lacking}"
     if not lacking:

@@ -4,10 +4,10 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crew.emulator.faults import Fault
@@ -15,6 +15,7 @@ from crew.emulator.headers import Headers
 from crew.emulator.protocols.wire import Completion, Wire
 from crew.emulator.script import Answer
 
+_FILLER_SECONDS = 0.05
 _HANG_SECONDS = 120.0
 """How long a call hangs at most, in real time: the client's patience is real."""
 
@@ -31,6 +32,8 @@ def broken_response(
     match fault:
         case Fault.TIMEOUT:
             return hang
+        case Fault.KEEP_ALIVE:
+            return _kept_alive(wire, stream=stream, headers=headers)
         case Fault.RESET:
             return reset
         case Fault.HTML:
@@ -95,6 +98,20 @@ def _cut(sent: bytes, kind: str, headers: Mapping[str, str]) -> ASGIApp:
         # The server closes the connection of an answer that was not completed.
 
     return respond
+
+
+def _kept_alive(wire: Wire, *, stream: bool, headers: Headers) -> ASGIApp:
+    """Filler, and never an answer: a provider under load that keeps the line."""
+    named = stream and wire.stream_type == "text/event-stream"
+    filler = b": keep-alive\n\n" if named else b"\n"
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(round(_HANG_SECONDS / _FILLER_SECONDS)):
+            yield filler
+            await asyncio.sleep(_FILLER_SECONDS)
+
+    kind = wire.stream_type if stream else "application/json"
+    return StreamingResponse(body(), media_type=kind, headers=headers)
 
 
 async def hang(scope: Scope, receive: Receive, send: Send) -> None:

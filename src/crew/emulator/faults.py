@@ -24,6 +24,7 @@ class Fault(StrEnum):
     CONTEXT_LENGTH = "context_length"
     CONTENT_POLICY = "content_policy"
     TIMEOUT = "timeout"
+    KEEP_ALIVE = "keep_alive"
     RESET = "reset"
     MALFORMED = "malformed"
     HTML = "html"

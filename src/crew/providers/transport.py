@@ -12,7 +12,6 @@ import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from litellm.types.utils import LlmProviders
 
 from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
+from crew.providers.exchange import Exchange
 from crew.providers.signals import Told, classify, told_by_headers
 from crew.providers.thoughts import Thoughts, streamed
 from crew.settings import Deployment
@@ -58,29 +58,6 @@ async def _no_second_attempt(*_: object, **__: object) -> Any:
 
 
 AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
-
-# The answer to the call that is under way, for two reasons: of Groq's whole answers
-# litellm keeps no headers, and no stream that breaks off is closed by it.
-_heard: ContextVar[httpx.Response | None] = ContextVar("heard", default=None)
-_post, _post_async = HTTPHandler.post, AsyncHTTPHandler.post
-
-
-def _hearing(self: HTTPHandler, *args: Any, **more: Any) -> httpx.Response:
-    response: httpx.Response = _post(self, *args, **more)
-    _heard.set(response)
-    return response
-
-
-async def _hearing_async(
-    self: AsyncHTTPHandler, *args: Any, **more: Any
-) -> httpx.Response:
-    response: httpx.Response = await _post_async(self, *args, **more)
-    _heard.set(response)
-    return response
-
-
-HTTPHandler.post = _hearing  # type: ignore[method-assign]
-AsyncHTTPHandler.post = _hearing_async  # type: ignore[method-assign]
 
 Message = Mapping[str, Any]
 OnChunk = Callable[[Any], None]
@@ -139,25 +116,25 @@ def complete(
     some resets as moments. Without it the answer's own date is taken. `on_sent` is
     called when the request leaves.
     """
-    response: Any = None
     try:
-        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        if on_chunk is not None and deployment.family == "gemini":
-            # litellm's own client for this has another timeout than the call.
-            arguments["client"] = HTTPHandler(timeout=arguments["timeout"])
-        response = litellm.completion(**arguments)
-        if on_chunk is None:
-            return _answer(deployment, response, now=now)
-        chunks = []
-        for chunk in response:
-            chunks.append(_checked(deployment, chunk, now))
-            on_chunk(chunk)
-        return _joined(deployment, prompt, chunks, response, now=now)
+        with Exchange(deployment.timeout or deployment.provider.timeout) as exchange:
+            arguments = _arguments(
+                deployment, prompt, on_sent, stream=on_chunk is not None
+            )
+            if on_chunk is not None and deployment.family == "gemini":
+                # litellm's own client for this has another timeout than the call.
+                arguments["client"] = HTTPHandler(timeout=arguments["timeout"])
+            response = litellm.completion(**arguments)
+            if on_chunk is None:
+                return _answer(deployment, response, exchange, now=now)
+            chunks = []
+            for chunk in response:
+                exchange.renew()
+                chunks.append(_checked(deployment, chunk, now))
+                on_chunk(chunk)
+            return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
         raise _mapped(deployment, exc, now) from exc
-    finally:
-        for stream in _streams(response):
-            stream.close()
 
 
 async def acomplete(
@@ -169,23 +146,24 @@ async def acomplete(
     on_sent: OnSent = lambda: None,
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
-    response: Any = None
     try:
-        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        arguments |= _of_this_loop(deployment, arguments["timeout"])
-        response = await litellm.acompletion(**arguments)
-        if on_chunk is None:
-            return _answer(deployment, response, now=now)
-        chunks = []
-        async for chunk in response:
-            chunks.append(_checked(deployment, chunk, now))
-            on_chunk(chunk)
-        return _joined(deployment, prompt, chunks, response, now=now)
+        seconds = deployment.timeout or deployment.provider.timeout
+        async with Exchange(seconds) as exchange:
+            arguments = _arguments(
+                deployment, prompt, on_sent, stream=on_chunk is not None
+            )
+            arguments |= _of_this_loop(deployment, seconds)
+            response = await litellm.acompletion(**arguments)
+            if on_chunk is None:
+                return _answer(deployment, response, exchange, now=now)
+            chunks = []
+            async for chunk in response:
+                exchange.renew()
+                chunks.append(_checked(deployment, chunk, now))
+                on_chunk(chunk)
+            return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
         raise _mapped(deployment, exc, now) from exc
-    finally:
-        for stream in _streams(response):
-            await getattr(stream, "aclose", stream.close)()
 
 
 _loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
@@ -211,22 +189,9 @@ def _of_this_loop(deployment: Deployment, timeout: float) -> dict[str, Any]:
     return {"client": get_async_httpx_client(family, params={"timeout": timeout})}
 
 
-def _streams(response: Any) -> Iterator[Any]:
-    """What has to be closed when a call is over. Left to the garbage collector, a
-    stream that broke off may be closed while its pool of connections is locked, by
-    the very thread that holds the lock: it would wait for itself (httpcore 1.0)."""
-    inner = getattr(response, "completion_stream", None)
-    if isinstance(inner, openai.Stream | openai.AsyncStream):
-        yield inner
-    heard = _heard.get()
-    if heard is not None and not heard.is_closed:
-        yield heard
-
-
 def _arguments(
     deployment: Deployment, prompt: Prompt, on_sent: OnSent, *, stream: bool
 ) -> dict[str, Any]:
-    _heard.set(None)
     arguments: dict[str, Any] = {
         "model": deployment.model,
         "messages": [
@@ -335,6 +300,7 @@ def _joined(
     prompt: Prompt,
     chunks: list[Any],
     stream: Any,
+    exchange: Exchange,
     *,
     now: float | None,
 ) -> Answer:
@@ -346,8 +312,9 @@ def _joined(
     received = getattr(stream, "chunks", chunks)
     counted = any(getattr(chunk, "usage", None) for chunk in received)
     whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
+    headers = _headers(stream, exchange)
     answer = _answer(
-        deployment, whole, counted=counted, headers=_headers(stream), now=now
+        deployment, whole, exchange, counted=counted, headers=headers, now=now
     )
     return replace(answer, thoughts={**answer.thoughts, **streamed(chunks)})
 
@@ -362,6 +329,7 @@ def _ended(stream: Any) -> bool:
 def _answer(
     deployment: Deployment,
     response: Any,
+    exchange: Exchange,
     *,
     now: float | None,
     counted: bool = True,
@@ -373,7 +341,7 @@ def _answer(
         raise BadAnswer(deployment.name, "the answer holds no choice")
     choice = response.choices[0]
     usage = getattr(response, "usage", None) if counted else None
-    headers = _headers(response) if headers is None else headers
+    headers = _headers(response, exchange) if headers is None else headers
     at = moment_of(headers) if now is None else now
     answer = Answer(
         text=choice.message.content or "",
@@ -407,10 +375,9 @@ def _thoughts(message: Any) -> Mapping[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
-def _headers(response: Any) -> Mapping[str, str]:
+def _headers(response: Any, exchange: Exchange) -> Mapping[str, str]:
     hidden = getattr(response, "_hidden_params", None) or {}
-    heard = _heard.get()
-    own = heard.headers if heard is not None else {}
+    own = exchange.response.headers if exchange.response is not None else {}
     found = hidden.get("additional_headers") or own
     return _unwrapped({str(name): str(value) for name, value in found.items()})
 

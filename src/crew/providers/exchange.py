@@ -1,0 +1,146 @@
+"""What goes over the wire during one attempt: its time is bounded, its last answer is
+at hand, and it is closed when the attempt is over.
+
+litellm's clients leave three things open. A provider that sends filler keeps a call
+alive for as long as it likes: DeepSeek for up to 30 minutes (api-docs.deepseek.com, as
+of 2025-02). Of Groq's whole answers the headers are dropped. And a stream that breaks
+off is left to the garbage collector, which may come while the pool of connections is
+locked, by the very thread that holds the lock: it then waits for itself (httpcore 1.0).
+
+So httpx's transports, through which all of them send, look whether an exchange is under
+way in their context. Where there is none, nothing changes.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import httpx
+
+from crew.clock import SystemClock
+
+# A network keeps real time, whatever clock a run has.
+_CLOCK = SystemClock()
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One attempt. `seconds` is how long it may go on without a sign of the answer;
+    filler is none. `response` is the last that came.
+
+    Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
+    """
+
+    seconds: float
+    response: httpx.Response | None = None
+    _ends: float = field(init=False)
+    _token: "Token[Exchange | None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Count the time anew: a part of the answer came."""
+        self._ends = _CLOCK.monotonic() + self.seconds
+
+    def check(self) -> None:
+        """Raise httpx.ReadTimeout when the time is over."""
+        if _CLOCK.monotonic() > self._ends:
+            raise httpx.ReadTimeout(f"no answer in {self.seconds:g} s, only filler")
+
+    def __enter__(self) -> "Exchange":
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+        if self._open is not None:
+            self._open.close()
+
+    async def __aenter__(self) -> "Exchange":
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+        if self._open is not None:
+            await self._open.aclose()
+
+    @property
+    def _open(self) -> httpx.Response | None:
+        response = self.response
+        return None if response is None or response.is_closed else response
+
+    def _leave(self) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+class _Timed(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream, exchange: Exchange) -> None:
+        self._stream, self._exchange = stream, exchange
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._stream:
+            self._exchange.check()
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _TimedAsync(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, exchange: Exchange) -> None:
+        self._stream, self._exchange = stream, exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            self._exchange.check()
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+_handle = httpx.HTTPTransport.handle_request
+_handle_async = httpx.AsyncHTTPTransport.handle_async_request
+
+
+def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+    response = _handle(self, request)
+    exchange = _current.get()
+    if exchange is not None:
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        response.stream = _Timed(response.stream, exchange)
+        exchange.response = response
+    return response
+
+
+async def _watched_async(
+    self: httpx.AsyncHTTPTransport, request: httpx.Request
+) -> httpx.Response:
+    response = await _handle_async(self, request)
+    exchange = _current.get()
+    if exchange is not None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _TimedAsync(response.stream, exchange)
+        exchange.response = response
+    return response
+
+
+httpx.HTTPTransport.handle_request = _watched  # type: ignore[method-assign]
+httpx.AsyncHTTPTransport.handle_async_request = _watched_async  # type: ignore[method-assign]
