@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,10 +60,26 @@ def deployment(played: Settings, request: pytest.FixtureRequest) -> Deployment:
     return family[-1]
 
 
+def control(deployment: Deployment, path: str) -> httpx.URL:
+    return httpx.URL(deployment.base_url or "").copy_with(path=f"/_control/{path}")
+
+
 def uncounted(deployment: Deployment) -> None:
     """Let the emulator forget its counts: some free tiers take one call a second."""
-    address = httpx.URL(deployment.base_url or "")
-    httpx.post(address.copy_with(path="/_control/reset")).raise_for_status()
+    httpx.post(control(deployment, "reset")).raise_for_status()
+
+
+def faulty(deployment: Deployment, fault: str, times: int = 1) -> None:
+    """Let the next calls fail, and those before be forgotten."""
+    uncounted(deployment)
+    order = {"provider": deployment.provider.name, "fault": fault, "times": times}
+    httpx.post(control(deployment, "faults"), json=order).raise_for_status()
+
+
+def requests(deployment: Deployment) -> list[dict[str, Any]]:
+    """What the emulator was asked since it forgot, oldest first."""
+    found: list[dict[str, Any]] = httpx.get(control(deployment, "requests")).json()
+    return found
 
 
 def test_the_rehearsal_speaks_each_familys_own_protocol(played: Settings) -> None:
@@ -123,11 +140,7 @@ def test_a_stream_that_breaks_off_is_closed_at_once(
 ) -> None:
     """And not by the garbage collector, which may come while the pool is locked."""
     deployment = one_of_each[family]
-    uncounted(deployment)
-    root = httpx.URL(deployment.base_url or "")
-    order = {"provider": deployment.provider.name, "fault": fault}
-    faults = root.copy_with(path="/_control/faults")
-    httpx.post(faults, json=order).raise_for_status()
+    faulty(deployment, fault)
 
     with pytest.raises(ProviderError) as caught:  # and with it the frames
         if awaited:
@@ -138,8 +151,7 @@ def test_a_stream_that_breaks_off_is_closed_at_once(
     responses = [one for one in gc.get_objects() if isinstance(one, httpx.Response)]
     assert caught.value.deployment == deployment.name
     assert [one for one in responses if not one.is_closed] == []
-    requests = root.copy_with(path="/_control/requests")
-    assert len(httpx.get(requests).json()) == 1
+    assert len(requests(deployment)) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -150,10 +162,7 @@ def test_filler_is_no_sign_of_an_answer(
 ) -> None:
     """Else a provider that is full could keep a call for half an hour."""
     hasty = replace(one_of_each[family], timeout=0.3)
-    uncounted(hasty)
-    root = httpx.URL(hasty.base_url or "")
-    order = {"provider": hasty.provider.name, "fault": "keep_alive"}
-    httpx.post(root.copy_with(path="/_control/faults"), json=order).raise_for_status()
+    faulty(hasty, "keep_alive")
     on_chunk = (lambda chunk: None) if stream else None
     began = time.monotonic()
 
@@ -256,9 +265,8 @@ GIVEN_BACK = {
 
 def heard(deployment: Deployment) -> list[str]:
     """The fields with thoughts that came with the latest conversation."""
-    root = httpx.URL(deployment.base_url or "")
-    seen = httpx.get(root.copy_with(path="/_control/requests")).json()
-    return [name for given in seen[-1]["thoughts"] for name in given]
+    latest = requests(deployment)[-1]
+    return [name for given in latest["thoughts"] for name in given]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -317,14 +325,9 @@ def test_a_connection_that_breaks_off_is_not_tried_again_behind_our_back(
     one_of_each: dict[str, Deployment], family: str
 ) -> None:
     deployment = one_of_each[family]
-    uncounted(deployment)
-    root = httpx.URL(deployment.base_url or "")
-    order = {"provider": deployment.provider.name, "fault": "broken_stream", "times": 2}
-    faults = root.copy_with(path="/_control/faults")
-    httpx.post(faults, json=order).raise_for_status()
+    faulty(deployment, "broken_stream", times=2)
 
     with pytest.raises(ProviderError):
         asyncio.run(acomplete(deployment, HELLO))
 
-    seen = httpx.get(root.copy_with(path="/_control/requests")).json()
-    assert len(seen) == 1
+    assert len(requests(deployment)) == 1

@@ -14,7 +14,6 @@ way in their context. Where there is none, nothing changes.
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from types import TracebackType
 
 import httpx
 
@@ -53,12 +52,7 @@ class Exchange:
         self._token = _current.set(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave()
         if self._open is not None:
             self._open.close()
@@ -66,12 +60,7 @@ class Exchange:
     async def __aenter__(self) -> "Exchange":
         return self.__enter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._leave()
         if self._open is not None:
             await self._open.aclose()
