@@ -31,6 +31,7 @@ from crew.errors import (
     TimedOut,
     Unsupported,
 )
+from crew.providers.exchange import MOST_BYTES
 from crew.providers.signals import Told, classify, told_by_headers
 from crew.providers.transport import OnChunk, Prompt, acomplete, complete
 from crew.quota.limits import Metric
@@ -2054,6 +2055,31 @@ def test_an_answer_of_no_use_tells_the_limits_too(canned: Canned) -> None:
 
     assert isinstance(error, BadAnswer)
     assert (error.told, error.charged) == (expected, (3, 1))
+
+
+@STREAM
+@pytest.mark.parametrize("family", ["openai", "anthropic", "gemini", "groq"])
+def test_of_a_huge_failure_the_beginning_is_read(
+    canned: Canned, family: str, on_chunk: OnChunk | None
+) -> None:
+    body = json.dumps(openai("Rate limit reached", None, "rate_limit_exceeded"))
+    canned.answer = (429, {"retry-after": "7"}, body + " " * MOST_BYTES)
+
+    error = caught(canned.at(f"{family}/some-model"), on_chunk)
+
+    assert type(error) is RateLimited
+    assert error.retry_after == 7.0
+
+
+@STREAM
+@pytest.mark.parametrize("family", ["openai", "anthropic", "gemini", "groq"])
+def test_an_answer_without_end_is_none(
+    canned: Canned, family: str, on_chunk: OnChunk | None
+) -> None:
+    start = ": " if on_chunk is None else "data: "
+    canned.answer = (200, {}, start + "x" * (MOST_BYTES + 1_000_000))
+
+    assert type(caught(canned.at(f"{family}/some-model"), on_chunk)) is BadAnswer
 
 
 @STREAM

@@ -1,7 +1,8 @@
-"""What goes over the wire during one attempt: its time is bounded, its last answer is
-at hand, and it is closed when the attempt is over.
+"""What goes over the wire during one attempt: its time and its size are bounded, its
+last answer is at hand, and it is closed when the attempt is over.
 
-litellm's clients leave three things open. A provider that sends filler keeps a call
+litellm's clients leave four things open. An answer may be of any size, and of a failed
+one litellm searches every byte for secrets. A provider that sends filler keeps a call
 alive for as long as it likes: DeepSeek for up to 30 minutes (api-docs.deepseek.com, as
 of 2025-02). Of Groq's whole answers the headers are dropped. And a stream that breaks
 off is left to the garbage collector, which may come while the pool of connections is
@@ -18,6 +19,11 @@ from dataclasses import dataclass, field
 import httpx
 
 from crew.clock import SystemClock
+
+MOST_BYTES = 20_000_000
+"""An answer that is longer is none: 128,000 tokens are half a million."""
+MOST_OF_A_FAILURE = 100_000
+"""What is read of a failed answer."""
 
 # A network keeps real time, whatever clock a run has.
 _CLOCK = SystemClock()
@@ -47,6 +53,10 @@ class Exchange:
         """Raise httpx.ReadTimeout when the time is over."""
         if _CLOCK.monotonic() > self._ends:
             raise httpx.ReadTimeout(f"no answer in {self.seconds:g} s, only filler")
+
+    def measure(self, response: httpx.Response) -> "_Measure":
+        """What bounds an answer of this exchange."""
+        return _Measure(exchange=self, failed=response.status_code >= 400)
 
     def __enter__(self) -> "Exchange":
         self._token = _current.set(self)
@@ -79,26 +89,46 @@ class Exchange:
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
-class _Timed(httpx.SyncByteStream):
-    def __init__(self, stream: httpx.SyncByteStream, exchange: Exchange) -> None:
-        self._stream, self._exchange = stream, exchange
+@dataclass(slots=True)
+class _Measure:
+    """How much of an answer came. The rest of a failed one is left away."""
+
+    exchange: Exchange
+    failed: bool
+    size: int = 0
+
+    def full(self, part: bytes) -> bool:
+        """Whether no more is wanted. Raises httpx.ReadTimeout when the time is over,
+        httpx.RemoteProtocolError for an answer without end."""
+        self.exchange.check()
+        self.size += len(part)
+        if not self.failed and self.size > MOST_BYTES:
+            raise httpx.RemoteProtocolError("the answer has no end")
+        return self.failed and self.size > MOST_OF_A_FAILURE
+
+
+class _Bounded(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream, measure: _Measure) -> None:
+        self._stream, self._measure = stream, measure
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._stream:
-            self._exchange.check()
+            if self._measure.full(part):
+                return
             yield part
 
     def close(self) -> None:
         self._stream.close()
 
 
-class _TimedAsync(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, exchange: Exchange) -> None:
-        self._stream, self._exchange = stream, exchange
+class _BoundedAsync(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, measure: _Measure) -> None:
+        self._stream, self._measure = stream, measure
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
-            self._exchange.check()
+            if self._measure.full(part):
+                return
             yield part
 
     async def aclose(self) -> None:
@@ -114,7 +144,7 @@ def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Respons
     exchange = _current.get()
     if exchange is not None:
         assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _Timed(response.stream, exchange)
+        response.stream = _Bounded(response.stream, exchange.measure(response))
         exchange.response = response
     return response
 
@@ -126,7 +156,7 @@ async def _watched_async(
     exchange = _current.get()
     if exchange is not None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _TimedAsync(response.stream, exchange)
+        response.stream = _BoundedAsync(response.stream, exchange.measure(response))
         exchange.response = response
     return response
 
