@@ -56,15 +56,33 @@ class Outcome:
 
 def ours(lane: Lane, cell: Cell) -> Outcome:
     """A crew of the project, built from its settings, in a run of its own."""
+    return _ours(lane, cell, kicked_off)
+
+
+def our_llm(lane: Lane, cell: Cell) -> Outcome:
+    """The LLM of such a crew's agent, awaited. Even a crew that is awaited calls it
+    from a thread for the turns of an agent (CrewAI 1.15.30); it awaits it for
+    summaries and conversions, in a new loop."""
+    return _ours(lane, cell, _asked_directly)
+
+
+def _asked_directly(made: Crew, way: Way) -> "Said":
+    llm: Any = made.agents[0].llm
+    llm.stream = way.stream
+    asked = [
+        {"role": "system", "content": "You are Tester."},
+        {"role": "user", "content": "Say hello."},
+    ]
+    return Said(text=asyncio.run(llm.acall(asked)))
+
+
+def _ours(lane: Lane, cell: Cell, work: "Work") -> Outcome:
     settings = _narrowed(lane.begin(cell), cell)
     made = build_crew(settings, output=settings.state_dir)
     run = made.agents[0].llm.run
     if cell.way.tools:
         (settings.state_dir / run / "workspace" / FILE).touch()
-    # A new loop for each crew is the hardest: clients of the old ones are left over.
-    seconds, wrong, ended = bounded(
-        lambda: kicked_off(made, cell.way, asyncio.run), cell, OUR_BOUND
-    )
+    seconds, wrong, ended = bounded(lambda: work(made, cell.way), cell, OUR_BOUND)
     first, second = lane.attempts(cell)
     with Journal.open(settings.state_dir / "journal.db", SystemClock()) as journal:
         calls = journal.calls(run)
@@ -153,18 +171,6 @@ class RouterLLM(BaseLLM):
             self._hand_on(chunk, more)
         return _said(litellm.stream_chunk_builder(chunks))
 
-    async def acall(
-        self, messages: Any, tools: Any = None, *_: Any, **more: Any
-    ) -> Any:
-        asked = self._asked(messages, tools)
-        if not asked["stream"]:
-            return _said(await self._router.acompletion(**asked))
-        chunks = []
-        async for chunk in await self._router.acompletion(**asked):
-            chunks.append(chunk)
-            self._hand_on(chunk, more)
-        return _said(litellm.stream_chunk_builder(chunks))
-
     def _asked(self, messages: Any, tools: Any) -> dict[str, Any]:
         asked = {"model": self.model, "messages": self._format_messages(messages)}
         if tools:
@@ -235,9 +241,7 @@ def _workspace(settings: Settings) -> Workspace:
 
 
 def _peer(lane: Lane, cell: Cell, made: Crew) -> Outcome:
-    seconds, wrong, ended = bounded(
-        lambda: kicked_off(made, cell.way, lane.run), cell, BOUND
-    )
+    seconds, wrong, ended = bounded(lambda: kicked_off(made, cell.way), cell, BOUND)
     first, second = lane.attempts(cell)
     if not ended:
         lane.open()
@@ -256,12 +260,15 @@ class Said:
     chunks: str | None = None
 
 
-def kicked_off(made: Crew, way: Way, run: Callable[..., Any]) -> Said:
-    """Let the crew work, in its way; `run` awaits a coroutine."""
+Work = Callable[[Crew, Way], Said]
+
+
+def kicked_off(made: Crew, way: Way) -> Said:
+    """Let the crew work, in its way. A new loop for each that is awaited is the
+    hardest: clients of the old ones are left over."""
     made.stream = way.stream
     if way.awaited:
-        said: Said = run(_awaited(made))
-        return said
+        return asyncio.run(_awaited(made))
     result: Any = made.kickoff()
     if not way.stream:
         return Said(text=result.raw)

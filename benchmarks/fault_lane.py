@@ -1,6 +1,5 @@
 """What a cell of the fault matrix is, and the server that it is played on."""
 
-import asyncio
 import json
 import os
 import re
@@ -9,7 +8,7 @@ import sys
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -111,7 +110,7 @@ class Way:
         return int(self.tools)
 
 
-CALL, STREAM, TOOLS, ASYNC = WAYS = (
+WAYS = (
     Way(name="call"),
     Way(name="stream", stream=True),
     Way(name="tools", tools=True),
@@ -242,7 +241,6 @@ class Lane:
         """Start a server, in the place of the one before: what still hangs there
         ends, and nothing late is counted in the next cell."""
         self._server.close()
-        self._runner = asyncio.Runner()
         self._played = self._server.enter_context(rehearsing(self._unplayed))
         first = next(iter(self._played.deployments.values()))
         root = httpx.URL(first.base_url or "")
@@ -252,11 +250,6 @@ class Lane:
     def close(self) -> None:
         self._server.close()
         self._nobody.close()
-
-    def run(self, waiting: Coroutine[Any, Any, object]) -> object:
-        """Await it in the loop of this lane: in each new one the peers would make
-        clients, and keep them open."""
-        return self._runner.run(waiting)
 
     def begin(self, cell: Cell, *, times: int = 1000) -> Settings:
         """Order the cell's fault; the settings that its crew works with."""

@@ -5,8 +5,8 @@
 A cell is one kickoff of a real crew: one agent, one task. The emulator plays nine
 provider families, each called over the code path of its own. The first deployment
 fails with one fault for as long as the cell lasts, and the second, of another family,
-works. The crew is kicked off, streamed, given a tool, or awaited, each on its own; with
-the tool the fault hits the second request, which holds the tool's result.
+works. The crew is just kicked off, or streamed, or has a tool, or is awaited; with the
+tool the fault hits the second request, which holds the tool's result.
 
 Ours is built by `crew.build_crew`, in a run of its own. Beside it, on the same kind of
 server and for one family of each protocol, the same crew on other LLMs: one that calls
@@ -22,6 +22,10 @@ failure and, with the next deployment, the reason.
 
 A cell that never ends is given up after some seconds, with its server and litellm's
 HTTP clients: one that hangs in a pool of connections would take all others with it.
+
+Even a crew that is awaited calls the LLM of an agent from a thread, and awaits it only
+for summaries and conversions. So ours has cells of a second kind: its agent's LLM,
+awaited, in a new loop each time.
 
 Ours works in six ways, the others in four; with --quick all in one way for each fault
 and family, by turns. Ours and the Router without retries run alone. The others mostly
@@ -44,22 +48,24 @@ from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
-from fault_crews import Outcome, new_clients, ours, plain, routed
+from fault_crews import Outcome, new_clients, our_llm, ours, plain, routed
 from fault_lane import FAMILIES, FAULTS, MORE_WAYS, WAYS, Cell, Fault, Lane, Way, lanes
 
 COMPARED = ("openai", "anthropic", "gemini", "ollama_chat")
 """One family of each protocol, for the peers."""
 
 Client = Callable[[Lane, Cell], Outcome]
-OURS, ONCE = "crew", "plain CrewAI, fails once"
+OURS, OUR_LLM, ONCE = "crew", "its LLM, awaited", "plain CrewAI, fails once"
 CLIENTS: dict[str, Client] = {
     OURS: ours,
+    OUR_LLM: our_llm,
     "Router, num_retries=0": lambda lane, cell: routed(lane, cell, num_retries=0),
     "Router, default": routed,
     "plain CrewAI": plain,
     ONCE: lambda lane, cell: plain(lane, cell, times=1),
 }
-ALONE = (OURS, "Router, num_retries=0")
+MINE = (OURS, OUR_LLM)
+ALONE = (*MINE, "Router, num_retries=0")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,8 +123,9 @@ def cells(client: str, families: Sequence[str], ways: Sequence[Way]) -> list[Cel
 
 def by_turns(played: Sequence[Cell]) -> list[Cell]:
     """Each family with each fault, in one of the ways by turns."""
+    ways = list(dict.fromkeys(one.way for one in played))
     turns = {
-        (fault, family): WAYS[(row + column) % len(WAYS)]
+        (fault, family): ways[(row + column) % len(ways)]
         for row, fault in enumerate(FAULTS)
         for column, family in enumerate(FAMILIES)
     }
@@ -129,17 +136,19 @@ def by_turns(played: Sequence[Cell]) -> list[Cell]:
     ]
 
 
+def chosen(*, quick: bool) -> dict[str, list[Cell]]:
+    """The cells of each client."""
+    ways = WAYS if quick else (*WAYS, *MORE_WAYS)
+    awaited = [way for way in (*WAYS, *MORE_WAYS) if way.awaited]
+    found = {client: cells(client, COMPARED, WAYS) for client in CLIENTS}
+    found[OURS] = cells(OURS, FAMILIES, ways)
+    found[OUR_LLM] = cells(OUR_LLM, FAMILIES, awaited)
+    return {n: by_turns(one) for n, one in found.items()} if quick else found
+
+
 def measured(*, quick: bool) -> Matrix:
     """Play the whole matrix."""
-    ways = WAYS if quick else (*WAYS, *MORE_WAYS)
-    played = {
-        client: cells(client, FAMILIES, ways)
-        if client == OURS
-        else cells(client, COMPARED, WAYS)
-        for client in CLIENTS
-    }
-    if quick:
-        played = {client: by_turns(found) for client, found in played.items()}
+    played = chosen(quick=quick)
     longest = 150.0 if quick else 540.0
     matrix = Matrix()
     with lanes(10 if quick else 16) as opened:
@@ -163,7 +172,8 @@ def _warm_up(lane: Lane) -> None:
     fine = Fault(name="none", order=None, classes=())
     for family in FAMILIES:
         for way in WAYS:
-            ours(lane, Cell(client=OURS, fault=fine, family=family, way=way))
+            cell = Cell(client=OURS, fault=fine, family=family, way=way)
+            (our_llm if way.awaited else ours)(lane, cell)
     for family in COMPARED:
         cell = Cell(client="", fault=fine, family=family, way=WAYS[0])
         routed(lane, cell, num_retries=0)
@@ -200,9 +210,10 @@ def print_clients(matrix: Matrix) -> None:
                 )
             )
     table(heads, rows)
-    mine = matrix.of(OURS)
+    mine = [one for client in MINE for one in matrix.of(client)]
     swaps = sum((one.tried, one.second) == (1, 1) for one in mine)
-    print(f"\n{OURS}: one attempt at each of the two in {swaps} of {len(mine)} cells;")
+    print(f"\n{' and '.join(MINE)}:")
+    print(f"  one attempt at each of the two in {swaps} of {len(mine)} cells;")
     print(f"  {sum(one.hidden for one in mine)} attempts without a lease of their own;")
     named = sum(not one.unnamed for one in mine)
     print(f"  the journal names the failure and the reason in {named} of {len(mine)}")
@@ -236,7 +247,7 @@ def print_unfinished(matrix: Matrix) -> None:
         alike: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
         for one in matrix.of(client):
             if complaint := _complaint(one):
-                group = complaint if client == OURS else ""
+                group = complaint if client in MINE else ""
                 alike[one.cell.fault.name, group].append(one)
         if alike:
             print(f"\n{client}: not as it should be")
@@ -250,7 +261,7 @@ def print_unfinished(matrix: Matrix) -> None:
 
 
 def _complaint(one: Outcome) -> str:
-    if one.cell.client != OURS:
+    if one.cell.client not in MINE:
         return one.wrong.partition(":")[0]
     attempts = "" if (one.tried, one.second) == (1, 1) else f"{one.tried}+{one.second}"
     hidden = f"{one.hidden} hidden" if one.hidden else ""
@@ -282,9 +293,9 @@ def main() -> int:
     print_clients(matrix)
     print_faults(matrix)
     print_unfinished(matrix)
-    mine = matrix.of(OURS)
-    missed = any(one.client == OURS for one in matrix.skipped)
-    return 1 if missed or any(_complaint(one) for one in mine) else 0
+    missed = any(one.client in MINE for one in matrix.skipped)
+    failed = any(_complaint(one) for client in MINE for one in matrix.of(client))
+    return 1 if missed or failed else 0
 
 
 if __name__ == "__main__":
