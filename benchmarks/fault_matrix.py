@@ -244,16 +244,20 @@ def _summary(found: Sequence[Outcome]) -> str:
 def print_unfinished(matrix: Matrix) -> None:
     """Every cell that is not as it should be, those that are alike on one line."""
     for client in CLIENTS:
+        played = matrix.of(client)
+        of_fault = Counter(one.cell.fault.name for one in played)
         alike: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
-        for one in matrix.of(client):
+        for one in played:
             if complaint := _complaint(one):
                 group = complaint if client in MINE else ""
                 alike[one.cell.fault.name, group].append(one)
         if alike:
             print(f"\n{client}: not as it should be")
         for (fault, _), found in alike.items():
+            everywhere = len(found) == of_fault[fault] > 1
+            places = _places([one.cell for one in found])
             said = ", ".join(sorted({_complaint(one) for one in found}))
-            print(f"  {fault}: {_places([one.cell for one in found])}: {said}")
+            print(f"  {fault}: {'everywhere' if everywhere else places}: {said}")
     if matrix.skipped:
         print("\nnot played, for want of time")
     for client, count in Counter(one.client for one in matrix.skipped).items():
@@ -269,12 +273,13 @@ def _complaint(one: Outcome) -> str:
 
 
 def _places(found: Sequence[Cell]) -> str:
-    """The families, and how they were called."""
-    ways: dict[str, list[str]] = defaultdict(list)
+    """The families, and how the crews worked."""
+    ways: dict[str, set[Way]] = defaultdict(set)
     for cell in found:
-        ways[cell.family].append(cell.way.name)
+        ways[cell.family].add(cell.way)
     families: dict[str, list[str]] = defaultdict(list)
-    for family, named in ways.items():
+    for family in sorted(ways):
+        named = [way.name for way in (*WAYS, *MORE_WAYS) if way in ways[family]]
         families[" + ".join(named)].append(family)
     return "; ".join(f"{', '.join(who)} ({how})" for how, who in families.items())
 
