@@ -72,12 +72,16 @@ FAULTS = (
     _fault("529", "overloaded", "Overloaded"),
     _fault("out of capacity", "capacity", "Overloaded"),
     _fault("timeout", "timeout", "TimedOut"),
+    _fault("filler only", "keep_alive", "TimedOut"),
     _fault("reset", "reset", "BadAnswer"),
     _fault("refused", None, "Unreachable"),
     _fault("401", "unauthorized", "BadKey"),
     _fault("402", "payment_required", "OutOfMoney"),
     _fault("403", "forbidden", "BadKey"),
     _fault("404", "model_not_found", "ModelGone"),
+    _fault("400", "bad_request", "BadRequest"),
+    _fault("too long", "context_length", "ContextTooLong"),
+    _fault("content refused", "content_policy", "ContentRefused"),
     _fault("malformed", "malformed", "BadAnswer"),
     _fault("HTML", "html", "BadAnswer"),
     _fault("empty", "empty", "BadAnswer"),
@@ -272,7 +276,7 @@ class Lane:
             if fault.retry_after is not None:
                 order["retry_after"] = fault.retry_after
             self._ask("faults", order)
-        if fault.order == "timeout":
+        if fault.order in ("timeout", "keep_alive"):
             first = replace(first, timeout=TIMEOUT)
         deployments = {**self._played.deployments, cell.family: first}
         return replace(self._played, deployments=deployments)
