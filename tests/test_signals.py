@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -1604,6 +1604,7 @@ def test_a_used_up_minute_is_awaited_when_nothing_else_is_said() -> None:
             "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a le",
         ),
         ("together_ai", 400, "This model does not support image inputs"),
+        ("openai", 400, "Invalid schema for function: invalid_function_parameters"),
         ("mistral", 400, "Unexpected role 'user' after role 'tool'"),
         ("openai", 400, "Unsupported value: 'temperature' does not support 0.2 with"),
         ("anthropic", 400, "`temperature` is not supported for this model"),
@@ -2055,6 +2056,77 @@ def test_an_answer_of_no_use_tells_the_limits_too(canned: Canned) -> None:
 
     assert isinstance(error, BadAnswer)
     assert (error.told, error.charged) == (expected, (3, 1))
+
+
+@STREAM
+@pytest.mark.parametrize("family", ["openai", "anthropic", "gemini", "groq"])
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_redirect_is_not_followed_with_the_key(
+    canned: Canned, status: int, family: str, on_chunk: OnChunk | None
+) -> None:
+    with Canned(("127.0.0.1", 0), _Handler) as other:  # who listens, and answers nobody
+        other.timeout = 0.05
+        elsewhere = {"location": f"http://127.0.0.1:{other.server_port}/v1"}
+        canned.answer = (status, elsewhere, "{}")
+
+        error = caught(canned.at(f"{family}/some-model"), on_chunk)
+
+        assert type(error) is BadAnswer
+        assert "it redirects" in str(error)
+        asked: list[object] = []
+        other.process_request = lambda *_: asked.append(_)  # type: ignore[method-assign]
+        other.handle_request()
+        assert asked == []
+
+
+@STREAM
+def test_a_key_that_cannot_be_sent_is_a_bad_key(
+    canned: Canned, on_chunk: OnChunk | None
+) -> None:
+    at = canned.at("anthropic/some-model")
+    broken = replace(at, provider=replace(at.provider, api_key="sk-one\ntwo"))
+
+    error = caught(broken, on_chunk)
+
+    assert type(error) is BadKey
+    assert "sk-" not in str(error)
+
+
+FAILED_ENDS = [
+    ("openrouter", {**CHOICE, "finish_reason": "error", "error": {"code": 502}}),
+    ("groq", {**CHOICE, "finish_reason": "error"}),
+]
+
+
+@STREAM
+@pytest.mark.parametrize(("family", "choice"), FAILED_ENDS)
+def test_an_answer_that_ends_in_an_error_is_none(
+    canned: Canned, family: str, choice: dict[str, object], on_chunk: OnChunk | None
+) -> None:
+    if on_chunk is None:
+        whole = {**WHOLE, "choices": [{**choice, "message": SAID}]}
+        body = json.dumps({**whole, "service_tier": "on_demand"})
+    else:
+        end = {**FRAME, "choices": [{**choice, "delta": {}}]}
+        body = sse(CHUNK | {"choices": [{"index": 0, "delta": SAID}]}, end)
+    canned.answer = (200, {}, body)
+
+    assert type(caught(canned.at(f"{family}/some-model"), on_chunk)) is BadAnswer
+
+
+@pytest.mark.parametrize("reason", [None, "MALFORMED_FUNCTION_CALL"])
+def test_a_stream_of_gemini_without_a_good_end_is_no_answer(
+    canned: Canned, reason: str | None
+) -> None:
+    content = {"role": "model", "parts": [{"text": "half"}]}
+    candidate = {"content": content, "index": 0}
+    frames = [{"candidates": [candidate], "responseId": "r1"}]
+    if reason is not None:
+        last = {"content": {"parts": []}, "finishReason": reason}
+        frames.append({"candidates": [last], "responseId": "r1"})
+    canned.answer = (200, {}, sse(*frames).replace("data: [DONE]\n\n", ""))
+
+    assert type(caught(canned.at("gemini/some-model"), _ignore)) is BadAnswer
 
 
 @STREAM

@@ -16,15 +16,14 @@ def deployment(model: str) -> Deployment:
 
 
 def calls(*ids: str) -> list[Any]:
-    return [SimpleNamespace(id=id) for id in ids]
+    function = SimpleNamespace(name="f", arguments="{}")
+    return [SimpleNamespace(id=id, function=function) for id in ids]
 
 
-def message(*ids: str) -> dict[str, Any]:
-    return {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [{"id": i} for i in ids],
-    }
+def message(*ids: str, arguments: str = "{}") -> dict[str, Any]:
+    function = {"name": "f", "arguments": arguments}
+    made = [{"id": i, "type": "function", "function": function} for i in ids]
+    return {"role": "assistant", "content": None, "tool_calls": made}
 
 
 ALL = {
@@ -81,6 +80,29 @@ def test_who_insists_on_thoughts_gets_a_blank_for_those_of_others(
     assert thoughts.beside(own, {"role": "assistant", "content": "hm"}) == expected
 
 
+def test_an_id_that_begins_anew_is_told_apart_by_the_call() -> None:
+    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
+    thoughts.keep(own, calls("call_0"), {"reasoning_content": "first"})
+    (again,) = calls("call_0")
+    again.function = SimpleNamespace(name="f", arguments='{"a": 1}')
+    thoughts.keep(own, [again], {"reasoning_content": "second"})
+
+    later = message("call_0", arguments='{"a": 1}')
+
+    assert thoughts.beside(own, message("call_0")) == {"reasoning_content": "first"}
+    assert thoughts.beside(own, later) == {"reasoning_content": "second"}
+
+
+def test_what_was_said_beside_a_call_goes_to_everybody() -> None:
+    thoughts = Thoughts()
+    thoughts.keep(deployment("anthropic/claude-opus-5"), calls("c1"), ALL, "I look.")
+
+    own = deployment("groq/openai/gpt-oss-120b")
+
+    assert thoughts.beside(own, message("c1")) == {"content": "I look."}
+    assert thoughts.beside(own, {**message("c1"), "content": "mine"}) == {}
+
+
 def test_the_oldest_thoughts_are_forgotten() -> None:
     thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
     for number in range(KEPT + 1):
@@ -127,7 +149,10 @@ def test_signed_blocks_are_joined_with_and_without_their_text() -> None:
     chunks = [
         chunk(thinking_blocks=[{"type": "thinking", "thinking": "a", "signature": ""}]),
         chunk(thinking_blocks=[{"type": "thinking", "thinking": "b"}]),
-        chunk(thinking_blocks=[{"type": "thinking", "signature": "s1"}]),
+        # litellm says the whole text once more.
+        chunk(
+            thinking_blocks=[{"type": "thinking", "thinking": "ab", "signature": "s1"}]
+        ),
         chunk(thinking_blocks=[{"type": "thinking", "thinking": ""}]),
         chunk(thinking_blocks=[{"type": "thinking", "signature": "s2"}]),
         chunk(thinking_blocks=[hidden]),

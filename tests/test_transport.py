@@ -236,6 +236,27 @@ def test_a_tool_loop_goes_on_with_any_other_family(
         assert "done" in answer.text, target
 
 
+@pytest.mark.parametrize(
+    "arguments", ["", "null", '"text"', '{"path": "a', '{"path": "\\ud83d"}']
+)
+def test_arguments_that_are_no_object_are_sent_as_one(
+    one_of_each: dict[str, Deployment], arguments: str
+) -> None:
+    function = {"name": "write_file", "arguments": arguments}
+    call = {"id": "call_1", "type": "function", "function": function}
+    turn = [
+        *HELLO.messages,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "no valid JSON"},
+    ]
+    for family, deployment in one_of_each.items():
+        uncounted(deployment)
+
+        answer = complete(deployment, Prompt(messages=turn, tools=[WRITE]))
+
+        assert "no valid JSON" in answer.text, family
+
+
 def test_a_word_of_the_user_after_a_tool_is_heard_by_every_family(
     one_of_each: dict[str, Deployment],
 ) -> None:

@@ -171,6 +171,11 @@ class Run:
         sent, wrote = answer.charged or estimate
         usage = lease.settle(input_tokens=sent, output_tokens=wrote, told=answer.told)
         self._tell_swap(lease, request)
+        if answer.finish_reason == "length" and not answer.tool_calls:
+            self.guard.listener(
+                f"{request.role}: the answer of {lease.deployment.name} was cut off "
+                f"after {wrote:,} tokens (max_output, or max_tokens of the role)"
+            )
         if answer.charged is not None:
             self._learn(lease.deployment.name, request, sent, wrote)
         self._record(

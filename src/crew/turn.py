@@ -37,7 +37,8 @@ class Relay:
 
         def hand_on(chunk: Any) -> None:
             nonlocal anew
-            if chunk.choices and chunk.choices[0].delta.content:
+            delta = chunk.choices[0].delta if chunk.choices else None
+            if delta and (delta.content or delta.tool_calls):
                 if anew:
                     anew = False
                     self.on_restart(deployment)
@@ -136,7 +137,9 @@ class Turn:
             )
 
     def _kept(self, lease: Lease, answer: Answer) -> Answer:
-        self.thoughts.keep(lease.deployment, answer.tool_calls, answer.thoughts)
+        self.thoughts.keep(
+            lease.deployment, answer.tool_calls, answer.thoughts, answer.text
+        )
         return answer
 
     def structured(self, answer: Answer) -> BaseModel | None:

@@ -12,6 +12,7 @@ So httpx's transports, through which all of them send, look whether an exchange 
 way in their context. Where there is none, nothing changes.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -25,6 +26,20 @@ MOST_BYTES = 20_000_000
 MOST_OF_A_FAILURE = 100_000
 """What is read of a failed answer."""
 
+
+class Redirected(httpx.TransportError):
+    """The answer sends the request elsewhere: the key and the prompt are for this host
+    alone."""
+
+
+_FAILED_END = re.compile(
+    rb'"finish_?[rR]eason": ?"(?:error|MALFORMED_FUNCTION_CALL|UNEXPECTED_TOOL_CALL)"'
+)
+"""How an answer ends that is none. litellm makes `stop` of each. In a text of the
+answer the quotation marks would have bars before them."""
+_GEMINIS_END = b'"finishReason"'
+_OVERLAP = 80
+
 # A network keeps real time, whatever clock a run has.
 _CLOCK = SystemClock()
 
@@ -32,13 +47,16 @@ _CLOCK = SystemClock()
 @dataclass(slots=True, eq=False)
 class Exchange:
     """One attempt. `seconds` is how long it may go on without a sign of the answer;
-    filler is none. `response` is the last that came.
+    filler is none. `response` is the last that came. `failed_end` says that the answer
+    ended in an error, `geminis_end` that Gemini told its end.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
 
     seconds: float
     response: httpx.Response | None = None
+    failed_end: bool = False
+    geminis_end: bool = False
     _ends: float = field(init=False)
     _token: "Token[Exchange | None] | None" = None
 
@@ -96,12 +114,19 @@ class _Measure:
     exchange: Exchange
     failed: bool
     size: int = 0
+    _tail: bytes = b""
 
     def full(self, part: bytes) -> bool:
         """Whether no more is wanted. Raises httpx.ReadTimeout when the time is over,
         httpx.RemoteProtocolError for an answer without end."""
         self.exchange.check()
         self.size += len(part)
+        read = self._tail + part
+        self._tail = read[-_OVERLAP:]
+        if _FAILED_END.search(read):
+            self.exchange.failed_end = True
+        if _GEMINIS_END in read:
+            self.exchange.geminis_end = True
         if not self.failed and self.size > MOST_BYTES:
             raise httpx.RemoteProtocolError("the answer has no end")
         return self.failed and self.size > MOST_OF_A_FAILURE
@@ -143,6 +168,9 @@ def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Respons
     response = _handle(self, request)
     exchange = _current.get()
     if exchange is not None:
+        if response.is_redirect:
+            response.close()
+            raise Redirected("it redirects")
         assert isinstance(response.stream, httpx.SyncByteStream)
         response.stream = _Bounded(response.stream, exchange.measure(response))
         exchange.response = response
@@ -155,6 +183,9 @@ async def _watched_async(
     response = await _handle_async(self, request)
     exchange = _current.get()
     if exchange is not None:
+        if response.is_redirect:
+            await response.aclose()
+            raise Redirected("it redirects")
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _BoundedAsync(response.stream, exchange.measure(response))
         exchange.response = response

@@ -30,7 +30,8 @@ def masked(body: Body) -> str:
     """The failure's codes and the beginning of its message, as JSON."""
     kept = {name: as_text(body.error.get(name)) for name in _FIELDS}
     kept["error_type"] = kept["error_type"] or as_text(body.metadata.get("error_type"))
-    message = " ".join(_TAG.sub(" ", body.message).split())
+    # What is no error's own JSON may be anything, the request included.
+    message = " ".join(_TAG.sub(" ", body.message).split()) if body.error else ""
     # What is in braces or behind `input:` may be the request.
     kept["message"] = _ECHO.split(message, maxsplit=1)[0]
     found = {name: _clean(text) for name, text in kept.items() if text}

@@ -19,6 +19,7 @@ from crew.errors import (
     ProviderError,
     RateLimited,
     TimedOut,
+    Unreachable,
     Unsupported,
 )
 from crew.providers.bodies import Body
@@ -53,6 +54,12 @@ _RULES = (
         "input token count",
         "token_limit_exceeded",
         "exceeds the context length",
+        "exceeds the context window",
+        "maximum prompt length is",
+        "maximum input length is",
+        "range of input length should be",
+        "input is too long",
+        "while limit is",  # Cerebras
         "exceeds the available context",
         "`inputs` tokens + `max_new_tokens`",
     ),
@@ -113,6 +120,23 @@ _RULES = (
         "billing_error",
         "spending cap",
         "credits are depleted",
+    ),
+    # A model that wrote no valid call: another try, or another model, may (Groq).
+    _rule(
+        BadAnswer,
+        {400, 422},
+        "tool_use_failed",
+        "failed to call a function",
+        "tool call validation failed",
+    ),
+    # The key is good, and this model not for it.
+    _rule(
+        ModelGone,
+        {401, 403},
+        "key_model_access_denied",
+        "can only access models",
+        "does not have access to model",
+        "must be verified to",
     ),
     _rule(
         BadKey,
@@ -194,6 +218,8 @@ _RULES = (
         "after role",  # the same without its code
         "roles must alternate",
         "assistant message prefill",
+        "string_above_max_length",  # ids of calls that others make
+        "invalid_function_parameters",
     ),
 )
 _BY_STATUS: Mapping[int, Kind] = {
@@ -202,6 +228,7 @@ _BY_STATUS: Mapping[int, Kind] = {
     402: OutOfMoney,
     403: BadKey,
     404: ModelGone,
+    407: Unreachable,  # a proxy on the way
     408: TimedOut,
     409: BadRequest,
     413: BadRequest,

@@ -1,7 +1,8 @@
-"""What a model thought before it called tools, kept beside the conversation.
+"""What a model thought and said before it called tools, kept beside the conversation.
 
-CrewAI keeps an answer's text and calls. Some providers want the thoughts back with the
-results of the calls, and only from the model that had them:
+CrewAI keeps of such an answer its calls alone. What was said beside them goes to
+everybody. Some providers want the thoughts back with the results of the calls, and only
+from the model that had them:
 
 DeepSeek    400 without (api-docs.deepseek.com/guides/thinking_mode, 2026-11; thinking
             is on by default); a blank is enough where another model made the calls
@@ -41,33 +42,42 @@ _ANSWERING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Thought:
-    """What one deployment thought; `fields` as litellm names them."""
+    """What one deployment thought; `fields` as litellm names them. `text` is what it
+    said beside its calls."""
 
     deployment: str
     fields: Mapping[str, Any]
+    text: str
 
     @property
     def characters(self) -> int:
-        return sum(len(str(value)) for value in self.fields.values())
+        return len(self.text) + sum(len(str(value)) for value in self.fields.values())
 
 
 @dataclass(slots=True)
 class Thoughts:
-    """The thoughts of one agent's LLM, by the id of the call that followed them."""
+    """The thoughts of one agent's LLM, by the call that followed them: the ids of some
+    providers begin anew with each answer."""
 
     _kept: "OrderedDict[str, _Thought]" = field(default_factory=OrderedDict)
 
     def keep(
-        self, deployment: Deployment, calls: Sequence[Any], fields: Mapping[str, Any]
+        self,
+        deployment: Deployment,
+        calls: Sequence[Any],
+        fields: Mapping[str, Any],
+        text: str = "",
     ) -> None:
-        """Remember what was thought before these tool calls (litellm's objects)."""
+        """Remember what was thought and said before these tool calls (litellm's
+        objects)."""
         taken = _ANSWERING.get(deployment.family, ())
         own = {name: fields[name] for name in taken if fields.get(name)}
         if "reasoning_details" in own:
             own.pop("reasoning", None)  # the same once more
-        if calls and own:
-            thought = _Thought(deployment=deployment.name, fields=own)
-            self._kept[str(calls[0].id)] = thought
+        if calls and (own or text):
+            thought = _Thought(deployment=deployment.name, fields=own, text=text)
+            function = calls[0].function
+            self._kept[_key(calls[0].id, function.name, function.arguments)] = thought
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
@@ -78,11 +88,13 @@ class Thoughts:
         if message.get("role") != "assistant":
             return {}
         thought = self._of(message)
-        fields: Mapping[str, Any] = {}
+        fields: dict[str, Any] = {}
         if thought is not None and thought.deployment == deployment.name:
-            fields = thought.fields
+            fields = dict(thought.fields)
         if not fields and _demands(deployment):
-            return {"reasoning_content": BLANK}
+            fields = {"reasoning_content": BLANK}
+        if thought is not None and thought.text and not message.get("content"):
+            fields["content"] = thought.text
         return fields
 
     def characters(self, messages: Sequence[Any]) -> int:
@@ -92,7 +104,15 @@ class Thoughts:
 
     def _of(self, message: Mapping[str, Any]) -> _Thought | None:
         calls = message.get("tool_calls")
-        return self._kept.get(str(calls[0].get("id"))) if calls else None
+        if not calls:
+            return None
+        function = calls[0].get("function") or {}
+        key = _key(calls[0].get("id"), function.get("name"), function.get("arguments"))
+        return self._kept.get(key)
+
+
+def _key(*parts: object) -> str:
+    return "\n".join(str(part) for part in parts)
 
 
 def _demands(deployment: Deployment) -> bool:
@@ -113,6 +133,9 @@ def streamed(chunks: Sequence[Any]) -> Mapping[str, Any]:
         for piece in getattr(delta, "thinking_blocks", None) or ():
             if blocks and blocks[-1].get("signature"):
                 blocks.append({})  # a signature is the end of a block
+            if piece.get("signature") and blocks and blocks[-1]:
+                # litellm says the whole text once more with the signature.
+                piece = {**piece, "thinking": ""}
             _add(blocks, piece, ("type",))
     found = {"reasoning_details": details, "thinking_blocks": blocks}
     return {name: value for name, value in found.items() if value}

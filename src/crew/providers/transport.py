@@ -26,9 +26,9 @@ from litellm.llms.custom_httpx.http_handler import (
 )
 from litellm.types.utils import LlmProviders
 
-from crew.errors import BadAnswer, ProviderError, TimedOut, Unreachable
+from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
-from crew.providers.exchange import Exchange
+from crew.providers.exchange import Exchange, Redirected
 from crew.providers.signals import Told, classify, told_by_headers
 from crew.providers.thoughts import Thoughts, streamed
 from crew.settings import Deployment
@@ -129,8 +129,9 @@ def complete(
                 return _answer(deployment, response, exchange, now=now)
             chunks = []
             for chunk in response:
-                exchange.renew()
                 chunks.append(_checked(deployment, chunk, now))
+                if _tells(chunk):
+                    exchange.renew()
                 on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
@@ -158,8 +159,9 @@ async def acomplete(
                 return _answer(deployment, response, exchange, now=now)
             chunks = []
             async for chunk in response:
-                exchange.renew()
                 chunks.append(_checked(deployment, chunk, now))
+                if _tells(chunk):
+                    exchange.renew()
                 on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
@@ -212,6 +214,7 @@ def _arguments(
         # litellm calls it right before the request, and again after.
         "logger_fn": lambda details: on_sent(),
         **prompt.parameters,
+        **_bound(deployment, prompt),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)
@@ -225,6 +228,20 @@ def _arguments(
         arguments["stream"] = True
         arguments["stream_options"] = {"include_usage": True}
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+_COUNTED_BEFOREHAND = ("anthropic", "openrouter")
+
+
+def _bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
+    """How much the answer may be, for those who count that before they begin:
+    Anthropic against the limit of output tokens, OpenRouter against the credit. Else
+    litellm, or the provider, takes all that the model can do."""
+    if deployment.family not in _COUNTED_BEFOREHAND:
+        return {}
+    wanted = prompt.parameters.get("max_tokens")
+    most = deployment.max_output
+    return {"max_tokens": min(wanted, most) if isinstance(wanted, int) else most}
 
 
 _BRIDGE = {"role": "assistant", "content": "I have the results."}
@@ -249,12 +266,30 @@ def _taken(deployment: Deployment, message: Message) -> dict[str, Any]:
     """A message as the deployment takes it. Mistral refuses the ids that others give
     to tool calls: it wants nine letters and digits (its error 3280, 2026-11)."""
     sendable: dict[str, Any] = _sendable(message)
+    for call in sendable.get("tool_calls") or ():
+        call["function"] = {
+            **call["function"],
+            "arguments": _object(call["function"].get("arguments")),
+        }
     if deployment.family == "mistral":
         if "tool_call_id" in sendable:
             sendable["tool_call_id"] = _short(sendable["tool_call_id"])
         for call in sendable.get("tool_calls") or ():
             call["id"] = _short(call["id"])
     return sendable
+
+
+def _object(arguments: Any) -> str:
+    """The arguments of a call as the JSON object that every provider wants. A model
+    that wrote none was told so by the tool."""
+    try:
+        found = json.loads(arguments)
+    except (TypeError, ValueError):
+        return "{}"
+    if not isinstance(found, dict):
+        return "{}"
+    # An escape may stand for what no UTF-8 can hold.
+    return json.dumps(_sendable(found)) if "\\u" in arguments else str(arguments)
 
 
 def _short(call_id: str) -> str:
@@ -295,6 +330,15 @@ def _disguised(
     return BadAnswer(deployment.name, "an error came in place of the answer")
 
 
+def _tells(chunk: Any) -> bool:
+    """Whether a chunk holds a part of the answer: Anthropic sends pings, too."""
+    if not chunk.choices:
+        return False
+    delta = chunk.choices[0].delta
+    parts = ("content", "tool_calls", "reasoning_content", "thinking_blocks")
+    return any(getattr(delta, name, None) for name in parts)
+
+
 def _joined(
     deployment: Deployment,
     prompt: Prompt,
@@ -306,7 +350,8 @@ def _joined(
 ) -> Answer:
     if not any(chunk.choices for chunk in chunks):
         raise BadAnswer(deployment.name, "the stream was empty")
-    if not _ended(stream):
+    silent = deployment.family == "gemini" and not exchange.geminis_end
+    if silent or not _ended(stream):
         raise BadAnswer(deployment.name, "the stream ended before the answer did")
     # Without the provider's numbers litellm makes up its own, in a chunk that it adds.
     received = getattr(stream, "chunks", chunks)
@@ -354,7 +399,7 @@ def _answer(
         thoughts=_thoughts(choice.message),
     )
     what = ""
-    if choice.finish_reason == "error":
+    if choice.finish_reason == "error" or exchange.failed_end:
         what = "the answer ended in an error"
     elif not answer.text.strip() and not answer.tool_calls:
         what = "the answer is empty"
@@ -430,18 +475,30 @@ def _mapped(deployment: Deployment, exc: Exception, now: float | None) -> Except
                 body = response.text if response.is_stream_consumed else str(exc)
                 found, headers = response.status_code, response.headers
                 return _classified(deployment, found, body, headers, now)
-            case httpx.ConnectError() | ConnectionRefusedError():
-                return Unreachable(name, "no connection")
-            case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
-                return TimedOut(name, "no answer in time")
-            case httpx.TransportError() | ConnectionError():
-                return BadAnswer(name, "the connection broke off")
+        if (known := _on_the_way(name, cause)) is not None:
+            return known
     status = getattr(exc, "status_code", None)
     if status in _BELIEVED:
         return _classified(deployment, status, str(exc), {}, now)
     # The class only: the text may quote the answer.
     what = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
     return BadAnswer(name, what)
+
+
+def _on_the_way(name: str, cause: BaseException) -> ProviderError | None:
+    """What became of a request that no status came back for."""
+    match cause:
+        case Redirected():
+            return BadAnswer(name, "it redirects; correct its base_url")
+        case UnicodeEncodeError() | httpx.LocalProtocolError():
+            return BadKey(name, "the key, or a header, cannot be sent")
+        case httpx.ConnectError() | ConnectionRefusedError():
+            return Unreachable(name, "no connection")
+        case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
+            return TimedOut(name, "no answer in time")
+        case httpx.TransportError() | ConnectionError():
+            return BadAnswer(name, "the connection broke off")
+    return None
 
 
 _BELIEVED = (401, 402, 403, 404, 429)
