@@ -13,6 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import httpx
@@ -122,8 +123,7 @@ def complete(
                 deployment, prompt, on_sent, stream=on_chunk is not None
             )
             if on_chunk is not None and deployment.family == "gemini":
-                # litellm's own client for this has another timeout than the call.
-                arguments["client"] = HTTPHandler(timeout=arguments["timeout"])
+                arguments["client"] = _streaming_client(arguments["timeout"])
             response = litellm.completion(**arguments)
             if on_chunk is None:
                 return _answer(deployment, response, exchange, now=now)
@@ -166,6 +166,14 @@ async def acomplete(
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
         raise _mapped(deployment, exc, now) from exc
+
+
+@cache
+def _streaming_client(timeout: float) -> HTTPHandler:
+    """A client for Gemini's streams: litellm's own has another timeout than the call.
+    One for all calls with that timeout, so that their connections are kept: a new one
+    to a real provider takes several ways there and back."""
+    return HTTPHandler(timeout=timeout)
 
 
 _loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
