@@ -41,6 +41,7 @@ import os
 import statistics
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,9 @@ CLIENTS: dict[str, Client] = {
 }
 MINE = (OURS, OUR_LLM)
 ALONE = (*MINE, "Router, num_retries=0")
+BATCH = 50
+"""After so many cells the clients of their loops, and their journals, are let go: with
+more than a thousand open files no server could be started any more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,9 +159,11 @@ def measured(*, quick: bool) -> Matrix:
         _warm_up(opened[0])
         for client in ALONE:
             matrix.say(f"{client}: {len(played[client])} cells")
-            matrix.play(opened[:1], played[client], until=longest)
-            new_clients()
-            gc.collect()  # the clients of hundreds of loops
+            for at in range(0, len(played[client]), BATCH):
+                batch = played[client][at : at + BATCH]
+                matrix.play(opened[:1], batch, until=longest)
+                new_clients()
+                gc.collect()
         slow = [
             one for client in CLIENTS if client not in ALONE for one in played[client]
         ]
@@ -304,6 +310,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = 1
+    try:
+        code = main()
+    except BaseException:
+        traceback.print_exc()
     sys.stdout.flush()
-    os._exit(code)  # a call that is still trying would not hear of the end
+    os._exit(code)  # a crew that is still trying would not hear of the end
