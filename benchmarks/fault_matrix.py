@@ -41,6 +41,7 @@ import os
 import statistics
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,9 @@ CLIENTS: dict[str, Client] = {
 }
 MINE = (OURS, OUR_LLM)
 ALONE = (*MINE, "Router, num_retries=0")
+BATCH = 50
+"""After so many cells the clients of their loops, and their journals, are let go: with
+more than a thousand open files no server could be started any more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,9 +166,10 @@ def measured(*, quick: bool) -> Matrix:
                 slow += alone
                 continue
             matrix.say(f"{client}: {len(alone)} cells")
-            matrix.play(opened[:1], alone, until=longest)
-            new_clients()
-            gc.collect()  # the clients of hundreds of loops
+            for at in range(0, len(alone), BATCH):
+                matrix.play(opened[:1], alone[at : at + BATCH], until=longest)
+                new_clients()
+                gc.collect()
         matrix.say(f"the others, {len(opened)} at a time: {len(slow)} cells")
         matrix.play(opened, slow, until=longest)
         matrix.say("done")
@@ -312,6 +317,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = 1
+    try:
+        code = main()
+    except BaseException:
+        traceback.print_exc()
     sys.stdout.flush()
-    os._exit(code)  # a call that is still trying would not hear of the end
+    os._exit(code)  # a crew that is still trying would not hear of the end

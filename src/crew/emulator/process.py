@@ -76,7 +76,10 @@ def _command(config_dir: Path, *, port: int, speed: float) -> list[str]:
 
 def _port(child: subprocess.Popen[bytes]) -> int:
     assert child.stdout is not None
-    ready, _, _ = select.select([child.stdout], [], [], _START_SECONDS)
+    # Not `select.select`, which takes no file past the 1,024th.
+    waiting = select.poll()
+    waiting.register(child.stdout, select.POLLIN)
+    ready = waiting.poll(_START_SECONDS * 1_000)
     line = child.stdout.readline() if ready else b""
     if not line:
         raise CrewError("the emulator did not start")
