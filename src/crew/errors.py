@@ -118,6 +118,7 @@ class ProviderError(CrewError):
     The provider's own text is not kept: it may quote the prompt or a key. Only of a
     failure that no rule knows `raw` keeps the codes and the beginning of the message,
     at most 500 characters, with whatever looks like a key or a quotation masked.
+    `what` is our own sentence about it, if there is one.
     """
 
     refused: ClassVar[bool] = False
@@ -142,6 +143,7 @@ class ProviderError(CrewError):
         self.never = never
         self.told = told
         self.raw = raw
+        self.what = what
         code = f" ({status})" if status is not None else ""
         super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
 

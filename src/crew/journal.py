@@ -55,8 +55,8 @@ class Call:
     None when nobody knows it. `senior_usd` is what an ok call would have cost on
     the first deployment of the senior tier. `estimated`: the provider did not tell
     the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
-    where there were images. `detail` is the provider's own word for a failure that
-    nobody knew, cut and without keys.
+    where there were images. `detail` is what failed: the provider's own word where
+    nobody knew the failure, cut and without keys, else our sentence, if there is one.
     """
 
     run: str

@@ -203,7 +203,7 @@ class Run:
             tokens=tokens,
             cost=cost,
             outcome=type(error).__name__,
-            detail=error.raw,
+            detail=error.raw or error.what,
         )
 
     def _learn(self, deployment: str, request: Request, sent: int, wrote: int) -> None:
