@@ -59,6 +59,8 @@ def test_what_is_in_order_has_nothing_but_its_key_to_tell(tmp_path: Path) -> Non
         ({"model": "vendor/flash-1"}, "RETIRED 2026-06-01, perhaps vendor/flash-"),
         ({"model": "vendor/flash-2"}, "retires 2027-01-10, perhaps vendor/flash-3"),
         ({"model": "vendor/unheard-of"}, "litellm does not list this id"),
+        ({"model": "vendr/alive"}, "is vendr/ meant to be vendor/?"),
+        ({"model": "unheard-of"}, "WITHOUT A PREFIX such as openai/"),
         ({"price": None}, "price unknown"),
         (
             {"model": "vendor/flash-3", "context_window": 128_000},

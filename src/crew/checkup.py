@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
-from crew.model_map import NOTHING_KNOWN, lookup, successor
+from crew.model_map import NOTHING_KNOWN, likely_prefix, lookup, successor
 from crew.needs import passed_over
 from crew.settings import Deployment, Price, Settings
 
@@ -77,6 +77,10 @@ def _identity(deployment: Deployment, today: date) -> Iterator[str]:
     if facts is None:
         if not deployment.provider.local:
             yield "litellm does not list this id"
+        if "/" not in deployment.model:
+            yield "WITHOUT A PREFIX such as openai/ nobody knows where to send it"
+        elif (meant := likely_prefix(deployment.family)) is not None:
+            yield f"is {deployment.family}/ meant to be {meant}/?"
         return
     retires = facts.deprecation_date
     if retires is not None and retires <= today + SOON:

@@ -75,6 +75,16 @@ def successor(model_id: str, today: date) -> str | None:
     return f"{prefix}/{found[0]}" if found else None
 
 
+def likely_prefix(prefix: str) -> str | None:
+    """The prefix that a misspelt one is close to; None where it is known, or like no
+    other."""
+    known = {str(entry.get("litellm_provider")) for entry in _table().values()}
+    if prefix in known:
+        return None
+    found = get_close_matches(prefix, sorted(known), n=1, cutoff=0.85)
+    return found[0] if found else None
+
+
 def _retired(entry: Mapping[str, object], today: date) -> bool:
     retires = _date(entry.get("deprecation_date"))
     return retires is not None and retires <= today
