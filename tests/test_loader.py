@@ -291,6 +291,14 @@ MISTAKES = [
     ("tiers", "coding.high", "codng.high", 7, "routing.codng.high", "unknown kind"),
     ("tiers", "coding.high", "coding.hi", 7, "routing.coding.hi", "complexity 'hi'"),
     ("tiers", "user:", "usr:", 10, "quotas.usr", "unknown scope 'usr'"),
+    (
+        "tiers",
+        "user: [100 requests/day]",
+        "role: {codr: [100 requests/day]}",
+        10,
+        "quotas.role.codr",
+        "unknown role 'codr'; did you mean 'coder'?",
+    ),
     ("tiers", "  mid:\n", "  small:\n", 3, "tiers.small", "a deployment has this name"),
     # Circles and order.
     (

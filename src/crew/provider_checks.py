@@ -118,6 +118,7 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
         _check_rule(document, name)
     for scope in document.names("quotas") or []:
         expect(document, ("quotas", scope), "scope", scope, list(SCOPES))
+    _check_role_quotas(files, shapes.tiers_file)
     _check_runs(document, shapes.tiers_file)
 
 
@@ -138,6 +139,13 @@ def _check_rule(document: Document, name: str) -> None:
         document.reject(
             ("routing", name), unknown("complexity", complexity, COMPLEXITIES)
         )
+
+
+def _check_role_quotas(files: Files, file: TiersFile | None) -> None:
+    roles = files.agents.names()
+    for name in (file.quotas if file else {}).get("role", {}):
+        if name:
+            expect(files.tiers, ("quotas", "role", name), "role", name, roles)
 
 
 def _check_runs(document: Document, file: TiersFile | None) -> None:
