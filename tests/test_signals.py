@@ -3,6 +3,7 @@
 The bodies are captured ones, shortened; ids of organisations are made up.
 """
 
+import gzip
 import json
 import threading
 import time
@@ -1914,7 +1915,8 @@ class Canned(ThreadingHTTPServer):
     """A server that gives one answer to everything."""
 
     daemon_threads = True
-    answer: tuple[int, dict[str, str], str] = (200, {}, "")
+    answer: tuple[int, dict[str, str], str | bytes] = (200, {}, "")
+    accepted: str | None = None
 
     def at(self, model: str) -> Deployment:
         """A deployment that it serves."""
@@ -1932,14 +1934,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         assert isinstance(self.server, Canned)
         self.rfile.read(int(self.headers["content-length"]))
-        status, headers, body = self.server.answer
+        self.server.accepted = self.headers["accept-encoding"]
+        status, headers, text = self.server.answer
+        body = text.encode() if isinstance(text, str) else text
         self.send_response(status)
-        stream = body.startswith("data:")
+        stream = body.startswith(b"data:")
         kind = "text/event-stream" if stream else "application/json"
         for name, value in {"content-type": kind, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
 
 @pytest.fixture(scope="module")
@@ -2112,6 +2116,21 @@ def test_an_answer_that_ends_in_an_error_is_none(
     canned.answer = (200, {}, body)
 
     assert type(caught(canned.at(f"{family}/some-model"), on_chunk)) is BadAnswer
+
+
+def test_a_stream_of_gemini_that_comes_packed_is_an_answer(canned: Canned) -> None:
+    """We ask for it unpacked; a gateway may not care."""
+    content = {"role": "model", "parts": [{"text": "whole"}]}
+    end = {"content": content, "index": 0, "finishReason": "STOP"}
+    frames = sse({"candidates": [end], "responseId": "r1"})
+    body = gzip.compress(frames.replace("data: [DONE]\n\n", "").encode())
+    named = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+    canned.answer = (200, named, body)
+
+    answer = complete(canned.at("gemini/some-model"), PROMPTED, _ignore, now=NOW)
+
+    assert answer.text == "whole"
+    assert canned.accepted == "identity"
 
 
 @pytest.mark.parametrize("reason", [None, "MALFORMED_FUNCTION_CALL"])

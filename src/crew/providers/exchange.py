@@ -74,6 +74,8 @@ class Exchange:
 
     def measure(self, response: httpx.Response) -> "_Measure":
         """What bounds an answer of this exchange."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            self.geminis_end = True  # it is packed, and nobody sees its end here
         return _Measure(exchange=self, failed=response.status_code >= 400)
 
     def __enter__(self) -> "Exchange":
@@ -164,9 +166,17 @@ _handle = httpx.HTTPTransport.handle_request
 _handle_async = httpx.AsyncHTTPTransport.handle_async_request
 
 
-def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-    response = _handle(self, request)
+def _asked_plainly(request: httpx.Request) -> Exchange | None:
+    """The exchange that a request belongs to; its answer is to come unpacked."""
     exchange = _current.get()
+    if exchange is not None:
+        request.headers["accept-encoding"] = "identity"
+    return exchange
+
+
+def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+    exchange = _asked_plainly(request)
+    response = _handle(self, request)
     if exchange is not None:
         if response.is_redirect:
             response.close()
@@ -180,8 +190,8 @@ def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Respons
 async def _watched_async(
     self: httpx.AsyncHTTPTransport, request: httpx.Request
 ) -> httpx.Response:
+    exchange = _asked_plainly(request)
     response = await _handle_async(self, request)
-    exchange = _current.get()
     if exchange is not None:
         if response.is_redirect:
             await response.aclose()
