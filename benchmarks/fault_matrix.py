@@ -51,6 +51,7 @@ from queue import Empty, SimpleQueue
 
 from fault_crews import Outcome, new_clients, our_llm, ours, plain, routed
 from fault_lane import FAMILIES, FAULTS, MORE_WAYS, WAYS, Cell, Fault, Lane, Way, lanes
+from tables import table
 
 COMPARED = ("openai", "anthropic", "gemini", "ollama_chat")
 """One family of each protocol, for the peers."""
@@ -194,15 +195,6 @@ def _warm_up(lane: Lane) -> None:
 
 
 # The tables.
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = [heads, *rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
-    print()
-    for line in lines:
-        padded = (one.ljust(w) for one, w in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
 
 
 def print_clients(matrix: Matrix) -> None:

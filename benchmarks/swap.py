@@ -48,6 +48,7 @@ from swap_clients import (
     make_router,
     work,
 )
+from tables import table
 
 ROUNDS = 10
 TOKEN_ROUNDS = 30
@@ -195,15 +196,6 @@ def spread(values: Sequence[float], unit: float = 1e3) -> str:
     """The median and the quartiles."""
     low, middle, high = (unit * one for one in statistics.quantiles(values, n=4))
     return f"{middle:5.2f} ({low:.2f} to {high:.2f})"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = [heads, *rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
-    print()
-    for line in lines:
-        padded = (one.ljust(w) for one, w in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
 
 
 def gap(sample: Sample | None) -> float | None:

@@ -118,12 +118,10 @@ def complete(
     called when the request leaves.
     """
     try:
-        with Exchange(deployment.timeout or deployment.provider.timeout) as exchange:
-            arguments = _arguments(
-                deployment, prompt, on_sent, stream=on_chunk is not None
-            )
-            if on_chunk is not None and deployment.family == "gemini":
-                arguments["client"] = _streaming_client(arguments["timeout"])
+        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
+        if on_chunk is not None and deployment.family == "gemini":
+            arguments["client"] = _streaming_client(arguments["timeout"])
+        with Exchange(arguments["timeout"]) as exchange:
             response = litellm.completion(**arguments)
             if on_chunk is None:
                 return _answer(deployment, response, exchange, now=now)
@@ -148,12 +146,9 @@ async def acomplete(
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
     try:
-        seconds = deployment.timeout or deployment.provider.timeout
-        async with Exchange(seconds) as exchange:
-            arguments = _arguments(
-                deployment, prompt, on_sent, stream=on_chunk is not None
-            )
-            arguments |= _of_this_loop(deployment, seconds)
+        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
+        arguments |= _of_this_loop(deployment, arguments["timeout"])
+        async with Exchange(arguments["timeout"]) as exchange:
             response = await litellm.acompletion(**arguments)
             if on_chunk is None:
                 return _answer(deployment, response, exchange, now=now)
