@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 
-from crew.loader import load_settings
-from crew.rehearsal import rehearsing
+from crew.runs.rehearsal import rehearsing
 from crew.settings import Settings
+from crew.settings.loader import load_settings
 
 MODELS = {
     "anthropic": "claude-sonnet-5",

@@ -37,8 +37,8 @@ import throttled
 
 import crew  # noqa: F401  before litellm: it keeps that off the network
 from crew.clock import SystemClock
-from crew.quota import open_store
 from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.stores import open_store
 
 ROUNDS = 20
 CALLS = 100

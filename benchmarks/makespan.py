@@ -47,12 +47,12 @@ import numpy as np
 
 from crew.clock import Clock, ScaledClock
 from crew.emulator.process import running
-from crew.loader import load_settings
+from crew.guard import QuotaGuard
 from crew.providers.signals import classify, told_by_headers
-from crew.quota import open_store
-from crew.quota.guard import QuotaGuard
+from crew.quota.stores import open_store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
+from crew.settings.loader import load_settings
 
 REQUESTS = 2_000
 WORKERS = 16

@@ -126,10 +126,10 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
     import crew  # noqa: F401  first: it keeps litellm off the network
 
     # isort: split
+    from crew.calls.size import measured
     from crew.errors import ProviderError
-    from crew.measure import measured
+    from crew.guard import QuotaGuard
     from crew.providers.transport import Prompt, complete
-    from crew.quota.guard import QuotaGuard
     from crew.quota.limits import parse_limit
     from crew.routing import Request
     from crew.settings import Deployment, Price, Provider, Settings, Tier

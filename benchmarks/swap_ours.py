@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import crew.calls.call
 from crewai.events.event_bus import crewai_event_bus
 from crewai.events.event_listener import EventListener
 from crewai.events.types.llm_events import LLMStreamChunkEvent
@@ -23,15 +24,14 @@ from swap_clients import (
     following,
 )
 
-import crew.turn
+from crew.calls.llm import TieredLLM
+from crew.calls.run import Run
 from crew.clock import SystemClock
+from crew.guard import QuotaGuard
 from crew.journal import Journal
-from crew.llm import TieredLLM
-from crew.loader import load_settings
-from crew.quota import open_store
-from crew.quota.guard import QuotaGuard
-from crew.run import Run
+from crew.quota.stores import open_store
 from crew.settings import Deployment, Settings
+from crew.settings.loader import load_settings
 
 _HOUR = 3_600.0
 
@@ -122,9 +122,9 @@ def _mark_first_words(stand: Stand) -> None:
 
         return marked if on_chunk else None
 
-    made, amade = crew.turn.complete, crew.turn.acomplete
-    crew.turn.complete = lambda d, p, on, **more: made(d, p, marking(on), **more)
-    crew.turn.acomplete = lambda d, p, on, **more: amade(d, p, marking(on), **more)
+    made, amade = crew.calls.call.complete, crew.calls.call.acomplete
+    crew.calls.call.complete = lambda d, p, on, **more: made(d, p, marking(on), **more)
+    crew.calls.call.acomplete = lambda d, p, on, **more: amade(d, p, marking(on), **more)
 
     @crewai_event_bus.on(LLMStreamChunkEvent)
     def heard(source: object, event: LLMStreamChunkEvent) -> None:

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from crew.addresses import IPAddress, NotFetched, fetch, is_public, problem
-from crew.images import IMAGE_BYTES
+from crew.images.fetch import IPAddress, NotFetched, fetch, is_public, problem
+from crew.images.image import IMAGE_BYTES
 
 PRIVATE = "private or reserved"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, role, settings
-from crew import model_map
-from crew.checkup import Row, check_deployments
+from crew.check.deployments import Row, check_deployments
 from crew.errors import BadKey, ModelGone, Unreachable
 from crew.providers.listing import Listed
-from crew.providers.online import Account
+from crew.providers.probe import Account
 from crew.settings import Deployment
+from crew.settings import litellm_table as model_map
 from test_emulator_kit import price
 
 TODAY = date(2026, 11, 24)

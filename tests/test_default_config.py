@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from configured import with_ready_task
-from crew.loader import check_placeholders, load_settings
-from crew.model_map import lookup
 from crew.routing import Request, route
 from crew.settings import KINDS, Settings
+from crew.settings.litellm_table import lookup
+from crew.settings.loader import check_placeholders, load_settings
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = PROJECT / "config"

@@ -8,8 +8,8 @@ from crewai.tasks.task_output import TaskOutput
 
 from crew.gates import GATE_NAMES, build_gates
 from crew.settings import GATES, Inputs
-from crew.text import READ_CHARACTERS
 from crew.workspace import Workspace
+from crew.workspace.text import READ_CHARACTERS
 
 PASSES = ""
 

@@ -25,12 +25,12 @@ from crew.errors import (
     SettingsError,
     Unreachable,
 )
-from crew.loader import load_settings
+from crew.guard import QuotaGuard
+from crew.guard.pools import FAILURE_COOLDOWN
 from crew.providers.transport import Prompt, complete
-from crew.quota.accounts import FAILURE_COOLDOWN
-from crew.quota.guard import QuotaGuard
-from crew.quota.memory import MemoryStore
+from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
+from crew.settings.loader import load_settings
 from scripted import Scripted, serving
 
 DOCS = (Path(__file__).parents[1] / "docs" / "gateways.md").read_text("utf-8")

@@ -20,9 +20,10 @@ from crew.errors import (
     QuotaExceeded,
     RateLimited,
 )
-from crew.quota.guard import Attempts, QuotaGuard
+from crew.guard import QuotaGuard
+from crew.guard.guard import Attempts
 from crew.quota.limits import parse_limit
-from crew.quota.memory import MemoryStore
+from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings import Settings
 

@@ -19,12 +19,12 @@ from crew.errors import (
     RateLimited,
     StoreUnavailable,
 )
-from crew.providers.told import Told
-from crew.quota.fallback import FallbackStore
-from crew.quota.guard import QuotaGuard
+from crew.guard import QuotaGuard
 from crew.quota.limits import Metric, parse_limit
-from crew.quota.memory import MemoryStore
+from crew.quota.reported import Told
 from crew.quota.store import PoolState, Store
+from crew.quota.stores.fallback import FallbackStore
+from crew.quota.stores.memory import MemoryStore
 from crew.settings import Plan, Settings
 from test_guard import ASK, Bench
 

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from crew.images import (
+from crew.images.image import (
     IMAGE_BYTES,
     SENT_BYTES,
     SENT_SIDE,

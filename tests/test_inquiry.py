@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, settings
+from crew.check.online import ask_all
 from crew.clock import ManualClock
 from crew.errors import (
     BadKey,
@@ -19,12 +20,11 @@ from crew.errors import (
     ProviderError,
     StoreUnavailable,
 )
-from crew.inquiry import ask_all
+from crew.guard import QuotaGuard
 from crew.providers.listing import Listed
-from crew.providers.online import Account
-from crew.quota.guard import QuotaGuard
-from crew.quota.memory import MemoryStore
+from crew.providers.probe import Account
 from crew.quota.store import PoolState
+from crew.quota.stores.memory import MemoryStore
 from crew.settings import Deployment, Settings
 from scripted import Scripted, serving
 from test_emulator_kit import make_settings, price, served

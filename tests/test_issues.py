@@ -14,7 +14,7 @@ import pytest
 from building import deployment, provider, role, settings
 from configured import KEY, SECRET, configure
 from crew.cli import main
-from crew.issues import (
+from crew.reports.github_comment import (
     COMMENT_CHARACTERS,
     CommentFailed,
     GitHub,

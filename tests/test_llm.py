@@ -22,13 +22,13 @@ from crewai.llms.base_llm import call_stop_override
 from pydantic import BaseModel
 
 from building import DEAR, deployment, provider, role, settings
+from crew.calls.llm import TieredLLM
+from crew.calls.run import Run
 from crew.clock import SystemClock
 from crew.errors import ContextTooLong, QuotaExceeded, RunFailed
+from crew.guard import QuotaGuard
 from crew.journal import Call, Journal
-from crew.llm import TieredLLM
-from crew.quota.guard import QuotaGuard
-from crew.quota.memory import MemoryStore
-from crew.run import Run
+from crew.quota.stores.memory import MemoryStore
 from scripted import Scripted, serving, tool_call
 
 TOOLS = [

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crew.errors import Mistake, SettingsError
-from crew.loader import check_placeholders, load_settings
 from crew.quota.limits import parse_limit
 from crew.settings import Inputs
+from crew.settings.loader import check_placeholders, load_settings
 
 AGENTS = """\
 manager:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crew.model_map import lookup
+from crew.settings.litellm_table import lookup
 
 
 def test_prices_are_dollars_for_a_million_tokens() -> None:

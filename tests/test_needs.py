@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, role, settings
+from crew.check.roles import calls, passed_over, unmet
 from crew.errors import BadKey, Unreachable
-from crew.needs import calls, passed_over, unmet
 from crew.providers.listing import Listed
-from crew.providers.online import Account
+from crew.providers.probe import Account
 from crew.settings import Settings, TaskSpec
 
 SEER = role("seer", tools=("look_at_image",), kind="vision")

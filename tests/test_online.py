@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, settings
+from crew.calls.run import Run
 from crew.errors import (
     BadAnswer,
     BadKey,
@@ -21,12 +22,12 @@ from crew.errors import (
     Unreachable,
 )
 from crew.journal import Call
-from crew.providers import fetching, online
-from crew.providers.fetching import Door
+from crew.providers import http as fetching
+from crew.providers import probe as online
+from crew.providers.http import Door
 from crew.providers.listing import Listed
-from crew.providers.online import Account, Answered, ask_call, ask_credit, ask_models
+from crew.providers.probe import Account, Answered, ask_call, ask_credit, ask_models
 from crew.quota.limits import parse_limit
-from crew.run import Run
 from crew.settings import Plan, Provider, Settings
 from scripted import Scripted, serving
 

@@ -10,8 +10,8 @@ import pytest
 
 from crew.cli import main
 from crew.errors import SettingsError
-from crew.loader import load_settings
 from crew.quota.limits import parse_limit
+from crew.settings.loader import load_settings
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

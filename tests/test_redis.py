@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota import open_store
 from crew.quota.limits import Pool, Refusal, Usage, parse_limit
-from crew.quota.memory import MemoryStore
 from crew.quota.store import Observation, Reservation, Store
+from crew.quota.stores import open_store
+from crew.quota.stores.memory import MemoryStore
 from redis_server import Server, free_port, fresh_url, shared_server
 
 ONE = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
@@ -529,7 +529,7 @@ def test_without_the_client_the_extra_is_named(
     imported = builtins.__import__
 
     def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "crew.quota.redis":
+        if name == "crew.quota.stores.redis":
             raise ModuleNotFoundError("No module named 'redis'", name="redis")
         return imported(name, *args, **kwargs)
 

@@ -13,7 +13,7 @@ from crew.errors import Closed
 from crew.journal import Call, Journal, RunRecord
 from crew.quota.limits import NANO, parse_limit
 from crew.quota.store import LimitState, PoolState
-from crew.report import (
+from crew.reports.report import (
     RunReport,
     Swap,
     build_report,
@@ -21,7 +21,7 @@ from crew.report import (
     status_document,
     write_document,
 )
-from crew.terminal import status_lines, summary_lines
+from crew.reports.text import status_lines, summary_lines
 
 CALL = Call(
     run="r1",

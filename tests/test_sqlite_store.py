@@ -12,8 +12,8 @@ import pytest
 from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
 from crew.quota.limits import Refusal
-from crew.quota.sqlite import MIGRATIONS, SQLiteStore
 from crew.quota.store import Reservation
+from crew.quota.stores.sqlite import MIGRATIONS, SQLiteStore
 from test_stores import ONE, held, pool, reserve
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from crew.quota.limits import parse_limit
 from crew.quota.store import LimitState, PoolState
-from crew.report import RoleRow, RunReport
-from crew.terminal import status_lines, summary_lines, visible
+from crew.reports.report import RoleRow, RunReport
+from crew.reports.text import status_lines, summary_lines, visible
 
 NOW = 1_795_466_700.0
 ROW = RoleRow(

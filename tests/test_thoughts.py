@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crew.providers.thoughts import BLANK, KEPT, Thoughts, streamed
+from crew.providers.reasoning import BLANK, KEPT, Thoughts, streamed
 from crew.settings import Deployment, Provider
 
 ACCOUNT = Provider(name="account", api_key="k")

@@ -13,7 +13,7 @@ from crewai.tools import BaseTool
 from PIL import Image
 from pydantic import PrivateAttr
 
-from crew.addresses import NotFetched
+from crew.images.fetch import NotFetched
 from crew.settings import TOOLS, Inputs
 from crew.tools import LISTED, TOOL_NAMES, build_tools
 from crew.workspace import Workspace

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 from crew.errors import ModelGone, ProviderError, TimedOut
-from crew.images import data_url
-from crew.loader import load_settings
-from crew.providers.thoughts import Thoughts
+from crew.images.image import data_url
+from crew.providers.reasoning import Thoughts
 from crew.providers.transport import Answer, Prompt, acomplete, complete
-from crew.rehearsal import rehearsing
+from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
+from crew.settings.loader import load_settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 HELLO = Prompt(messages=[{"role": "user", "content": "Say hello."}])

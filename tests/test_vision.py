@@ -10,12 +10,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from crew.images import data_url
-from crew.llm import TieredLLM
-from crew.loader import load_settings
-from crew.rehearsal import rehearsing
-from crew.run import Run
+from crew.calls.llm import TieredLLM
+from crew.calls.run import Run
+from crew.images.image import data_url
+from crew.runs.rehearsal import rehearsing
 from crew.settings import Settings
+from crew.settings.loader import load_settings
 
 CONFIG = Path(__file__).parents[1] / "config"
 CHAIN = "[llama-vision, minimax-free, gemini-flash, claude-sonnet]"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from crew import search
 from crew.errors import WorkspaceError
-from crew.inputs import check_inputs, is_address
-from crew.search import FOUND
 from crew.settings import Inputs
-from crew.text import READ_CHARACTERS, TEXT_BYTES
-from crew.workspace import WRITE_BYTES, Workspace
+from crew.settings.check_inputs import check_inputs, is_address
+from crew.workspace import Workspace, search
+from crew.workspace.search import FOUND
+from crew.workspace.text import READ_CHARACTERS, TEXT_BYTES
+from crew.workspace.workspace import WRITE_BYTES
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crew import worktrees
 from crew.clock import ManualClock
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
-from crew.workspace import Workspace
+from crew.workspace import Workspace, worktrees
 
 
 @pytest.fixture(autouse=True)

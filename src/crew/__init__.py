@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crew.errors import QuotaExceeded
-from crew.loader import load_settings
-from crew.quota.accounts import Listener
-from crew.quota.guard import QuotaGuard
+from crew.guard import QuotaGuard
+from crew.notices import Listener
 from crew.settings import Inputs, Settings
+from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from crew.lifecycle import Outcome
+    from crew.runs.lifecycle import Outcome
 
 # Before crewai and litellm are imported: nothing goes over the network by itself.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
@@ -45,7 +45,7 @@ def kickoff(
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
     """
-    from crew.lifecycle import execute, resumed
+    from crew.runs.lifecycle import execute, resumed
 
     settings = config if isinstance(config, Settings) else load_settings(config)
     if resume is not None:
@@ -69,6 +69,6 @@ def build_crew(settings: Settings, *, output: str | Path = "output") -> "Crew":
 
     Its tasks take the inputs `request`, `repositories` and `images`.
     """
-    from crew.lifecycle import fresh_crew
+    from crew.runs.lifecycle import fresh_crew
 
     return fresh_crew(settings, Path(output))

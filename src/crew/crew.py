@@ -7,9 +7,9 @@ from typing import Any
 from crewai import Agent, Crew, Process, Task
 from crewai.tasks.task_output import TaskOutput
 
+from crew.calls.llm import TieredLLM, working_on
+from crew.calls.run import Run
 from crew.gates import build_gates
-from crew.llm import TieredLLM, working_on
-from crew.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tools import build_tools
 from crew.workspace import Workspace

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from crew.providers.told import Told
+    from crew.quota.reported import Told
 
 
 class CrewError(Exception):

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from crew.clock import Clock
-from crew.database import open_database
 from crew.errors import StoreUnavailable
+from crew.sqlite_file import open_database
 
 _FIRST = """
 CREATE TABLE run (

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any, NoReturn
 
-from crew.cli import MISTAKEN, main, open_crew
+from crew.cli.run import MISTAKEN, main, open_crew
 
 
 def run() -> None:

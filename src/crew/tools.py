@@ -12,10 +12,10 @@ from crewai.llms.base_llm import BaseLLM
 from crewai.tools import BaseTool
 from pydantic import BaseModel, Field, PrivateAttr
 
-from crew.addresses import NotFetched, fetch
 from crew.errors import WorkspaceError
-from crew.images import IMAGE_BYTES, NotAnImage, data_url
-from crew.inputs import is_address
+from crew.images.fetch import NotFetched, fetch
+from crew.images.image import IMAGE_BYTES, NotAnImage, data_url
+from crew.settings.check_inputs import is_address
 from crew.workspace import Workspace
 
 Fetch = Callable[[str], bytes]

@@ -10,7 +10,7 @@ from crew.emulator.app import build_app
 from crew.emulator.faults import default_orders
 from crew.emulator.server import serve
 from crew.errors import SettingsError
-from crew.loader import load_settings
+from crew.settings.loader import load_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from crew.providers.durations import sane, seconds_in
-from crew.providers.told import Told
 from crew.quota.limits import Metric
+from crew.quota.reported import Told
 
 Headers = Mapping[str, str]
 _Reader = Callable[[Headers, float | None], tuple[Told, ...]]

@@ -15,8 +15,8 @@ from crew.providers.durations import (
     seconds_in,
     until_midnight,
 )
-from crew.providers.told import Told
 from crew.quota.limits import SECONDS, Metric
+from crew.quota.reported import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from crew.providers.headers import retry_after, told_by_headers
 from crew.providers.masking import masked
 from crew.providers.refusals import Hit, read_refusal
 from crew.providers.rules import Kind, kind_by_status, known_kind
-from crew.providers.told import Told
+from crew.quota.reported import Told
 
 __all__ = ["Told", "classify", "told_by_headers"]
 

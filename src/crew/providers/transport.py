@@ -30,8 +30,8 @@ from litellm.types.utils import LlmProviders
 from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut, Unreachable
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, Redirected
+from crew.providers.reasoning import Thoughts, streamed
 from crew.providers.signals import Told, classify, told_by_headers
-from crew.providers.thoughts import Thoughts, streamed
 from crew.settings import Deployment
 
 # litellm's own types and answers make pydantic warn; a user can do nothing about it.

@@ -1,0 +1,1 @@
+"""One call of an agent, from its LLM to the journal."""

@@ -1,0 +1,325 @@
+"""TieredLLM: a CrewAI LLM that is bound to a role's tier instead of to a model.
+
+Each call asks the guard for a lease, and takes the next deployment when one fails,
+with the whole conversation. One instance per agent: CrewAI counts tokens by it.
+"""
+
+import contextvars
+import json
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from crewai.events.types.llm_events import LLMCallType
+from crewai.hooks.dispatch import HookAborted
+from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
+from pydantic import BaseModel, PrivateAttr
+
+from crew.calls.call import Relay, Turn
+from crew.calls.run import Run
+from crew.calls.size import measured
+from crew.errors import ContextTooLong, CrewError, QuotaExceeded, RunFailed
+from crew.providers.reasoning import Thoughts
+from crew.providers.transport import Answer
+from crew.routing import Request, route
+from crew.settings import Role
+
+_PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+
+# The task of the crew that a delegated call works for: CrewAI gives a coworker a
+# task without a name.
+_current_task: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "crew_current_task", default=None
+)
+
+
+@contextmanager
+def working_on(task: str | None) -> Iterator[None]:
+    """Every call made in here works for this task of tasks.yaml."""
+    token = _current_task.set(task)
+    try:
+        yield
+    finally:
+        _current_task.reset(token)
+
+
+# A copy that was pickled finds its run again by name.
+_runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
+
+
+class QuotaStop(QuotaExceeded, HookAborted):
+    """QuotaExceeded as CrewAI lets it through: it retries every other exception."""
+
+
+class RunStop(RunFailed, HookAborted):
+    """RunFailed as CrewAI lets it through."""
+
+
+class TieredLLM(BaseLLM):
+    """The LLM of one role. `model` is the role's tier, `role` its name in
+    agents.yaml, `run` the id of the run it belongs to.
+
+    Raises QuotaExceeded when every deployment is closed, RunFailed when the request
+    itself is refused, ContextTooLong when no window holds the conversation.
+    """
+
+    llm_type: str = "tiered"
+    role: str
+    run: str
+    _context: Run | None = PrivateAttr(default=None)
+    _window: int | None = PrivateAttr(default=None)
+    _thoughts: Thoughts = PrivateAttr(default_factory=Thoughts)
+
+    @classmethod
+    def bound(cls, run: Run, role: Role) -> "TieredLLM":
+        """The LLM of a role in a run."""
+        options: dict[str, Any] = {n: role.options.get(n) for n in _PARAMETERS}
+        llm = cls(
+            model=role.tier, provider="crew", role=role.name, run=run.id, **options
+        )
+        llm._context = run
+        _runs[run.id] = run
+        return llm
+
+    # What CrewAI asks of an LLM.
+
+    def supports_function_calling(self) -> bool:
+        return True
+
+    def supports_stop_words(self) -> bool:
+        return True
+
+    def supports_multimodal(self) -> bool:
+        return True
+
+    def _multimodal_formatter_name(self) -> str:
+        return "openai"
+
+    def get_context_window_size(self) -> int:
+        """85 % of the largest window the role can reach, in tokens. After a
+        conversation was too long for what is open, of the largest that is."""
+        request = Request(tier=self.model, input_tokens=0, output_tokens=0)
+        found = route(self._run.settings, request).candidates
+        largest = max((d.context_window for d in found), default=128_000)
+        return int(0.85 * min(largest, self._window or largest))
+
+    def get_input_tokens_count(
+        self,
+        messages: Any,
+        tools: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> int:
+        """An estimate from the number of characters."""
+        return measured(messages, tools).tokens
+
+    def summarize_messages(
+        self, messages: Any, callbacks: Any, verbose: bool = True
+    ) -> None:
+        """Let CrewAI shorten a conversation that no open deployment can read."""
+        self._run.guard.listener(
+            f"{self.role}: the conversation is longer than "
+            f"{self.get_context_window_size():,} tokens, which is what can be read "
+            "now; it is summarised"
+        )
+        super().summarize_messages(messages, callbacks, verbose)
+
+    def __copy__(self) -> "TieredLLM":
+        """An LLM with counts of its own, in the same run."""
+        return self.model_copy()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "TieredLLM":
+        return self.model_copy()
+
+    def model_copy(self, *, update: Any = None, deep: bool = False) -> "TieredLLM":
+        llm = type(self)(**{**self.model_dump(), **(update or {})})
+        llm._context = self._context
+        return llm
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without the run, which holds keys and open files, and without thoughts."""
+        state = super().__getstate__()
+        private = dict(state.get("__pydantic_private__") or {})
+        private["_context"] = None
+        private["_thoughts"] = Thoughts()
+        return {**state, "__pydantic_private__": private}
+
+    @property
+    def _run(self) -> Run:
+        if self._context is None:
+            self._context = _runs.get(self.run)
+        if self._context is None:
+            raise RunFailed(f"run {self.run} is not open in this process")
+        return self._context
+
+    def call(
+        self,
+        messages: Any,
+        tools: Any = None,
+        callbacks: Any = None,
+        available_functions: Any = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> Any:
+        """Answer with text, a list of tool calls, or an instance of
+        `response_model`."""
+        with llm_call_context():
+            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            try:
+                answer = turn.complete()
+            except CrewError as exc:
+                stop = self._stop(exc, from_task, from_agent)
+            else:
+                return self._finish(
+                    turn, answer, available_functions, from_task, from_agent
+                )
+            # Outside the handler: CrewAI looks for limits along the exception's
+            # context, and would run the call again.
+            raise stop
+
+    async def acall(
+        self,
+        messages: Any,
+        tools: Any = None,
+        callbacks: Any = None,
+        available_functions: Any = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> Any:
+        """As `call`, without blocking the event loop."""
+        with llm_call_context():
+            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            try:
+                answer = await turn.acomplete()
+            except CrewError as exc:
+                stop = self._stop(exc, from_task, from_agent)
+            else:
+                return self._finish(
+                    turn, answer, available_functions, from_task, from_agent
+                )
+            raise stop
+
+    def _begin(
+        self,
+        messages: Any,
+        tools: Any,
+        from_task: Any,
+        from_agent: Any,
+        response_model: type[BaseModel] | None,
+    ) -> Turn:
+        if self._run.failure is not None:
+            raise _stopping(self._run.failure)
+        self._emit_call_started_event(
+            messages=messages, tools=tools, from_task=from_task, from_agent=from_agent
+        )
+        formatted: Any = self._format_messages(messages)
+        try:
+            self._invoke_before_llm_call_hooks(formatted, from_agent)
+        except (HookAborted, LLMCallBlockedError) as exc:
+            self._emit_call_denied_event(exc, from_task, from_agent)
+            raise
+        emit = partial(self._emit_chunk, from_task, from_agent)
+        restart = partial(self._emit_restart, from_task, from_agent)
+        return Turn(
+            run=self._run,
+            role=self.role,
+            task=_current_task.get(),
+            messages=formatted,
+            tools=tools or None,
+            response_model=response_model,
+            stop=self.stop_sequences,
+            parameters={name: getattr(self, name) for name in _PARAMETERS},
+            validate=self._validate_structured_output,
+            relay=Relay(emit, restart) if self._effective_stream() else None,
+            thoughts=self._thoughts,
+        )
+
+    def _stop(self, error: CrewError, from_task: Any, from_agent: Any) -> Exception:
+        """The exception that ends the run; too long a conversation does not, since
+        CrewAI can shorten it."""
+        self._emit_call_failed_event(str(error), from_task, from_agent)
+        if isinstance(error, ContextTooLong):
+            self._window = error.window
+            return error
+        if self._run.failure is None:
+            self._run.failure = error
+        return _stopping(error)
+
+    def _emit_restart(self, from_task: Any, from_agent: Any, deployment: str) -> None:
+        self._emit_stream_chunk_event(
+            chunk=f"\n[broken off; {deployment} answers anew]\n",
+            from_task=from_task,
+            from_agent=from_agent,
+            call_type=LLMCallType.LLM_CALL,
+        )
+
+    def _emit_chunk(self, from_task: Any, from_agent: Any, chunk: Any) -> None:
+        if not chunk.choices:
+            return
+        delta = chunk.choices[0].delta
+        for call in getattr(delta, "tool_calls", None) or ():
+            self._emit_stream_chunk_event(
+                chunk=call.function.arguments or "",
+                from_task=from_task,
+                from_agent=from_agent,
+                tool_call=call.model_dump(),
+                call_type=LLMCallType.TOOL_CALL,
+                response_id=chunk.id,
+            )
+        if delta.content:
+            self._emit_stream_chunk_event(
+                chunk=delta.content,
+                from_task=from_task,
+                from_agent=from_agent,
+                call_type=LLMCallType.LLM_CALL,
+                response_id=chunk.id,
+            )
+
+    def _finish(
+        self,
+        turn: Turn,
+        answer: Answer,
+        functions: Any,
+        from_task: Any,
+        from_agent: Any,
+    ) -> Any:
+        self._window = None
+        if answer.usage is not None:
+            self._track_token_usage_internal(answer.usage.model_dump())
+        text = self._apply_stop_words(answer.text)
+        kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL
+        result: Any = list(answer.tool_calls) if answer.tool_calls else text
+        if not answer.tool_calls and turn.response_model is not None:
+            result = turn.structured(answer)
+        self._emit_call_completed_event(
+            response=result,
+            call_type=kind,
+            from_task=from_task,
+            from_agent=from_agent,
+            messages=turn.messages,
+            usage=answer.usage.model_dump() if answer.usage else None,
+            finish_reason=answer.finish_reason,
+            response_id=answer.id,
+        )
+        if answer.tool_calls and functions:
+            called = answer.tool_calls[0].function
+            return self._handle_tool_execution(
+                called.name,
+                json.loads(called.arguments or "{}"),
+                functions,
+                from_task,
+                from_agent,
+            )
+        if isinstance(result, str):
+            return self._invoke_after_llm_call_hooks(turn.messages, result, from_agent)
+        return result
+
+
+def _stopping(error: CrewError) -> Exception:
+    """An error in the class that CrewAI passes through instead of trying again."""
+    if isinstance(error, QuotaExceeded):
+        return QuotaStop(error.closed, role=error.role)
+    return RunStop(f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""`crew check`: who can serve whom, by the YAML and by asking the providers."""

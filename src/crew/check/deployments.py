@@ -1,0 +1,188 @@
+"""What is known of each deployment before it is called: its key, its id, its price,
+and whether it can do what its chains need."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Protocol
+
+from crew.check.roles import passed_over
+from crew.settings import Deployment, Price, Settings
+from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup, successor
+
+if TYPE_CHECKING:
+    from crew.providers.listing import Listed
+    from crew.providers.probe import Account
+
+SOON = timedelta(days=60)
+"""How long before it is retired a model is worth a word."""
+
+
+class Said(Protocol):
+    """What somebody says of a model; None is "nothing"."""
+
+    @property
+    def vision(self) -> bool | None: ...
+    @property
+    def tools(self) -> bool | None: ...
+    @property
+    def context_window(self) -> int | None: ...
+    @property
+    def max_output(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What there is to say about one deployment."""
+
+    deployment: str
+    model: str
+    notes: tuple[str, ...]
+
+
+def check_deployments(
+    settings: Settings, today: date, accounts: "Mapping[str, Account]"
+) -> list[Row]:
+    """One row for each deployment, in the order of providers.yaml. `accounts` is what
+    the providers said of those that they were asked for, by name."""
+    lacking = passed_over(settings)
+    return [
+        Row(
+            deployment=name,
+            model=deployment.model,
+            notes=(
+                _key(deployment),
+                *_identity(deployment, today),
+                *_knowledge(deployment, accounts.get(name)),
+                *_abilities(lacking.get(name, ())),
+                *_answer(deployment, today, accounts.get(name)),
+            ),
+        )
+        for name, deployment in settings.deployments.items()
+    ]
+
+
+def _key(deployment: Deployment) -> str:
+    provider = deployment.provider
+    if provider.local:
+        return "local"
+    if provider.api_key is None:
+        return f"no key: {provider.api_key_variable} is not set"
+    return "key set"
+
+
+def _identity(deployment: Deployment, today: date) -> Iterator[str]:
+    facts = lookup(deployment.model)
+    if facts is None:
+        if not deployment.provider.local:
+            yield "litellm does not list this id"
+        if "/" not in deployment.model:
+            yield "WITHOUT A PREFIX such as openai/ nobody knows where to send it"
+        elif (meant := likely_prefix(deployment.family)) is not None:
+            yield f"is {deployment.family}/ meant to be {meant}/?"
+        return
+    retires = facts.deprecation_date
+    if retires is not None and retires <= today + SOON:
+        word = "RETIRED" if retires <= today else "retires"
+        heir = successor(deployment.model, max(today, retires))
+        yield f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
+
+
+def _knowledge(deployment: Deployment, account: "Account | None") -> Iterator[str]:
+    if deployment.price is None:
+        yield "price unknown"
+    facts = lookup(deployment.model) or NOTHING_KNOWN
+    if deployment.context_window == 128_000 and facts.context_window is None:
+        yield "window taken as 128,000 tokens"
+    listed = account.find(deployment) if account else None
+    told = list(_less(deployment, listed)) if listed else []
+    # What the provider says as well is in its own note.
+    against = [one for one in _less(deployment, facts) if one not in told]
+    if against:
+        yield f"litellm says: {', '.join(against)}"
+
+
+def _less(deployment: Deployment, said: Said) -> Iterator[str]:
+    """Where somebody says that the model can do less than the YAML has it do."""
+    if deployment.vision and said.vision is False:
+        yield "cannot see"
+    if deployment.tools and said.tools is False:
+        yield "cannot call tools"
+    sizes = (
+        ("window", said.context_window, deployment.context_window),
+        ("output", said.max_output, deployment.max_output),
+    )
+    for name, theirs, ours in sizes:
+        if theirs is not None and theirs < ours:
+            yield f"{name} {theirs:,}, not {ours:,}"
+
+
+def _abilities(lacking: tuple[str, ...]) -> Iterator[str]:
+    if "images" in lacking:
+        yield "cannot see: passed over for images"
+    if "tools" in lacking:
+        yield "cannot call tools: passed over by roles that have some"
+
+
+def _answer(
+    deployment: Deployment, today: date, account: "Account | None"
+) -> Iterator[str]:
+    if account is None:
+        return
+    if account.called:
+        yield f"asked: it lists no models; {_call(deployment, account)}"
+    elif account.error is not None:
+        yield f"asked: {_failure(account)}"
+    elif not account.models:
+        yield "asked: it answers, and lists no models"
+    elif (listed := account.find(deployment)) is not None:
+        yield "asked: it has this model"
+        if against := list(_against(deployment, listed, today)):
+            yield f"it says: {', '.join(against)}"
+    elif account.whole:
+        yield f"asked: it DOES NOT LIST this model{_nearest(deployment, account)}"
+    else:
+        yield "asked: it does not list this model among the first"
+
+
+def _call(deployment: Deployment, account: "Account") -> str:
+    which = "it" if account.called == deployment.name else account.called
+    if account.refused:
+        return f"{which} was not called: {account.refused}"
+    if account.error is not None:
+        return f"{which} was called: {_failure(account)}"
+    return f"{which} was called, and answers"
+
+
+def _failure(account: "Account") -> str:
+    # The name of the provider is not news in its own row.
+    return str(account.error).partition(": ")[2]
+
+
+def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[str]:
+    """What the provider says of its model that the YAML has otherwise."""
+    if listed.unusable:
+        yield listed.unusable.upper()
+    yield from _less(deployment, listed)
+    if listed.price is not None and listed.price != deployment.price:
+        ours = f", not {_usd(deployment.price)}" if deployment.price else ""
+        yield f"price {_usd(listed.price)}{ours}"
+    told = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
+    if listed.retires and listed.retires <= today + SOON and listed.retires != told:
+        # What is listed may be there still: a retirement may be late.
+        word = "was to retire" if listed.retires <= today else "retires"
+        heir = f", then {listed.successor}" if listed.successor else ""
+        yield f"{word} {listed.retires}{heir}"
+
+
+def _usd(price: Price) -> str:
+    """For a million tokens, as in the YAML."""
+    return f"{price.input.normalize():f}/{price.output.normalize():f} usd"
+
+
+def _nearest(deployment: Deployment, account: "Account") -> str:
+    prefix, _, bare = deployment.model.partition("/")
+    usable = [name for name, one in account.models.items() if not one.unusable]
+    found = get_close_matches(bare, usable, n=1)
+    return f", perhaps {prefix}/{found[0]} instead" if found else ""

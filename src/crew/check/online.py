@@ -1,0 +1,120 @@
+"""Asking all providers at once what they say of their models: `crew check --online`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from crew.errors import BadRequest, ProviderError, QuotaExceeded, StoreUnavailable
+from crew.guard import Lease, QuotaGuard
+from crew.providers.http import Door
+from crew.providers.probe import (
+    Account,
+    Answered,
+    ask_call,
+    ask_models,
+    own_id,
+    takes_a_call,
+)
+from crew.routing import Request
+from crew.settings import Deployment, Settings
+
+MOST_AT_ONCE = 32
+CALL_TOKENS = 100
+"""What "Hi" may take: some models put many words of their own before it."""
+
+
+def ask_all(
+    settings: Settings, open_guard: Callable[[], QuotaGuard]
+) -> dict[str, Account]:
+    """What is said of each deployment that a call could go to, by its name.
+
+    Every address is asked once, all of them at the same time. A gateway of one's own
+    that lists no models is called once, under a lease of the guard; that is opened for
+    nothing else.
+    """
+    doors = _doors(settings)
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        accounts = dict(zip(doors, pool.map(_listed, doors.values()), strict=True))
+        silent = {
+            key: behind
+            for key, behind in doors.items()
+            if takes_a_call(Door.of(behind[0]), accounts[key])
+        }
+        if silent:
+            accounts |= _call_all(pool, silent, open_guard)
+    return {
+        deployment.name: accounts[key]
+        for key, behind in doors.items()
+        for deployment in behind
+    }
+
+
+_Key = tuple[str, str, str]
+
+
+def _doors(settings: Settings) -> dict[_Key, list[Deployment]]:
+    """The deployments behind each address that may be asked."""
+    doors: dict[_Key, list[Deployment]] = {}
+    for deployment in settings.deployments.values():
+        if deployment.provider.available:
+            door = Door.of(deployment)
+            key = (deployment.provider.name, door.family, door.base_url or "")
+            doors.setdefault(key, []).append(deployment)
+    return doors
+
+
+def _listed(behind: Sequence[Deployment]) -> Account:
+    return ask_models(Door.of(behind[0]), [own_id(one) for one in behind])
+
+
+def _call_all(
+    pool: ThreadPoolExecutor,
+    silent: Mapping[_Key, Sequence[Deployment]],
+    open_guard: Callable[[], QuotaGuard],
+) -> dict[_Key, Account]:
+    first = {key: behind[0] for key, behind in silent.items()}
+    try:
+        guard = open_guard()
+    except StoreUnavailable as exc:
+        return {
+            key: Account(called=one.name, refused=str(exc))
+            for key, one in first.items()
+        }
+    try:
+        found = pool.map(partial(_called, guard), first.values())
+        return dict(zip(first, found, strict=True))
+    finally:
+        guard.close()
+
+
+def _called(guard: QuotaGuard, deployment: Deployment) -> Account:
+    """What one call of a few tokens brings, if the guard has room for it."""
+    name = deployment.name
+    request = Request(tier="", input_tokens=CALL_TOKENS, output_tokens=1)
+    try:
+        attempts = guard.begin_at(deployment, request)
+        lease = attempts.acquire()
+        lease.sent()
+        match ask_call(Door.of(deployment), own_id(deployment)):
+            case ProviderError() as error:
+                with suppress(BadRequest, StoreUnavailable):
+                    attempts.failed(lease, error)
+                return Account(called=name, error=error)
+            case Answered() as answered:
+                _settle(lease, answered)
+    except QuotaExceeded as exc:
+        return Account(called=name, refused=str(exc.closed[0]))
+    except StoreUnavailable as exc:
+        return Account(called=name, refused=str(exc))
+    return Account(called=name)
+
+
+def _settle(lease: Lease, answered: Answered) -> None:
+    # A store that fails now keeps the reservation, and the answer came all the same.
+    with suppress(StoreUnavailable):
+        if answered.charged is None:
+            lease.keep(answered.told)
+        else:
+            sent, wrote = answered.charged
+            lease.settle(input_tokens=sent, output_tokens=wrote, told=answered.told)

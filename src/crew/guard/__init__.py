@@ -1,0 +1,6 @@
+"""Deciding: which deployment serves a call now, and what its answer teaches."""
+
+from crew.guard.guard import QuotaGuard
+from crew.guard.lease import Lease
+
+__all__ = ["Lease", "QuotaGuard"]

@@ -1,0 +1,275 @@
+"""The attempts at one call: serve it, wait for a better deployment, or swap."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from crew.errors import (
+    BadRequest,
+    Closed,
+    ContextTooLong,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+)
+from crew.guard.lease import Lease
+from crew.guard.pools import Accounts, what
+from crew.quota.limits import Kind, Refusal
+from crew.quota.store import Reservation
+from crew.routing import TOO_SMALL, Request, Route
+from crew.settings import Deployment
+
+CONCURRENCY_POLL = 0.25
+"""Seconds between two looks at a full concurrency limit."""
+LONGEST_LOOK = 5.0
+"""Seconds after which a waiting call looks again at the latest: calls that took less
+than reserved may have made room."""
+PLACE_SECONDS = 10.0
+"""How long a place in a line outlives the next look of who holds it."""
+JITTER = 0.1
+"""Seconds by which those who wait for the same moment are spread, at most."""
+JITTER_SHARE = 0.02
+"""The same as a share of the wait: a window of one second has little to spare."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing better to do than to wait until `until` (seconds since the epoch), in
+    the line of `pool` where a limit is what closes."""
+
+    until: float
+    what: str
+    pool: str | None
+    deployment: Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shut:
+    """A deployment that is closed, and the pool whose line one waits in. `failed`:
+    this call saw it fail, and is in no mood to wait for it."""
+
+    entry: Closed
+    deployment: Deployment
+    pool: str | None = None
+    failed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempts:
+    """The attempts at one call: which deployments failed, how long it has waited."""
+
+    accounts: Accounts
+    request: Request
+    route: Route
+    deadline: float | None = None
+    _failed: dict[str, Closed] = field(default_factory=dict)
+    _refusal: BadRequest | None = None
+    _began: float = field(init=False)
+    _ticket: int | None = None
+    _told: str = ""
+
+    def __post_init__(self) -> None:
+        self._began = self.accounts.clock.monotonic()
+
+    def acquire(self) -> Lease:
+        """The lease for the next attempt, at the best deployment that is open.
+
+        Waits within the role's patience, and up to the settings' `max_wait` when
+        all are closed. Raises QuotaExceeded past that; BadRequest when nobody else
+        can be asked about a refused request; ContextTooLong; StoreUnavailable.
+        """
+        try:
+            while isinstance(step := self._decide(), Wait):
+                self.accounts.clock.sleep(self._line_up(step))
+        except (QuotaExceeded, BadRequest):
+            self._leave()
+            raise
+        return step
+
+    async def acquire_async(self) -> Lease:
+        """As `acquire`, and lets other tasks run while it waits."""
+        try:
+            while isinstance(step := await asyncio.to_thread(self._decide), Wait):
+                pause = await asyncio.to_thread(self._line_up, step)
+                await self.accounts.clock.asleep(pause)
+        except (QuotaExceeded, BadRequest, asyncio.CancelledError):
+            self._leave()
+            raise
+        return step
+
+    def failed(self, lease: Lease, error: ProviderError) -> None:
+        """Take note of a failed attempt. Raises it again when it is the second
+        provider that finds the request at fault."""
+        opens = self.accounts.note_failure(lease.deployment, error, self.request)
+        if error.charged is not None:
+            sent, wrote = error.charged
+            lease.settle(input_tokens=sent, output_tokens=wrote, told=error.told)
+        elif error.costs_nothing:
+            lease.settle(input_tokens=0, output_tokens=0, told=error.told)
+        else:
+            lease.keep(error.told)
+        if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
+            self._ask_another_provider(lease.deployment, error)
+        if error.never or not isinstance(error, RateLimited):
+            name = lease.deployment.name
+            self._failed[name] = Closed(
+                deployment=name, limit=what(error), opens_at=opens
+            )
+
+    def _ask_another_provider(self, refused: Deployment, error: BadRequest) -> None:
+        """A request that two providers refuse is at fault; one may be mistaken, or
+        have a policy of its own."""
+        if self._refusal is not None:
+            raise error
+        self._refusal = error
+        for deployment in self.route.candidates:
+            if deployment.provider.name == refused.provider.name:
+                name = deployment.name
+                self._failed[name] = Closed(
+                    deployment=name, limit=what(error), opens_at=None
+                )
+
+    def _decide(self) -> Lease | Wait:
+        now = self.accounts.store.now()
+        waited = self.accounts.clock.monotonic() - self._began
+        shut: list[_Shut] = []
+        for deployment in self.route.candidates:
+            found = self._try(deployment, now)
+            match found:
+                case Reservation() as reservation:
+                    self._ticket = None
+                    return Lease(
+                        deployment=deployment,
+                        reason=str(shut[0].entry) if shut else "",
+                        estimate=reservation.estimate,
+                        reservation=reservation,
+                        _store=self.accounts.store,
+                        _clock=self.accounts.clock,
+                        _own_pools=self.accounts.own_pools(deployment),
+                    )
+                case _Shut(entry=entry, pool=pool):
+                    opens, left = entry.opens_at, self.request.patience - waited
+                    if not found.failed and opens is not None and opens - now <= left:
+                        return Wait(
+                            until=opens,
+                            what=str(entry),
+                            pool=pool,
+                            deployment=deployment,
+                        )
+                    shut.append(found)
+        return self._all_shut(shut, now, waited)
+
+    def _try(self, deployment: Deployment, now: float) -> Reservation | _Shut:
+        entry = self._out(deployment, now)
+        if entry is not None:
+            return _Shut(entry=entry, deployment=deployment, failed=True)
+        match self.accounts.reserve(deployment, self.request, self._ticket):
+            case Reservation() as reservation:
+                return reservation
+            case Refusal() as refusal:
+                return _Shut(
+                    entry=_closed(deployment, refusal, now),
+                    deployment=deployment,
+                    pool=refusal.pool if refusal.limit is not None else None,
+                )
+
+    def _out(self, deployment: Deployment, now: float) -> Closed | None:
+        """Whether this call keeps away from a deployment that failed."""
+        reason = self.accounts.disabled(deployment, self.request)
+        if reason is None and self._too_long(deployment):
+            reason = TOO_SMALL
+        if reason is not None:
+            return Closed(deployment=deployment.name, limit=reason, opens_at=None)
+        entry = self._failed.get(deployment.name)
+        if entry is not None and entry.opens_at is not None and entry.opens_at <= now:
+            return None
+        return entry
+
+    def _all_shut(self, shut: list[_Shut], now: float, waited: float) -> Wait:
+        if self._refusal is not None:
+            raise self._refusal
+        left = self.accounts.settings.max_wait - waited
+        if self.deadline is not None:
+            left = min(left, self.deadline - now)
+        opening = [one for one in shut if one.entry.opens_at is not None]
+        first = min(opening, key=lambda one: one.entry.opens_at or 0.0, default=None)
+        opens = first.entry.opens_at if first is not None else None
+        if first is None or opens is None or opens - now > left:
+            self.check_length()
+            others = [
+                Closed(deployment=name, limit=reason, opens_at=None)
+                for name, reason in self.route.left_out
+            ]
+            raise QuotaExceeded(
+                [*(one.entry for one in shut), *others], role=self.request.role
+            )
+        return Wait(
+            until=opens,
+            what=f"every deployment is closed; {first.entry}",
+            pool=first.pool,
+            deployment=first.deployment,
+        )
+
+    def check_length(self) -> None:
+        """Raise ContextTooLong when a shorter conversation could go on: there are
+        deployments whose window alone is what keeps them out."""
+        known = (*self.route.candidates, *self.route.too_small)
+        windows = [
+            self.accounts.window(deployment)
+            for deployment in known
+            if self.accounts.disabled(deployment, self.request) is None
+            and self._too_long(deployment)
+        ]
+        if windows:
+            # CrewAI shortens a conversation when it reads "maximum context length".
+            which = "that is open" if self.route.candidates else "there is"
+            what = f"the conversation exceeds the maximum context length of all {which}"
+            error = ContextTooLong(self.request.role or self.request.tier, what)
+            error.window = max(windows)
+            raise error
+
+    def _too_long(self, deployment: Deployment) -> bool:
+        size = self.request.input_tokens + self.request.output_tokens
+        return size > self.accounts.window(deployment)
+
+    def _line_up(self, wait: Wait) -> float:
+        """Take or keep a place in the line; returns the seconds until the next look:
+        sooner than the window opens, as others may need less than they reserved."""
+        accounts = self.accounts
+        left = max(0.0, wait.until - accounts.store.now())
+        self._tell(wait, left)
+        pause = left + min(JITTER, JITTER_SHARE * left) * accounts.clock.chance()
+        if wait.pool is not None:
+            pause = min(pause, max(LONGEST_LOOK, left / 20))
+            self._ticket = accounts.store.line_up(
+                wait.pool,
+                accounts.estimate(wait.deployment, self.request),
+                seconds=pause + PLACE_SECONDS,
+                ticket=self._ticket,
+            )
+        return pause
+
+    def _leave(self) -> None:
+        if self._ticket is not None:
+            self.accounts.store.leave(self._ticket)
+            self._ticket = None
+
+    def _tell(self, wait: Wait, seconds: float) -> None:
+        if seconds < 1:
+            return
+        who = self.request.role or self.request.tier
+        place = f"{who}:{wait.deployment.name}:{wait.pool}"
+        if place != self._told:
+            self._told = place
+            self.accounts.listener(f"{who} waits {seconds:.0f} s: {wait.what}")
+
+
+def _closed(deployment: Deployment, refusal: Refusal, now: float) -> Closed:
+    opens = refusal.opens_at
+    if refusal.limit is not None and refusal.limit.kind is Kind.LEASE:
+        # A place is free when any call ends, long before its lease does.
+        opens = now + CONCURRENCY_POLL
+    return Closed(
+        deployment=deployment.name,
+        limit=f"{refusal.reason} ({refusal.pool})",
+        opens_at=opens,
+    )

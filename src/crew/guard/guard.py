@@ -1,0 +1,136 @@
+"""The guard: every call asks it for a lease, and it decides to serve, wait or swap."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from crew.clock import Clock, SystemClock
+from crew.guard.attempts import Attempts
+from crew.guard.lease import Lease, tokens
+from crew.guard.pools import Accounts
+from crew.notices import Listener
+from crew.quota.store import PlanState, PoolState, Store
+from crew.quota.stores import open_store
+from crew.quota.stores.fallback import FallbackStore
+from crew.routing import Request, Route, route
+from crew.settings import Deployment, Settings
+
+
+class QuotaGuard:
+    """Hands out leases. One per process or per run; the store is what is shared.
+
+    `deadline` (seconds since the epoch) is when nobody waits any longer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        listener: Listener = lambda line: None,
+        *,
+        deadline: float | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.deadline = deadline
+        self.accounts = Accounts(settings, store, clock, listener)
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        listener: Listener = lambda line: None,
+        deadline: float | None = None,
+    ) -> "QuotaGuard":
+        """A guard on the store that the settings name. Raises StoreUnavailable."""
+        clock = SystemClock()
+        store: Store
+        if settings.store_failure == "local":
+            opened = partial(open_store, settings.store_url, clock)
+            store = FallbackStore(opened, clock, listener)
+        else:
+            store = open_store(settings.store_url, clock)
+        return cls(settings, store, clock, listener, deadline=deadline)
+
+    @property
+    def listener(self) -> Listener:
+        """Who is told of waits, swaps and refusals."""
+        return self.accounts.listener
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    @contextmanager
+    def lease(
+        self,
+        *,
+        tier: str,
+        input_tokens: int,
+        output_tokens: int,
+        role: str = "",
+        patience: float = 0.0,
+    ) -> Iterator[Lease]:
+        """Room for one call of a script of one's own; waits or raises QuotaExceeded.
+
+        A lease that the block does not settle keeps its estimate. Raises ValueError
+        for an unknown tier, or for what is no number of tokens.
+        """
+        tokens(input_tokens=input_tokens, output_tokens=output_tokens)
+        if tier not in self.settings.tiers:
+            known = ", ".join(self.settings.tiers)
+            raise ValueError(f"unknown tier {tier!r}; allowed: {known}")
+        request = Request(
+            tier=tier,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            role=role,
+            patience=patience,
+        )
+        lease = self.begin(request).acquire()
+        try:
+            yield lease
+        finally:
+            lease.keep()
+
+    def begin(self, request: Request) -> Attempts:
+        """Start on one call. Raises ContextTooLong when no window can hold it."""
+        found = route(self.settings, request, unreachable=self.accounts.unreachable)
+        attempts = Attempts(
+            accounts=self.accounts,
+            request=request,
+            route=found,
+            deadline=self.deadline,
+        )
+        if not found.candidates:
+            attempts.check_length()
+        return attempts
+
+    def begin_at(self, deployment: Deployment, request: Request) -> Attempts:
+        """Start on one call that only this deployment may take, now or not at all."""
+        return Attempts(
+            accounts=self.accounts,
+            request=request,
+            route=Route(candidates=(deployment,), left_out=()),
+            deadline=self.store.now(),
+        )
+
+    def plans(self) -> dict[str, PlanState]:
+        """Which plan holds at each provider that has plans, and why."""
+        found = self.accounts.plan_states()
+        held = {}
+        for provider in self.settings.providers.values():
+            plan = self.accounts.plan(provider)
+            if plan is not None:
+                as_written = PlanState(
+                    plan=plan.name, reason="as providers.yaml says", at=0.0
+                )
+                known = found.get(provider.name, as_written)
+                held[provider.name] = known if known.plan == plan.name else as_written
+        return held
+
+    def status(self) -> list[PoolState]:
+        """How every pool stands."""
+        return self.store.snapshot(self.accounts.known_pools())

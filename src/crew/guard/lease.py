@@ -1,0 +1,71 @@
+"""A lease: room for one call, which whoever holds it settles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crew.clock import Clock
+from crew.guard.learning import observations
+from crew.quota.limits import Pool, Usage
+from crew.quota.store import Reservation, Store
+from crew.settings import Deployment
+
+if TYPE_CHECKING:
+    from crew.quota.reported import Told
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """Room for one call to `deployment`. `reason` says why it is not the first
+    deployment of the chain; empty when it is.
+
+    A lease that is never settled stays charged.
+    """
+
+    deployment: Deployment
+    reason: str
+    estimate: Usage
+    reservation: Reservation
+    _store: Store
+    _own_pools: tuple[Pool, ...] = ()
+    _clock: Clock
+    _taken: float = field(init=False)
+    _delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._taken = self._clock.monotonic()
+
+    def sent(self) -> None:
+        """Say that the request leaves now: a provider counts it from then. Only the
+        first time counts."""
+        if not self._delay:
+            self._delay = self._clock.monotonic() - self._taken
+
+    def settle(
+        self, *, input_tokens: int, output_tokens: int, told: "Sequence[Told]" = ()
+    ) -> Usage:
+        """Put what the call really used in place of the estimate; returns it with
+        its cost. `told` is what the provider said of its limits. Settling again
+        changes nothing. Raises ValueError for what is no number of tokens."""
+        tokens(input_tokens=input_tokens, output_tokens=output_tokens)
+        price = self.deployment.price
+        usd = price.cost(input_tokens, output_tokens) if price else None
+        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, usd=usd)
+        self._settle(usage, told)
+        return usage
+
+    def keep(self, told: "Sequence[Told]" = ()) -> None:
+        """Settle with the estimate: nobody knows what the provider charged."""
+        self._settle(self.estimate, told)
+
+    def _settle(self, usage: Usage, told: "Sequence[Told]") -> None:
+        seen = observations(self._own_pools, told, self._store.now()) if told else ()
+        self._store.settle(self.reservation, usage, seen, delay=self._delay)
+
+
+def tokens(**given: int) -> None:
+    """Raise ValueError for what is no number of tokens: a negative one would give
+    everybody's room and money away."""
+    for name, value in given.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{name} must be a whole number from 0 up, not {value!r}")

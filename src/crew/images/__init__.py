@@ -1,0 +1,1 @@
+"""Images: decoded, scaled, fetched."""

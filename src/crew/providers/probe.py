@@ -1,0 +1,203 @@
+"""Asking a provider about the account behind a key: is it alive, which models has it,
+how much is left. All of it costs nothing, but for `ask_call`."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError, Unsupported
+from crew.providers.bodies import as_object
+from crew.providers.durations import moment_of
+from crew.providers.http import Door, Reply, fetch
+from crew.providers.listing import Listed, is_whole, read_listing, with_details
+from crew.providers.signals import told_by_headers
+from crew.quota.limits import Metric
+from crew.quota.reported import Told
+from crew.settings import Deployment, Provider
+
+SECONDS = 5.0
+"""How long a provider may take to answer."""
+CALL_SECONDS = 20.0
+"""How long a model may take to begin: some are loaded first."""
+
+CREDIT_REQUESTS = 1_000
+CREDIT_USD = Decimal(10)
+"""OpenRouter grants 1,000 free requests a day once 10 dollars of credit were bought
+(openrouter.ai/docs/api-reference/limits, 2026-08)."""
+
+OPENAI_SPEAKING = frozenset(
+    {
+        "deepseek",
+        "groq",
+        "hosted_vllm",
+        "litellm_proxy",
+        "mistral",
+        "openai",
+        "openrouter",
+        "together_ai",
+    }
+)
+"""The families whose calls go to `/chat/completions`."""
+
+_FULL_PAGE: Mapping[str, Mapping[str, str]] = {
+    # Without it 20 (platform.claude.com/docs/en/api/models/list, 2026-11).
+    "anthropic": {"limit": "1000"},
+    # Without it 50 (ai.google.dev/api/models, 2026-11).
+    "gemini": {"pageSize": "1000"},
+}
+"""The largest page of the lists that come in pages."""
+
+_VARIANTS = (":exacto", ":floor", ":nitro", ":online")
+"""OpenRouter takes these behind any id, and does not list them
+(openrouter.ai/docs/guides/routing/model-variants, 2026-11)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a provider said. `models` are those it serves, by ids without litellm's
+    prefix, empty where it was not asked; they are all there are if it is `whole`.
+
+    `called` names the deployment that was called where no list came, and `refused` why
+    the guard let no call go. `bought` is credit in US dollars, at least; `told` are
+    limits that all free models share. `error` is why the list, or the call, failed.
+    """
+
+    models: Mapping[str, Listed] = field(default_factory=dict)
+    whole: bool = True
+    called: str = ""
+    refused: str = ""
+    bought: Decimal | None = None
+    told: tuple[Told, ...] = ()
+    error: ProviderError | None = None
+
+    def find(self, deployment: Deployment) -> Listed | None:
+        """The deployment's model, if it is listed."""
+        name = own_id(deployment)
+        if deployment.family == "openrouter":
+            for variant in _VARIANTS:
+                name = name.removesuffix(variant)
+        return self.models.get(name)
+
+
+def own_id(deployment: Deployment) -> str:
+    """The provider's own id of the model: without litellm's prefix."""
+    return deployment.model.partition("/")[2] or deployment.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call was answered. `charged` is the input and output tokens it took, None if
+    they were not told; `told` is what was said of the limits."""
+
+    charged: tuple[int, int] | None = None
+    told: tuple[Told, ...] = ()
+
+
+def ask_models(door: Door, ids: Collection[str] = ()) -> Account:
+    """The models that the key may use. `ids` are those whose details are wanted, where
+    these take a question each."""
+    if door.family in ("ollama", "ollama_chat"):
+        return _ask_ollama(door, ids)
+    path = "v1/models" if door.family == "anthropic" else "models"
+    answer = fetch(
+        door, "GET", path, seconds=SECONDS, query=_FULL_PAGE.get(door.family)
+    )
+    if isinstance(answer, ProviderError):
+        return Account(error=answer)
+    if door.family == "openrouter":
+        # Its list is open to everybody, so that it says nothing of the key.
+        key = fetch(door, "GET", "key", seconds=SECONDS)
+        if isinstance(key, BadKey):
+            return Account(error=key)
+    return Account(
+        models=read_listing(door.family, answer.body), whole=is_whole(answer.body)
+    )
+
+
+def _ask_ollama(door: Door, ids: Collection[str]) -> Account:
+    answer = fetch(door, "GET", "api/tags", seconds=SECONDS)
+    if isinstance(answer, ProviderError):
+        return Account(error=answer)
+    models = read_listing(door.family, answer.body)
+    for name in ids:
+        if name in models:
+            shown = fetch(
+                door, "POST", "api/show", seconds=SECONDS, body={"model": name}
+            )
+            if isinstance(shown, Reply):
+                models[name] = with_details(models[name], shown.body)
+    return Account(models=models)
+
+
+_NO_LIST = (400, 403, 404, 405, 406, 410, 415, 422, 501)
+"""What a gateway says to a question that it does not know. (403: a key may be
+restricted to calls.)"""
+
+
+def takes_a_call(door: Door, account: Account) -> bool:
+    """Whether only a call shows if a gateway works, as it does not list its models."""
+    if door.base_url is None or door.family not in OPENAI_SPEAKING:
+        return False
+    error = account.error
+    if error is None:
+        return not account.models
+    if isinstance(error, BadKey):
+        return error.status == 403
+    return error.status in _NO_LIST or (
+        isinstance(error, BadAnswer) and error.status is None
+    )
+
+
+def ask_call(door: Door, model: str) -> Answered | ProviderError:
+    """The cheapest call there is; the caller holds the lease for it. `model` is the id
+    without litellm's prefix."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_tokens": 1,
+    }
+    answer = fetch(door, "POST", "chat/completions", seconds=CALL_SECONDS, body=body)
+    if isinstance(answer, ProviderError):
+        # Newer models of OpenAI's take no such small limit, or call it otherwise. That
+        # is said by the model's own door, behind the key and the gateway, for nothing.
+        refused = isinstance(answer, Unsupported) or (
+            isinstance(answer, BadRequest) and "max_tokens" in answer.raw
+        )
+        return Answered(charged=(0, 0), told=answer.told) if refused else answer
+    said = as_object(answer.body)
+    if not said.get("choices") or said.get("error"):
+        return BadAnswer(door.provider.name, "no answer of a model came back")
+    usage = as_object(said.get("usage"))
+    sent, wrote = (
+        _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")
+    )
+    lower = {name.lower(): value for name, value in answer.headers.items()}
+    return Answered(
+        charged=None if sent is None or wrote is None else (sent, wrote),
+        told=told_by_headers(door.family, lower, now=moment_of(lower)),
+    )
+
+
+def ask_credit(provider: Provider, family: str) -> Account | None:
+    """What the account has bought and what is left of it today; None for a family
+    that has no free address to ask."""
+    if family != "openrouter":
+        return None
+    door = Door(provider=provider, family=family, base_url=provider.base_url)
+    answer = fetch(door, "GET", "key", seconds=SECONDS)
+    if isinstance(answer, ProviderError):
+        return Account(error=answer)
+    data = as_object(as_object(answer.body).get("data"))
+    free = as_object(data.get("free_model_daily_requests"))
+    limit, left = _count(free.get("limit")), _count(free.get("remaining"))
+    if limit is None:
+        return Account()
+    told = Told(metric=Metric.REQUESTS, unit="day", amount=limit, remaining=left)
+    bought = CREDIT_USD if limit >= CREDIT_REQUESTS else None
+    return Account(bought=bought, told=(told,))
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 10**15 else None

@@ -1,0 +1,1 @@
+"""What is known of runs and limits, as values, JSON, text and comments."""

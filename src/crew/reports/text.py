@@ -1,0 +1,186 @@
+"""Reports as plain text for a terminal: the summary of a run, and how limits stand."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from io import StringIO
+from math import ceil
+
+import regex
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+
+from crew.quota.limits import NANO, Limit, Metric
+from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.report import RoleRow, RunReport
+
+_ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+"""Nothing but a line of dashes under the head."""
+_NARROWEST = 80
+"""Columns in which every figure has room; a narrower terminal breaks the lines."""
+_NO_TERMINAL = 100
+"""Columns of what is not a terminal."""
+
+
+_HOSTILE = regex.compile(
+    # Control characters and ANSI escapes; what turns the direction of the text; line
+    # ends that only some terminals know; tags, which nobody sees; lone surrogates.
+    r"(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029\U000E0000-\U000E007F\p{Cs}]"
+)
+
+
+def visible(text: str) -> str:
+    """A text as a terminal may show it: what would move the cursor, or show another
+    text than is there, is written out, such as `\\x1b`."""
+    return _HOSTILE.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def _written_out(found: regex.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+def summary_lines(report: RunReport, *, width: int | None = None) -> str:
+    """What a run took, in `width` columns; by default as many as the terminal has."""
+    roles = _table("Role", "Served by", "Calls>", "Failed>", "In>", "Out>", "Cost>")
+    for row in report.roles:
+        roles.add_row(*_summary_row(row.role, _served(row), row))
+    roles.add_row(*_summary_row("total", "", report))
+    parts: list[Table | str] = [roles, ""]
+    if report.swaps:
+        swaps = _table("Role", "Swap", "Calls>", "Why")
+        for swap in report.swaps:
+            names = f"{swap.from_deployment or '?'} -> {swap.to_deployment}"
+            swaps.add_row(swap.role, names, f"{swap.count:,}", swap.reason)
+        parts += [swaps, ""]
+    return _printed(*parts, _bill(report), width=width)
+
+
+def _summary_row(name: str, served: str, row: RoleRow | RunReport) -> tuple[str, ...]:
+    return (
+        name,
+        served,
+        f"{row.calls:,}",
+        f"{row.failures:,}" if row.failures else "",
+        f"{row.input_tokens:,}",
+        f"{row.output_tokens:,}",
+        _money(row.cost),
+    )
+
+
+def _served(row: RoleRow) -> str:
+    return "\n".join(f"{name} x{count}" for name, count in row.served_by)
+
+
+def _bill(report: RunReport) -> str:
+    text = f"Cost: {_money(report.cost)}"
+    if report.cost is None:
+        text += f" (what is known: {_money(report.known_cost)})"
+    text += f"; all on the senior tier: {_money(report.cost_all_senior)}"
+    if report.saved is None:
+        return text
+    word = "saved" if report.saved >= 0 else "dearer by"
+    return f"{text}; {word} {abs(report.saved):.1%}"
+
+
+def _money(amount: Decimal | None) -> str:
+    """Dollars to four decimals; below a cent, to four digits."""
+    if amount is None:
+        return "unknown"
+    decimals = 3 - amount.adjusted() if 0 < amount < Decimal("0.01") else 4
+    return f"${amount:,.{decimals}f}"
+
+
+def status_lines(
+    pools: Sequence[PoolState],
+    plans: Mapping[str, PlanState] = {},
+    *,
+    now: float,
+    width: int | None = None,
+) -> str:
+    """How the pools stand at `now`, in `width` columns; by default as many as the
+    terminal has. What is in flight counts as used. A pool without limits shows only
+    while something closes or narrows it."""
+    table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
+    for pool in pools:
+        lines = [*_conditions(pool, now)]
+        lines += [_limit_row(state, now) for state in pool.limits]
+        names = (pool.name, *[""] * len(lines))
+        for name, line in zip(names, lines, strict=False):
+            table.add_row(name, *line)
+    if not table.rows:
+        return "No limit is set."
+    held = [
+        f"{provider} is on the plan {state.plan}: {state.reason}"
+        for provider, state in plans.items()
+    ]
+    return _printed(table, *(["", *held] if held else []), width=width)
+
+
+def _conditions(pool: PoolState, now: float) -> Iterator[tuple[str, ...]]:
+    """What besides its limits holds a pool back."""
+    until = pool.cooldown_until
+    if until is not None and until > now:
+        why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
+        yield why or "cooldown", "", "", _duration(until - now)
+    if pool.throttle is not None:
+        yield f"throttled to {pool.throttle:.0%}", "", "", ""
+    if pool.waiting:
+        yield f"{pool.waiting} in line", "", "", ""
+
+
+def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
+    limit, resets = state.limit, state.resets_at
+    text = str(limit)
+    if state.learned is not None:
+        text += f" (the provider says {limit.shown(state.learned)})"
+    return (
+        text,
+        _shown(limit, state.used + state.reserved),
+        _shown(limit, state.left),
+        _duration(resets - now) if resets is not None else "",
+    )
+
+
+def _shown(limit: Limit, amount: int) -> str:
+    if limit.metric is Metric.USD:
+        return _money(Decimal(amount) / NANO)
+    return f"{amount:,}"
+
+
+def _duration(seconds: float) -> str:
+    """The two largest units, such as `3h 20m`, rounded up."""
+    left = max(0, ceil(seconds))
+    for size, unit, small, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
+        if left >= size:
+            return f"{left // size}{unit} {left % size // small}{name}"
+    return f"{left // 60}m {left % 60}s" if left >= 60 else f"{left}s"
+
+
+def _table(*titles: str) -> Table:
+    """A table whose columns of text give way when it gets narrow. A title with a `>`
+    heads figures: they stand to the right and keep their width."""
+    table = Table(box=_ONE_RULE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for title in titles:
+        if title.endswith(">"):
+            table.add_column(title[:-1], justify="right", no_wrap=True)
+        else:
+            table.add_column(title, overflow="fold")
+    return table
+
+
+def _printed(*parts: Table | str, width: int | None) -> str:
+    """Without colours, markup or spaces at the end of a line."""
+    columns = width or shutil.get_terminal_size((_NO_TERMINAL, 24)).columns
+    console = Console(
+        file=StringIO(),
+        width=max(columns, _NARROWEST),
+        color_system=None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

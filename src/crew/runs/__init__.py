@@ -1,0 +1,1 @@
+"""The life and the files of a run."""

@@ -1,0 +1,110 @@
+"""A run without any key: the same crew, against the built-in emulator on loopback."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from crew.emulator.process import running
+from crew.guard.pools import answers
+from crew.routing import Request, route
+from crew.settings import Deployment, Provider, Settings
+
+NOTICE = (
+    "REHEARSAL: no provider key is set. The text is scripted and one 429 is staged; "
+    "routing, limits, swaps, gates and reports are real. Put a key into .env to work."
+)
+
+
+def needed(settings: Settings) -> bool:
+    """Whether nothing real can be reached: no key is set, no local provider answers."""
+    return not any(
+        provider.api_key is not None or (provider.local and answers(provider.base_url))
+        for provider in settings.providers.values()
+    )
+
+
+@contextmanager
+def rehearsing(settings: Settings) -> Iterator[Settings]:
+    """The same settings with every provider played by an emulator of our own.
+
+    Its limits are those of providers.yaml; the counts are kept in memory, apart from
+    the real ones.
+    """
+    with running(settings.config_dir) as root:
+        played = _played(settings, root)
+        _stage_a_refusal(played, root)
+        yield played
+
+
+_PATHS = {
+    "anthropic": "",
+    "deepseek": "beta",
+    "gemini": "v1beta",
+    "groq": "openai/v1",
+    "mistral": "v1",
+    "ollama_chat": "",
+    "openai": "v1",
+    "openrouter": "api/v1",
+    "together_ai": "v1",
+}
+"""Where the emulator speaks a family's protocol, below a provider's own path; to any
+other family it speaks OpenAI's."""
+
+
+def _played(settings: Settings, root: str) -> Settings:
+    providers = {
+        name: replace(provider, api_key="rehearsal", local=False, base_url=None)
+        for name, provider in settings.providers.items()
+    }
+    deployments = {
+        name: _emulated(deployment, providers[deployment.provider.name], root)
+        for name, deployment in settings.deployments.items()
+    }
+    return replace(
+        settings,
+        providers=providers,
+        deployments=deployments,
+        store_url="memory:",
+        rehearsal=True,
+    )
+
+
+def _emulated(deployment: Deployment, provider: Provider, root: str) -> Deployment:
+    known = deployment.family in _PATHS
+    path = _PATHS[deployment.family] if known else "v1"
+    return replace(
+        deployment,
+        provider=provider,
+        model=deployment.model if known else f"openai/{deployment.name}",
+        base_url=f"{root}/{provider.name}/{path}".rstrip("/"),
+    )
+
+
+def _stage_a_refusal(settings: Settings, root: str) -> None:
+    """Let the first choice of the first worker refuse once, so that a swap is seen."""
+    worker = next(
+        (role for role in settings.roles.values() if role.name != settings.manager),
+        None,
+    )
+    if worker is None:
+        return
+    request = Request(
+        tier=worker.tier, kind=worker.kind, input_tokens=0, output_tokens=0, tools=True
+    )
+    first = route(settings, request).candidates[0]
+    fault = {
+        "provider": first.provider.name,
+        "deployment": first.name,
+        "fault": "rate_limit",
+        "after": 1,
+        "retry_after": 60,
+    }
+    post = urllib.request.Request(
+        f"{root}/_control/faults",
+        data=json.dumps(fault).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(post, timeout=10) as answer:
+        answer.read()

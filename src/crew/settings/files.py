@@ -1,0 +1,57 @@
+"""The YAML files of a configuration side by side, and what they hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crew.settings.document import Document, KeyPath, unknown
+from crew.settings.schema import (
+    DeploymentShape,
+    InputsFile,
+    ProviderShape,
+    RoleShape,
+    RuleShape,
+    TaskShape,
+    TiersFile,
+    TierShape,
+)
+
+PROCESSES = ("hierarchical", "sequential")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The YAML files. There need not be an inputs.yaml."""
+
+    agents: Document
+    tasks: Document
+    providers: Document
+    tiers: Document
+    inputs: Document | None
+
+    def all(self) -> list[Document]:
+        """Those that are there."""
+        files = [self.agents, self.tasks, self.providers, self.tiers, self.inputs]
+        return [document for document in files if document is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """What the files hold, without the entries that are wrong in themselves."""
+
+    roles: Mapping[str, RoleShape] = field(default_factory=dict)
+    process: str = PROCESSES[0]
+    tasks: Mapping[str, TaskShape] = field(default_factory=dict)
+    providers: Mapping[str, ProviderShape] = field(default_factory=dict)
+    deployments: Mapping[str, DeploymentShape] = field(default_factory=dict)
+    tiers: Mapping[str, TierShape] = field(default_factory=dict)
+    rules: Mapping[str, RuleShape] = field(default_factory=dict)
+    tiers_file: TiersFile | None = None
+    inputs: InputsFile | None = None
+
+
+def expect(
+    document: Document, path: KeyPath, what: str, name: str, known: list[str] | None
+) -> None:
+    """Note a name that is not among the known; None: they could not be read."""
+    if known is not None and name not in known:
+        document.reject(path, unknown(what, name, known))

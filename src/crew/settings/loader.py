@@ -1,0 +1,445 @@
+"""The YAML files become Settings, or one error with everything that is wrong."""
+
+import getpass
+import io
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from crew.errors import Mistake, SettingsError
+from crew.settings.check_providers import check_prices, check_providers_and_tiers
+from crew.settings.check_tasks import (
+    MANAGER,
+    PLACEHOLDER,
+    PLACEHOLDER_RULE,
+    check_roles_and_tasks,
+)
+from crew.settings.cycles import expanded
+from crew.settings.document import SECRET, Document, unknown
+from crew.settings.files import PROCESSES, Files, Shapes
+from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
+from crew.settings.schema import (
+    AgentOptions,
+    DeploymentShape,
+    InputsFile,
+    ProvidersFile,
+    ProviderShape,
+    RoleShape,
+    RuleShape,
+    Shape,
+    TaskOptions,
+    TaskShape,
+    TiersFile,
+    TierShape,
+)
+from crew.settings.validation import options, read
+from crew.settings.values import (
+    PLACEHOLDERS,
+    Deployment,
+    Inputs,
+    Plan,
+    Price,
+    Provider,
+    Role,
+    Settings,
+    TaskSpec,
+    Tier,
+)
+
+STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
+"""How the address of a store may begin."""
+
+ShapeT = TypeVar("ShapeT", bound=Shape)
+ValueT = TypeVar("ValueT")
+
+
+def load_settings(
+    config_dir: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the YAML files of a directory.
+
+    The directory is `config_dir`, or CREW_CONFIG_DIR, or `config` here, or that of
+    the project. `environ` is by default the environment, and below it `.env` of the
+    working directory; an `environ` that is given is all there is.
+
+    Raises SettingsError with every mistake of every file.
+    """
+    environ = _environment() if environ is None else environ
+    directory = _directory(config_dir, environ)
+    files = _read_files(directory, environ)
+    shapes = _shapes(files)
+    check_roles_and_tasks(files, shapes)
+    check_providers_and_tiers(files, shapes)
+    providers = {
+        name: _provider(name, shape, files.providers)
+        for name, shape in shapes.providers.items()
+    }
+    deployments = {
+        name: _deployment(name, shape, providers[shape.provider])
+        for name, shape in shapes.deployments.items()
+        if shape.provider in providers
+    }
+    check_prices(files.providers, deployments, shapes.tiers_file)
+    _check_headers(files.providers, providers)
+    mistakes = [mistake for file in files.all() for mistake in file.mistakes]
+    mistakes += _check_store(environ.get("CREW_STORE"))
+    if mistakes or shapes.tiers_file is None:
+        ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
+        raise SettingsError(list(dict.fromkeys(ordered)))
+    state = Path(environ.get("CREW_STATE_DIR") or ".crew")
+    return Settings(
+        config_dir=directory,
+        state_dir=state,
+        store_url=environ.get("CREW_STORE") or f"sqlite:///{state / 'quota.db'}",
+        user=environ.get("CREW_USER") or _login(),
+        team=environ.get("CREW_TEAM") or "default",
+        providers=providers,
+        deployments=deployments,
+        tiers={
+            name: Tier(
+                name=name,
+                chain=expanded(shape.chain, shapes.tiers),
+                then=shape.then,
+                limits=tuple(shape.limits),
+            )
+            for name, shape in shapes.tiers.items()
+        },
+        routing={
+            name: expanded(shape.chain, shapes.tiers)
+            for name, shape in shapes.rules.items()
+        },
+        roles={name: _role(name, shape) for name, shape in shapes.roles.items()},
+        tasks={name: _task(name, shape) for name, shape in shapes.tasks.items()},
+        process=shapes.process,
+        manager=MANAGER,
+        budgets=tuple(shapes.tiers_file.budgets),
+        quotas={
+            f"{scope}:{member}" if member else scope: tuple(limits)
+            for scope, members in shapes.tiers_file.quotas.items()
+            for member, limits in members.items()
+        },
+        max_wait=shapes.tiers_file.max_wait,
+        max_calls=shapes.tiers_file.max_calls,
+        deadline=shapes.tiers_file.deadline,
+        store_failure=shapes.tiers_file.store_failure,
+        inputs=_inputs(shapes.inputs) if shapes.inputs is not None else None,
+    )
+
+
+def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
+    """What the texts of roles and tasks ask for, such as `{request}`, and no input
+    of this run gives."""
+    allowed = [*PLACEHOLDERS, *inputs.values]
+    mistakes = [
+        Mistake(
+            file="arguments",
+            line=None,
+            key=f"--input {name}",
+            message="every run sets this one itself"
+            if name in PLACEHOLDERS
+            else PLACEHOLDER_RULE,
+        )
+        for name in inputs.values
+        if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
+    ]
+    texts = {
+        "agents.yaml": {
+            (role.name, key): text
+            for role in settings.roles.values()
+            for key, text in (("goal", role.goal), ("backstory", role.backstory))
+        },
+        "tasks.yaml": {
+            (task.name, key): text
+            for task in settings.tasks.values()
+            for key, text in (
+                ("description", task.description),
+                ("expected_output", task.expected_output),
+            )
+        },
+    }
+    for file, places in texts.items():
+        unfilled = Document(settings.config_dir / file, {})
+        unfilled.mistakes.clear()
+        for path, text in places.items():
+            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
+                if name not in allowed:
+                    what = unknown("placeholder", f"{{{name}}}", _braced(allowed))
+                    line, key, _ = unfilled.at(path)
+                    mistakes.append(
+                        Mistake(
+                            file=unfilled.file,
+                            line=line,
+                            key=key or ".".join(path),
+                            message=f"{what}; give it under `values` of inputs.yaml "
+                            f"or as --input {name}=TEXT",
+                        )
+                    )
+    return mistakes
+
+
+def _braced(names: list[str]) -> list[str]:
+    return [f"{{{name}}}" for name in names]
+
+
+def _check_store(url: str | None) -> list[Mistake]:
+    if not url or url == "memory:" or url.startswith(STORES):
+        return []
+    allowed = f"{', '.join(STORES)} or memory:"
+    what = f"{url.partition(':')[0]!r} is not supported; use {allowed}"
+    return [Mistake(file="environment", line=None, key="CREW_STORE", message=what)]
+
+
+def _environment() -> dict[str, str]:
+    """`.env` of the working directory, below the environment. Changes neither."""
+    path = Path.cwd() / ".env"
+    text = _dotenv(path)
+    # dotenv passes over what it cannot read: a key would be missing silently.
+    broken = [one.original for one in parse_stream(io.StringIO(text)) if one.error]
+    if broken:
+        message = "it cannot be read; write NAME=value, quotes closed"
+        raise SettingsError(
+            [
+                Mistake(
+                    file=str(path),
+                    line=one.line + _blank_lines(one.string),
+                    key="",
+                    message=message,
+                )
+                for one in broken
+            ]
+        )
+    written = dotenv_values(stream=io.StringIO(text))
+    known = {name: value for name, value in written.items() if value is not None}
+    return {**known, **os.environ}
+
+
+def _dotenv(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):  # a virtual environment's name
+        return ""
+    except UnicodeDecodeError:
+        message = "not UTF-8; save the file as UTF-8"
+    except OSError as exc:
+        message = f"cannot be read: {exc.strerror}"
+    raise SettingsError([Mistake(file=str(path), line=None, key="", message=message)])
+
+
+def _blank_lines(text: str) -> int:
+    """How many lines are empty before the text begins."""
+    return text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "unknown"
+
+
+def _directory(given: str | Path | None, environ: Mapping[str, str]) -> Path:
+    named = environ.get("CREW_CONFIG_DIR")
+    if given is not None:
+        directory, key = Path(given), ""
+    elif named:
+        directory, key = Path(named), "CREW_CONFIG_DIR"
+    elif Path("config").is_dir():
+        directory, key = Path("config"), ""
+    else:
+        directory, key = Path(__file__).resolve().parents[3] / "config", ""
+    if not directory.is_dir():
+        message = "no such directory; name the one that holds agents.yaml"
+        raise SettingsError(
+            [Mistake(file=str(directory), line=None, key=key, message=message)]
+        )
+    return directory
+
+
+def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
+    inputs = directory / "inputs.yaml"
+    return Files(
+        agents=Document(directory / "agents.yaml", environ),
+        tasks=Document(directory / "tasks.yaml", environ),
+        providers=Document(directory / "providers.yaml", environ),
+        tiers=Document(directory / "tiers.yaml", environ),
+        inputs=Document(inputs, environ) if inputs.exists() else None,
+    )
+
+
+def _shapes(files: Files) -> Shapes:
+    """Each entry of the files by itself, so that one mistake does not hide others."""
+    tiers_file = inputs = None
+    if files.providers.data is not None:
+        read(files.providers, ProvidersFile)
+    if files.tiers.data is not None:
+        tiers_file = read(files.tiers, TiersFile)
+    if files.inputs is not None and files.inputs.data is not None:
+        inputs = read(files.inputs, InputsFile)
+    return Shapes(
+        roles=_entries(files.agents, RoleShape),
+        process=_process(files.tasks),
+        tasks=_entries(files.tasks, TaskShape, leaving_out="process"),
+        providers=_entries(files.providers, ProviderShape, "providers"),
+        deployments=_entries(files.providers, DeploymentShape, "deployments"),
+        tiers=_entries(files.tiers, TierShape, "tiers"),
+        rules=_entries(files.tiers, RuleShape, "routing"),
+        tiers_file=tiers_file,
+        inputs=inputs,
+    )
+
+
+def _entries(
+    document: Document, shape: type[ShapeT], *section: str, leaving_out: str = ""
+) -> dict[str, ShapeT]:
+    entries = {}
+    for name in document.names(*section) or []:
+        if name != leaving_out:
+            entry = read(document, shape, (*section, name))
+            if entry is not None:
+                entries[name] = entry
+    return entries
+
+
+def _process(tasks: Document) -> str:
+    """What tasks.yaml says, or the default."""
+    found = (tasks.data or {}).get("process", PROCESSES[0])
+    if found in PROCESSES:
+        return str(found)
+    tasks.reject(("process",), unknown("process", str(found), PROCESSES))
+    return PROCESSES[0]
+
+
+def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
+    plans = {one: _plan(one, shape) for one in shape.plans}
+    held = plans.get(shape.plan or "") or _plan("", shape)
+    variable = document.raw(("providers", name, SECRET)).strip()
+    return Provider(
+        name=name,
+        api_key=shape.api_key,
+        api_key_variable=variable.strip("${}") or None,
+        base_url=shape.base_url,
+        headers=shape.headers,
+        local=shape.local,
+        timeout=shape.timeout,
+        limits=held.limits,
+        classes=held.classes,
+        plan=shape.plan if shape.plan in plans else None,
+        plans=plans,
+    )
+
+
+_SECRET_NAME = re.compile(
+    r"(?:^|[-_])(?:authorization|(?:api)?key|token|secret|password)(?:[-_]|$)",
+    re.IGNORECASE,
+)
+_SECRET_PART = re.compile(r"api_?key", re.IGNORECASE)
+
+
+def _check_headers(document: Document, providers: Mapping[str, Provider]) -> None:
+    """Note each header that seems to hold a key in plain text."""
+    for provider in providers.values():
+        for name in provider.headers:
+            path = ("providers", provider.name, "headers", name)
+            written = document.raw(path)
+            secret = _SECRET_NAME.search(name) or _SECRET_PART.search(written)
+            if secret and "${" not in written:
+                document.reject(
+                    path, "keys belong in the environment or .env; write ${NAME}"
+                )
+
+
+def _plan(name: str, shape: ProviderShape) -> Plan:
+    """A plan with the limits that hold whatever the plan; "" has only those."""
+    plan = shape.plans.get(name)
+    limits = plan.limits if plan else {}
+    classes = [one for other in shape.plans.values() for one in other.limits if one]
+    condition = plan.condition if plan else None
+    return Plan(
+        name=name,
+        limits=(*shape.limits, *limits.get("", ())),
+        classes={
+            one: (*shape.classes.get(one, ()), *limits.get(one, ()))
+            for one in dict.fromkeys([*classes, *shape.classes])
+        },
+        spent=condition.usd if condition and condition.how == "spent" else None,
+        bought=condition.usd if condition and condition.how == "bought" else None,
+    )
+
+
+def _deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deployment:
+    """The deployment, with what the YAML leaves out as litellm's table knows it."""
+    given = (shape.price, shape.context_window, shape.max_output, shape.vision)
+    complete = None not in given and shape.tools is not None
+    facts = NOTHING_KNOWN if complete else lookup(shape.model) or NOTHING_KNOWN
+    return Deployment(
+        name=name,
+        provider=provider,
+        model=shape.model,
+        base_url=shape.base_url or provider.base_url,
+        klass=shape.klass,
+        price=_price(shape, facts),
+        limits=tuple(shape.limits),
+        context_window=_first(shape.context_window, facts.context_window, 128_000),
+        max_output=_first(shape.max_output, facts.max_output, 8_192),
+        vision=_first(shape.vision, facts.vision, False),
+        tools=_first(shape.tools, facts.tools, True),
+        timeout=shape.timeout,
+        checked=shape.checked,
+    )
+
+
+def _first(given: ValueT | None, known: ValueT | None, otherwise: ValueT) -> ValueT:
+    if given is not None:
+        return given
+    return known if known is not None else otherwise
+
+
+def _price(shape: DeploymentShape, facts: ModelFacts) -> Price | None:
+    if shape.price is not None:
+        return Price(input=shape.price.input, output=shape.price.output)
+    if facts.input_price is None or facts.output_price is None:
+        return None
+    return Price(input=facts.input_price, output=facts.output_price)
+
+
+def _role(name: str, shape: RoleShape) -> Role:
+    return Role(
+        name=name,
+        role=shape.role,
+        goal=shape.goal,
+        backstory=shape.backstory,
+        tier=shape.tier,
+        kind=shape.kind,
+        patience=shape.patience,
+        tools=tuple(shape.tools),
+        options=options(shape, AgentOptions),
+    )
+
+
+def _task(name: str, shape: TaskShape) -> TaskSpec:
+    return TaskSpec(
+        name=name,
+        description=shape.description,
+        expected_output=shape.expected_output,
+        agent=shape.agent,
+        context=None if shape.context is None else tuple(shape.context),
+        complexity=shape.complexity,
+        kind=shape.kind,
+        gates=tuple(shape.gates),
+        when=shape.when,
+        options=options(shape, TaskOptions),
+    )
+
+
+def _inputs(shape: InputsFile) -> Inputs:
+    return Inputs(
+        request=shape.request,
+        repositories=tuple(shape.repositories),
+        images=tuple(shape.images),
+        values=dict(shape.values),
+    )
