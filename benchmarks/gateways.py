@@ -217,12 +217,14 @@ def show(run: Mapping[str, Any], gateway: Gateway, emulator: str) -> None:
     """Who served what, as the journal has it and as the emulator counted it."""
     calls = run["calls"]
     steps = [(call["deployment"], call["outcome"]) for call in calls]
-    told = ", ".join(
+    reported = ", ".join(
         f"{name} {outcome} x{len(list(same))}"
         for (name, outcome), same in groupby(steps)
     )
     done = sum(task["status"] == "done" for task in run["tasks"])
-    print(f"  status {run['status']}, {done} of {TASKS} tasks; calls in order: {told}")
+    print(
+        f"  status {run['status']}, {done} of {TASKS} tasks; calls in order: {reported}"
+    )
     for provider in (gateway.provider, "openai"):
         at = [call for call in calls if call["provider"] == provider]
         sent = [call for call in at if call["outcome"] != "Unreachable"]

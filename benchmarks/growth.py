@@ -22,7 +22,7 @@ import redis
 from guard_cost import ACTUAL, ESTIMATE, FIVE, pools, redis_server, timed
 
 from crew.clock import ManualClock
-from crew.journal import Call, Journal
+from crew.journal import CallRecord, Journal
 from crew.quota.limits import Pool, Refusal, parse_limit
 from crew.quota.stores import open_store
 
@@ -66,7 +66,7 @@ def records_in(path: Path) -> Step:
     def step() -> None:
         number = next(numbers)
         journal.record(
-            Call(
+            CallRecord(
                 run=f"20261124-120000-{number // CALLS_OF_A_RUN:04x}",
                 task="code",
                 role="coder",

@@ -48,7 +48,7 @@ import numpy as np
 from crew.clock import Clock, ScaledClock
 from crew.emulator.process import running
 from crew.guard import QuotaGuard
-from crew.providers.signals import classify, told_by_headers
+from crew.providers.signals import classify, reported_by_headers
 from crew.quota.stores import open_store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
@@ -357,8 +357,10 @@ class Crew:
             if answer.status == 200:
                 usage = json.loads(answer.text)["usage"]
                 sent, answered = usage["prompt_tokens"], usage["completion_tokens"]
-                told = told_by_headers(family, answer.headers, now=now)
-                lease.settle(input_tokens=sent, output_tokens=answered, told=told)
+                reported = reported_by_headers(family, answer.headers, now=now)
+                lease.settle(
+                    input_tokens=sent, output_tokens=answered, reported=reported
+                )
                 with self._lock:
                     self.served[chosen.name] += 1
                     self.tokens[chosen.name] += sent + answered

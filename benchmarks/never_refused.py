@@ -129,7 +129,8 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
     from crew.calls.size import measured
     from crew.errors import ProviderError
     from crew.guard import QuotaGuard
-    from crew.providers.transport import Prompt, complete
+    from crew.providers.prompt import Prompt
+    from crew.providers.transport import complete
     from crew.quota.limits import parse_limit
     from crew.routing import Request
     from crew.settings import Deployment, Price, Provider, Settings, Tier
@@ -186,7 +187,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
             return None
         seconds = time.perf_counter() - began
         sent, wrote = answer.charged or (0, 0)
-        lease.settle(input_tokens=sent, output_tokens=wrote, told=answer.told)
+        lease.settle(input_tokens=sent, output_tokens=wrote, reported=answer.reported)
         estimates.learn_output("coder", wrote)
         estimates.learn_input("only", size.characters, sent)
         return seconds

@@ -48,11 +48,11 @@ class Notes:
     def fail(self) -> None:
         self._failed.append(time.perf_counter())
 
-    def told(self, arrived: float) -> str:
-        told = [*self._failed, arrived]
+    def reported(self, arrived: float) -> str:
+        reported = [*self._failed, arrived]
         self._failed.clear()
         # More than one piece of a stream, however long the machine has been up.
-        return " ".join(f"{one:025.9f}" for one in told)
+        return " ".join(f"{one:025.9f}" for one in reported)
 
 
 def moments(text: str, since: float) -> tuple[float | None, float]:
@@ -115,7 +115,7 @@ class Provider(socketserver.StreamRequestHandler):
             return True
         text = "These words " * 4
         if fault == FINE:
-            text = self.server.notes.told(arrived)
+            text = self.server.notes.reported(arrived)
         made = _completion(family, text)
         if not stream:
             self.connection.sendall(_whole(json.dumps(wire.whole(made)).encode()))

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import crew.calls.call
 from crewai.events.event_bus import crewai_event_bus
 from crewai.events.event_listener import EventListener
 from crewai.events.types.llm_events import LLMStreamChunkEvent
@@ -24,6 +23,7 @@ from swap_clients import (
     following,
 )
 
+import crew.calls.call
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.clock import SystemClock
@@ -124,7 +124,9 @@ def _mark_first_words(stand: Stand) -> None:
 
     made, amade = crew.calls.call.complete, crew.calls.call.acomplete
     crew.calls.call.complete = lambda d, p, on, **more: made(d, p, marking(on), **more)
-    crew.calls.call.acomplete = lambda d, p, on, **more: amade(d, p, marking(on), **more)
+    crew.calls.call.acomplete = lambda d, p, on, **more: amade(
+        d, p, marking(on), **more
+    )
 
     @crewai_event_bus.on(LLMStreamChunkEvent)
     def heard(source: object, event: LLMStreamChunkEvent) -> None:

@@ -41,7 +41,7 @@ class Scripted:
     refusal: tuple[int, object] | None = None
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
-    told: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     delay: float = 0.0
     tells_usage: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -61,10 +61,10 @@ class Scripted:
     def usage(self, request: dict[str, Any]) -> dict[str, int]:
         """Numbers that differ from call to call, and are remembered."""
         with self.lock:
-            count = sum(len(told) for told in self.told.values())
+            count = sum(len(reported) for reported in self.reported.values())
             sent = len(json.dumps(request["messages"])) // 4 + count
             wrote = 7 + count
-            self.told.setdefault(request["model"], []).append((sent, wrote))
+            self.reported.setdefault(request["model"], []).append((sent, wrote))
         return {
             "prompt_tokens": sent,
             "completion_tokens": wrote,
@@ -72,8 +72,8 @@ class Scripted:
         }
 
     def totals(self) -> tuple[int, int]:
-        told = [pair for pairs in self.told.values() for pair in pairs]
-        return sum(sent for sent, _ in told), sum(wrote for _, wrote in told)
+        reported = [pair for pairs in self.reported.values() for pair in pairs]
+        return sum(sent for sent, _ in reported), sum(wrote for _, wrote in reported)
 
 
 def tool_call(name: str, **arguments: object) -> dict[str, Any]:

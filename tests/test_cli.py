@@ -53,11 +53,13 @@ def test_json_is_one_document_and_nothing_else(
 ) -> None:
     code = main(["run", "Add pages", "--json"])
 
-    told = json.loads(capsys.readouterr().out)
-    written = json.loads((tmp_path / "output" / told["run"] / "run.json").read_text())
+    reported = json.loads(capsys.readouterr().out)
+    written = json.loads(
+        (tmp_path / "output" / reported["run"] / "run.json").read_text()
+    )
     assert code == 0
-    assert told == written
-    assert set(told) == {
+    assert reported == written
+    assert set(reported) == {
         "run",
         "status",
         "rehearsal",
@@ -68,8 +70,8 @@ def test_json_is_one_document_and_nothing_else(
         "cost_usd",
         "cost_all_senior_usd",
     }
-    assert set(told["tasks"][0]) == {"name", "agent", "status", "result"}
-    assert set(told["calls"][0]) == {
+    assert set(reported["tasks"][0]) == {"name", "agent", "status", "result"}
+    assert set(reported["calls"][0]) == {
         "task",
         "role",
         "deployment",
@@ -81,8 +83,12 @@ def test_json_is_one_document_and_nothing_else(
         "outcome",
         "reason",
     }
-    assert (told["status"], told["rehearsal"]) == ("done", False)
-    assert [task["name"] for task in told["tasks"]] == ["design", "code", "document"]
+    assert (reported["status"], reported["rehearsal"]) == ("done", False)
+    assert [task["name"] for task in reported["tasks"]] == [
+        "design",
+        "code",
+        "document",
+    ]
 
 
 def test_what_a_terminal_cannot_say_is_escaped(
@@ -109,12 +115,12 @@ def test_a_request_that_is_refused_fails_the_run(
     shown = capsys.readouterr()
     assert code == 1
     assert json.loads(shown.out)["status"] == "failed"
-    told = [line for line in shown.err.splitlines() if line[0] != "·"]
-    assert [line.partition(":")[0] for line in told] == ["crew", "crew"]
-    assert "BadRequest" in told[0]
-    assert "status 400" in told[0]
+    reported = [line for line in shown.err.splitlines() if line[0] != "·"]
+    assert [line.partition(":")[0] for line in reported] == ["crew", "crew"]
+    assert "BadRequest" in reported[0]
+    assert "status 400" in reported[0]
     assert "status 400" in json.loads(shown.out)["error"]
-    assert "crew run --resume 2" in told[1]
+    assert "crew run --resume 2" in reported[1]
 
 
 def test_what_would_fool_a_terminal_is_shown_as_text(
@@ -161,8 +167,8 @@ def test_files_outside_the_repositories_are_named(
     assert f"  nothing changed in {shop}\n" in shown
     assert "diff HEAD" not in shown
     assert "    notes/plan.md\n" in shown
-    told = json.loads(written.read_text())["workspace"]
-    assert told["files"] == ["notes/plan.md"]
+    reported = json.loads(written.read_text())["workspace"]
+    assert reported["files"] == ["notes/plan.md"]
 
 
 def _repository(path: Path) -> None:
@@ -229,7 +235,7 @@ def test_wrong_arguments_end_in_one_line_and_write_nothing(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    reported: str,
 ) -> None:
     (tmp_path / "text.png").write_text("no image")
     before = everything(tmp_path)
@@ -239,7 +245,7 @@ def test_wrong_arguments_end_in_one_line_and_write_nothing(
     shown = capsys.readouterr()
     assert code == 2
     assert shown.out == ""
-    assert told in shown.err
+    assert reported in shown.err
     assert all(line.startswith("crew: ") for line in shown.err.splitlines())
     assert everything(tmp_path) == before
 
@@ -341,11 +347,11 @@ def test_report_json_is_the_record_that_the_run_wrote(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["run", "Add pages", "--json"])
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
 
-    for arguments in (["report", "--json"], ["report", told["run"], "--json"]):
+    for arguments in (["report", "--json"], ["report", reported["run"], "--json"]):
         assert main(arguments) == 0
-        assert json.loads(capsys.readouterr().out) == told
+        assert json.loads(capsys.readouterr().out) == reported
 
 
 def test_a_killed_run_is_reported_from_the_journal_as_interrupted(
@@ -356,14 +362,18 @@ def test_a_killed_run_is_reported_from_the_journal_as_interrupted(
     run = _killed(tmp_path)
 
     assert main(["report", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     assert main(["report"]) == 0
     shown = capsys.readouterr().out
 
-    assert (told["run"], told["status"], told["result"]) == (run, "interrupted", None)
-    assert told["tasks"] == whole["tasks"][:2]
-    assert told["calls"] == whole["calls"]
-    assert set(told) >= set(whole)
+    assert (reported["run"], reported["status"], reported["result"]) == (
+        run,
+        "interrupted",
+        None,
+    )
+    assert reported["tasks"] == whole["tasks"][:2]
+    assert reported["calls"] == whole["calls"]
+    assert set(reported) >= set(whole)
     assert shown.startswith(f"run {run}: interrupted; see ")
     assert f"go on with: crew run --resume {run}" in shown
 
@@ -373,7 +383,7 @@ def test_a_run_that_is_not_in_the_journal_is_a_mistake(
 ) -> None:
     Journal.open(config.parent / ".crew" / "journal.db", SystemClock()).close()
 
-    for arguments, told in (
+    for arguments, reported in (
         (["report", "--json"], "no run at all is in "),
         (["report", "20200101-000000-0000", "--json"], "no run 20200101-000000-0000"),
     ):
@@ -381,8 +391,8 @@ def test_a_run_that_is_not_in_the_journal_is_a_mistake(
 
         shown = capsys.readouterr()
         assert code == 2
-        assert told in shown.err
-        assert told in json.loads(shown.out)["error"][0]
+        assert reported in shown.err
+        assert reported in json.loads(shown.out)["error"][0]
 
 
 def test_a_scripts_own_crew_is_done_when_its_kickoff_is(
@@ -410,11 +420,11 @@ def test_status_tells_how_full_each_limit_is(
     capsys.readouterr()
 
     assert main(["status", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     assert main(["status"]) == 0
     shown = capsys.readouterr().out
 
-    (pool,) = [pool for pool in told["pools"] if pool["limits"]]
+    (pool,) = [pool for pool in reported["pools"] if pool["limits"]]
     assert set(pool) >= {"name", "limits", "cooldown_until", "throttle"}
     (limit,) = pool["limits"]
     assert set(limit) >= {"limit", "used", "reserved", "left", "resets_at"}
@@ -444,8 +454,8 @@ def test_check_online_tells_what_each_provider_says(
 
     assert main(["check", "--online"]) == 0
 
-    told = capsys.readouterr().out.splitlines()
-    said = {line.split()[0]: line.partition("asked: ")[2] for line in told}
+    reported = capsys.readouterr().out.splitlines()
+    said = {line.split()[0]: line.partition("asked: ")[2] for line in reported}
     assert said["smith"] == "it has this model"
     assert said["scribe"] == (
         "it DOES NOT LIST this model, perhaps openai/scribes instead"
@@ -479,9 +489,9 @@ def test_check_shows_nothing_that_a_terminal_would_obey(
 
     assert main(["check", "--online"]) == 0
 
-    told = capsys.readouterr().out
-    assert "perhaps openai/smith\\x1b[2J instead" in told
-    assert "\x1b" not in told
+    reported = capsys.readouterr().out
+    assert "perhaps openai/smith\\x1b[2J instead" in reported
+    assert "\x1b" not in reported
 
 
 def test_check_warns_of_a_role_that_nobody_can_serve(
@@ -493,11 +503,11 @@ def test_check_warns_of_a_role_that_nobody_can_serve(
 
     assert main(["check"]) == 0
 
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     assert (
         "WARNING: coder (medium, tier coder): no deployment with a key can see images; "
         "name one that can in tiers.yaml"
-    ) in told
+    ) in reported
 
 
 def test_check_online_imports_neither_crewai_nor_litellm(
@@ -526,16 +536,16 @@ def test_check_refuses_what_a_run_would(
     tasks = config / "tasks.yaml"
     tasks.write_text(tasks.read_text().replace("{request}", "{request} in {style}"))
 
-    told = []
+    reported = []
     for arguments in (["check"], ["run"]):
         assert main(arguments) == 2
-        told.append(capsys.readouterr().err)
+        reported.append(capsys.readouterr().err)
 
-    assert told[0] == told[1]
-    assert "config/inputs.yaml:4: repositories[1]: " in told[0]
-    assert f"{Path.home()}/gone" in told[0]
-    assert "config/inputs.yaml:5: images[0]: 'gone.png': no such file" in told[0]
-    assert "{style}" in told[0]
+    assert reported[0] == reported[1]
+    assert "config/inputs.yaml:4: repositories[1]: " in reported[0]
+    assert f"{Path.home()}/gone" in reported[0]
+    assert "config/inputs.yaml:5: images[0]: 'gone.png': no such file" in reported[0]
+    assert "{style}" in reported[0]
 
 
 def test_a_home_is_written_as_a_tilde(

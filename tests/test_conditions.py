@@ -19,7 +19,7 @@ def test_a_place_in_the_line_goes_before_newcomers(opened: Open) -> None:
     clock = ManualClock()
     store, p = opened(clock), pool("1 requests/minute")
     reserve(store, p)
-    ticket = store.line_up(p.name, ONE, seconds=100)
+    ticket = store.join_queue(p.name, ONE, seconds=100)
     clock.advance(62)
 
     newcomer = reserve(store, p)
@@ -37,10 +37,10 @@ def test_each_in_the_line_is_told_when_its_own_share_opens(opened: Open) -> None
     clock.advance(20)
     reserve(store, p)
     clock.advance(10)
-    store.line_up(p.name, ONE, seconds=100)
+    store.join_queue(p.name, ONE, seconds=100)
 
     second = reserve(store, p)
-    store.line_up(p.name, ONE, seconds=100)
+    store.join_queue(p.name, ONE, seconds=100)
     third = reserve(store, p)
 
     assert isinstance(second, Refusal)
@@ -54,8 +54,8 @@ def test_the_line_is_served_in_the_order_of_the_tickets(opened: Open) -> None:
     store, p = opened(clock), pool("30 tokens/minute refilling")
     reserve(store, p, usage=Usage(input_tokens=30))
     small, large = Usage(input_tokens=5), Usage(input_tokens=20)
-    first = store.line_up(p.name, large, seconds=100)
-    second = store.line_up(p.name, small, seconds=100)
+    first = store.join_queue(p.name, large, seconds=100)
+    second = store.join_queue(p.name, small, seconds=100)
     clock.advance(20)
 
     early = store.reserve([p], small, lease_seconds=60, ticket=second)
@@ -69,10 +69,10 @@ def test_the_line_is_served_in_the_order_of_the_tickets(opened: Open) -> None:
 def test_a_place_lapses_and_can_be_kept_or_given_up(opened: Open) -> None:
     clock = ManualClock()
     store, p = opened(clock), pool("1 requests/minute")
-    ticket = store.line_up(p.name, ONE, seconds=10)
+    ticket = store.join_queue(p.name, ONE, seconds=10)
     assert isinstance(reserve(store, p), Refusal)
     clock.advance(9)
-    assert store.line_up(p.name, ONE, seconds=10, ticket=ticket) == ticket
+    assert store.join_queue(p.name, ONE, seconds=10, ticket=ticket) == ticket
     clock.advance(9)
     assert isinstance(reserve(store, p), Refusal)
 
@@ -80,14 +80,14 @@ def test_a_place_lapses_and_can_be_kept_or_given_up(opened: Open) -> None:
 
     assert isinstance(reserve(store, p), Reservation)
     other = pool("1 requests/minute", name="provider:y")
-    store.leave(store.line_up(other.name, ONE, seconds=10))
+    store.leave_queue(store.join_queue(other.name, ONE, seconds=10))
     assert isinstance(reserve(store, other), Reservation)
 
 
 def test_a_line_holds_up_only_what_draws_on_its_pool(opened: Open) -> None:
     store = opened(ManualClock())
     p, q = pool("1 requests/minute"), pool("1 requests/minute", name="provider:y")
-    store.line_up(p.name, ONE, seconds=100)
+    store.join_queue(p.name, ONE, seconds=100)
 
     assert isinstance(reserve(store, q), Reservation)
     assert isinstance(reserve(store, pool("5 requests/minute")), Reservation)

@@ -183,7 +183,9 @@ def test_the_books_agree_with_what_the_provider_told(
     )
     assert totals == server.totals()
     assert len(calls) == len(server.requests)
-    boss_in, boss_out = (sum(told) for told in zip(*server.told["boss"], strict=True))
+    boss_in, boss_out = (
+        sum(reported) for reported in zip(*server.reported["boss"], strict=True)
+    )
     assert result.document["cost_usd"] == pytest.approx(
         (5 * boss_in + 25 * boss_out) / 1e6
     )
@@ -201,8 +203,12 @@ def test_a_repository_is_worked_on_in_a_branch_and_the_checkout_stays(
     assert git(shop, "status", "--porcelain") == ""
     assert git(shop, "branch", "--show-current") == "main\n"
     assert "+ANSWER = 42" in git(shop, "diff", f"main...{branch}")
-    (told,) = result.document["workspace"]["repositories"]
-    assert (told["branch"], told["files"], told["insertions"]) == (branch, 1, 1)
+    (reported,) = result.document["workspace"]["repositories"]
+    assert (reported["branch"], reported["files"], reported["insertions"]) == (
+        branch,
+        1,
+        1,
+    )
     listed = [m for r in server.requests for m in r["messages"] if m["role"] == "tool"]
     assert any("shop/README.md" in str(message["content"]) for message in listed)
 
@@ -224,7 +230,7 @@ def test_a_conversation_too_long_for_all_is_summarised_and_goes_on(
         return tool_call("read_file", path="shop/README.md")
 
     server.brain = short_sighted
-    told: list[str] = []
+    reported: list[str] = []
     coding = made(
         process="sequential",
         tasks=[task("code", "coder")],
@@ -232,7 +238,7 @@ def test_a_conversation_too_long_for_all_is_summarised_and_goes_on(
     )
 
     result = kickoff(
-        request="Read", repositories=[shop], config=coding, listener=told.append
+        request="Read", repositories=[shop], config=coding, listener=reported.append
     )
 
     assert result.raw == "done after a summary"
@@ -240,7 +246,7 @@ def test_a_conversation_too_long_for_all_is_summarised_and_goes_on(
     assert outcomes[:3] == ["ok", "ContextTooLong", "ContextTooLong"]  # smith, spare
     assert set(outcomes[3:]) == {"ok"}
     assert len(outcomes[3:]) > 2  # in parts that fit
-    assert [line for line in told if "it is summarised" in line]
+    assert [line for line in reported if "it is summarised" in line]
 
 
 def test_the_output_holds_every_result_and_the_document(
@@ -484,6 +490,6 @@ def test_however_it_starts_every_call_lands_on_its_role(
     for who, model in MODELS.items():
         mine = [call for call in calls if call.role == who]
         assert sorted((c.input_tokens, c.output_tokens) for c in mine) == sorted(
-            server.told.get(model, [])
+            server.reported.get(model, [])
         )
     assert {call.role for call in calls} >= set(WORKING)

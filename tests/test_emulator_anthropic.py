@@ -100,10 +100,10 @@ async def test_thoughts_of_somebody_else_are_refused(
 ) -> None:
     """A block comes back as it was, or not at all."""
     async with in_process(make_settings("anthropic")) as desk:
-        thought, use = (await post(desk.client, tools=[TOOL])).json()["content"]
+        kept, use = (await post(desk.client, tools=[TOOL])).json()["content"]
         if mark is not None:
-            thought["signature"] += mark
-        said = [use] if mark is None else [thought, use]
+            kept["signature"] += mark
+        said = [use] if mark is None else [kept, use]
         result = {"type": "tool_result", "tool_use_id": use["id"], "content": "done"}
         messages = [
             *HELLO,

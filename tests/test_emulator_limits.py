@@ -158,11 +158,11 @@ async def test_concurrency_counts_calls_under_way() -> None:
 async def test_tokens_are_counted_as_told_in_the_usage() -> None:
     settings = make_settings("openai", "250 input_tokens/minute")
     async with in_process(settings) as desk:
-        told = [await desk.ask(messages=WORDS) for _ in range(3)]
+        reported = [await desk.ask(messages=WORDS) for _ in range(3)]
         counts = await desk.counts()
 
-    assert [r.status_code for r in told] == [200, 200, 429]
-    usages = [r.json()["usage"] for r in told[:2]]
+    assert [r.status_code for r in reported] == [200, 200, 429]
+    usages = [r.json()["usage"] for r in reported[:2]]
     assert counts["input_tokens"] == sum(u["prompt_tokens"] for u in usages) == 200
     assert counts["output_tokens"] == sum(u["completion_tokens"] for u in usages)
 

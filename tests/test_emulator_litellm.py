@@ -261,10 +261,10 @@ HEADERS = {
 @pytest.mark.parametrize("model", HEADERS)
 def test_headers_arrive(emulator: Emulator, model: str, streamed: bool) -> None:
     response = emulator.ask(model, stream=streamed)
-    told = response._hidden_params.get("additional_headers") or {}
+    reported = response._hidden_params.get("additional_headers") or {}
     if streamed:
         list(response)
 
     # Of Groq's answers in one piece litellm drops them; `transport` keeps its own.
     kept = (provider_of(model), streamed) != ("groq", False)
-    assert (f"llm_provider-{HEADERS[model]}" in told) == kept
+    assert (f"llm_provider-{HEADERS[model]}" in reported) == kept

@@ -109,10 +109,10 @@ def test_child_shows_the_time_of_a_given_clock(config: Path) -> None:
     clock = ScaledClock(1000.0)
     with running(config, speed=1000.0, clock=clock) as root:
         before = clock.now()
-        told = httpx.get(f"{root}/_control/clock").json()["now"]
+        reported = httpx.get(f"{root}/_control/clock").json()["now"]
         after = clock.now()
 
-    assert before - 5 <= told <= after + 5
+    assert before - 5 <= reported <= after + 5
 
 
 def test_child_dies_with_a_parent_that_was_killed(config: Path) -> None:

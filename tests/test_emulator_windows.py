@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew.emulator.enforcement import Gate, Spend, Ticket
+from crew.emulator.enforcement import Admission, Limiter, Spend
 from test_emulator_kit import make_settings
 
 START = 1_772_000_000
@@ -20,12 +20,12 @@ ZONES = ("UTC", "America/Los_Angeles", "America/Santiago", "Asia/Kolkata")
 def decisions(limit: str, calls: list[tuple[float, int]]) -> list[bool]:
     """Whether each call (seconds since the start, input tokens) is admitted."""
     settings = make_settings("openai", limit)
-    gate, deployment = Gate(settings), settings.deployments["slot"]
+    limiter, deployment = Limiter(settings), settings.deployments["slot"]
     admitted = []
     for moment, tokens in calls:
         spent = Spend(input_tokens=tokens, output_tokens=0, nano_usd=0)
-        made = gate.admit(deployment, spent, START + moment)
-        admitted.append(isinstance(made, Ticket))
+        made = limiter.admit(deployment, spent, START + moment)
+        admitted.append(isinstance(made, Admission))
     return admitted
 
 
@@ -96,53 +96,53 @@ def test_told_wait_is_the_exact_moment_of_the_boundary(
     offset: int, zone: str, unit: str
 ) -> None:
     settings = make_settings("openai", f"1 requests/{unit} @ {zone}")
-    gate, deployment = Gate(settings), settings.deployments["slot"]
+    limiter, deployment = Limiter(settings), settings.deployments["slot"]
     one = Spend(input_tokens=0, output_tokens=0, nano_usd=0)
     now = START + offset
-    gate.admit(deployment, one, now)
-    refused = gate.admit(deployment, one, now)
-    assert not isinstance(refused, Ticket)
+    limiter.admit(deployment, one, now)
+    refused = limiter.admit(deployment, one, now)
+    assert not isinstance(refused, Admission)
     wait = refused[0].wait
 
     assert wait is not None
     assert 0 < wait <= timedelta(days=31, hours=1).total_seconds()
-    assert not isinstance(gate.admit(deployment, one, now + wait - 0.001), Ticket)
-    assert isinstance(gate.admit(deployment, one, now + wait), Ticket)
+    assert not isinstance(limiter.admit(deployment, one, now + wait - 0.001), Admission)
+    assert isinstance(limiter.admit(deployment, one, now + wait), Admission)
 
 
 @given(CALLS)
 def test_told_wait_of_a_rolling_window_is_exact(calls: list[tuple[int, int]]) -> None:
     settings = make_settings("openai", "20 input_tokens/minute")
-    gate, deployment = Gate(settings), settings.deployments["slot"]
+    limiter, deployment = Limiter(settings), settings.deployments["slot"]
     now = float(START)
     for gap, tokens in calls:
         now += gap
         spent = Spend(input_tokens=tokens, output_tokens=0, nano_usd=0)
-        made = gate.admit(deployment, spent, now)
-        if not isinstance(made, Ticket):
+        made = limiter.admit(deployment, spent, now)
+        if not isinstance(made, Admission):
             wait = made[0].wait
             assert wait is not None
-            early = gate.admit(deployment, spent, now + wait - 0.001)
-            assert not isinstance(early, Ticket)
+            early = limiter.admit(deployment, spent, now + wait - 0.001)
+            assert not isinstance(early, Admission)
             now += wait
-            assert isinstance(gate.admit(deployment, spent, now), Ticket)
+            assert isinstance(limiter.admit(deployment, spent, now), Admission)
 
 
 def test_cancelled_call_was_never_charged() -> None:
     limits = ("1 requests/minute", "1 requests/day @ UTC", "1 concurrent")
     settings = make_settings("openai", *limits, "1 requests/hour refilling")
-    gate, deployment = Gate(settings), settings.deployments["slot"]
+    limiter, deployment = Limiter(settings), settings.deployments["slot"]
     one = Spend(input_tokens=0, output_tokens=0, nano_usd=0)
     for _ in range(3):
-        ticket = gate.admit(deployment, one, START)
-        assert isinstance(ticket, Ticket)
-        ticket.cancel()
-        ticket.finish()
-    ticket = gate.admit(deployment, one, START)
-    assert isinstance(ticket, Ticket)
-    ticket.finish()
-    ticket.finish()
-    refused = gate.admit(deployment, one, START)
+        admission = limiter.admit(deployment, one, START)
+        assert isinstance(admission, Admission)
+        admission.cancel()
+        admission.finish()
+    admission = limiter.admit(deployment, one, START)
+    assert isinstance(admission, Admission)
+    admission.finish()
+    admission.finish()
+    refused = limiter.admit(deployment, one, START)
 
-    assert not isinstance(refused, Ticket)
+    assert not isinstance(refused, Admission)
     assert [breach.limit.unit for breach in refused] == ["day", "hour", "minute"]

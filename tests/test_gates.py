@@ -37,9 +37,11 @@ def test_the_settings_know_the_same_gates() -> None:
 def test_gates_come_in_the_order_of_their_names(workspace: Workspace) -> None:
     gates = build_gates(["not_empty", "json_parses"], workspace)
 
-    told = [gate(TaskOutput(description="d", agent="a", raw=""))[1] for gate in gates]
-    assert told[0] == "The result is empty."
-    assert told[1].startswith("The result is not JSON")
+    reported = [
+        gate(TaskOutput(description="d", agent="a", raw=""))[1] for gate in gates
+    ]
+    assert reported[0] == "The result is empty."
+    assert reported[1].startswith("The result is not JSON")
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,11 @@ PYTHON = [
 
 @pytest.mark.parametrize(("raw", "told"), PYTHON, ids=range(len(PYTHON)))
 def test_python_in_the_result_must_parse(
-    workspace: Workspace, raw: str, told: str
+    workspace: Workspace, raw: str, reported: str
 ) -> None:
     found = judged("python_parses", raw, workspace)
 
-    assert told in found if told else found == PASSES
+    assert reported in found if reported else found == PASSES
     assert len(found) < 500
 
 
@@ -98,14 +100,14 @@ def test_python_in_the_result_must_parse(
     ],
 )
 def test_python_files_that_were_changed_must_parse(
-    workspace: Workspace, name: str, content: str, told: str
+    workspace: Workspace, name: str, content: str, reported: str
 ) -> None:
     (workspace.root / "before.py").write_text("was never = right", encoding="utf-8")
     workspace.write(name, content)
 
     found = judged("python_parses", "done", workspace)
 
-    assert told in found if told else found == PASSES
+    assert reported in found if reported else found == PASSES
 
 
 def test_a_changed_file_that_is_gone_again_is_passed_over(workspace: Workspace) -> None:
@@ -116,12 +118,12 @@ def test_a_changed_file_that_is_gone_again_is_passed_over(workspace: Workspace) 
 
 
 def test_odd_escapes_are_not_told_on_the_terminal(workspace: Workspace) -> None:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         found = judged("python_parses", "```python\nx = '\\d'\n```", workspace)
 
     assert found == PASSES
-    assert told == []
+    assert reported == []
 
 
 JSON = [
@@ -142,8 +144,8 @@ JSON = [
 
 
 @pytest.mark.parametrize(("raw", "told"), JSON, ids=range(len(JSON)))
-def test_json_must_parse(workspace: Workspace, raw: str, told: str) -> None:
+def test_json_must_parse(workspace: Workspace, raw: str, reported: str) -> None:
     found = judged("json_parses", raw, workspace)
 
-    assert told in found if told else found == PASSES
+    assert reported in found if reported else found == PASSES
     assert len(found) < 500

@@ -27,7 +27,8 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.guard.pools import FAILURE_COOLDOWN
-from crew.providers.transport import Prompt, complete
+from crew.providers.prompt import Prompt
+from crew.providers.transport import complete
 from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings.loader import load_settings
@@ -196,21 +197,23 @@ def test_a_header_that_cannot_be_sent_is_a_mistake_with_its_line(
     lines = (config / "providers.yaml").read_text("utf-8").splitlines()
     line = next(n for n, text in enumerate(lines, 1) if "headers:" in text)
 
-    told = mistake(config)
+    reported = mistake(config)
 
-    assert f"providers.yaml:{line}: providers.portkey.{key}: " in told
-    assert message in told
-    assert len(told.splitlines()) == 1
-    assert "abcdef" not in told
+    assert f"providers.yaml:{line}: providers.portkey.{key}: " in reported
+    assert message in reported
+    assert len(reported.splitlines()) == 1
+    assert "abcdef" not in reported
 
 
 def test_a_secret_that_does_not_fit_into_a_header_is_not_quoted(
     write: Callable[..., Path],
 ) -> None:
-    told = mistake(write("{x-a: '${GATEWAY}'}"), GATEWAY=f"{HEADER}\nx-b: c")
+    reported = mistake(write("{x-a: '${GATEWAY}'}"), GATEWAY=f"{HEADER}\nx-b: c")
 
-    assert "the value of ${GATEWAY} does not fit; allowed: one line of ASCII" in told
-    assert HEADER not in told
+    assert (
+        "the value of ${GATEWAY} does not fit; allowed: one line of ASCII" in reported
+    )
+    assert HEADER not in reported
 
 
 # What is sent, and what comes back.
@@ -261,8 +264,8 @@ def test_a_proxy_hands_on_when_to_come_back(gateway: Canned, stream: bool) -> No
         complete(asked, HELLO, (lambda chunk: None) if stream else None)
 
     assert caught.value.retry_after == 7.0
-    (told,) = caught.value.told
-    assert (told.amount, told.remaining, told.resets_in) == (60, 0, 9.0)
+    (reported,) = caught.value.reported
+    assert (reported.amount, reported.remaining, reported.resets_in) == (60, 0, 9.0)
 
 
 def test_what_the_gateway_says_itself_goes_before_what_it_hands_on(

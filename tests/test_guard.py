@@ -35,9 +35,9 @@ class Bench:
 
     def __init__(self, made: Settings) -> None:
         self.clock = ManualClock()
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.store = MemoryStore(self.clock)
-        self.guard = QuotaGuard(made, self.store, self.clock, self.told.append)
+        self.guard = QuotaGuard(made, self.store, self.clock, self.reported.append)
 
     def served(self, request: Request = ASK) -> tuple[str, str]:
         """Which deployment serves a call now, and why not the first."""
@@ -98,7 +98,7 @@ def test_patience_waits_for_the_better_one_and_says_so(
     assert impatient[0] == "second"
     assert patient == ("first", "")
     assert sum(bench.clock.slept) == pytest.approx(11, abs=1)
-    assert bench.told == [f"coder waits 11 s: {impatient[1]}"]
+    assert bench.reported == [f"coder waits 11 s: {impatient[1]}"]
 
 
 def test_a_closed_chain_waits_for_the_soonest_up_to_max_wait(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_closed_chain_waits_for_the_soonest_up_to_max_wait(tmp_path: Path) -> 
 
     assert bench.served()[0] == "second"
     assert 60 <= sum(bench.clock.slept) <= 62
-    assert "every deployment is closed" in bench.told[0]
+    assert "every deployment is closed" in bench.reported[0]
 
 
 def test_past_max_wait_every_closed_deployment_is_named(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_refused_key_closes_the_provider_for_this_run(tmp_path: Path) -> None:
     assert [entry.limit for entry in caught.value.closed] == [
         "ONE_API_KEY was refused (401); check it"
     ] * 2
-    assert bench.told == [
+    assert bench.reported == [
         "one is out for this run: ONE_API_KEY was refused (401); check it"
     ]
 
@@ -213,7 +213,7 @@ def test_a_retired_model_is_never_asked_again_and_said_loudly(
 
     bench.clock.advance(10_000)
     assert bench.served()[0] == "second"
-    assert bench.told == [
+    assert bench.reported == [
         "first is out for this run: openai/first is unknown or retired (404)"
     ]
 

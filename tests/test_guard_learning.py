@@ -21,7 +21,7 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.quota.limits import Metric, parse_limit
-from crew.quota.reported import Told
+from crew.quota.reported import ReportedLimit
 from crew.quota.store import PoolState, Store
 from crew.quota.stores.fallback import FallbackStore
 from crew.quota.stores.memory import MemoryStore
@@ -42,8 +42,8 @@ def state_of(bench: Bench, name: str) -> PoolState:
     return next(pool for pool in bench.guard.status() if pool.name == name)
 
 
-def told(**fields: object) -> Told:
-    return replace(Told(metric=Metric.REQUESTS, unit="minute"), **fields)
+def reported(**fields: object) -> ReportedLimit:
+    return replace(ReportedLimit(metric=Metric.REQUESTS, unit="minute"), **fields)
 
 
 def test_headers_of_an_answer_correct_the_counts_for_everybody(
@@ -55,7 +55,7 @@ def test_headers_of_an_answer_correct_the_counts_for_everybody(
     lease.settle(
         input_tokens=1,
         output_tokens=1,
-        told=[told(amount=6, remaining=1, resets_in=30.0)],
+        reported=[reported(amount=6, remaining=1, resets_in=30.0)],
     )
 
     (limit,) = state_of(bench, "provider:p").limits
@@ -66,13 +66,13 @@ def test_a_told_remainder_is_believed_only_as_far_as_it_is_exact(
     one: Callable[..., Bench],
 ) -> None:
     bench = one("30K input_tokens/minute")
-    tokens = told(metric=Metric.INPUT_TOKENS, amount=30_000, slack=1_000)
+    tokens = reported(metric=Metric.INPUT_TOKENS, amount=30_000, slack=1_000)
     for remaining, used in ((29_000, 100), (28_000, 1_000), (0, 30_000)):
         lease = bench.guard.begin(ASK).acquire()
         lease.settle(
             input_tokens=0 if used > 100 else 100,
             output_tokens=1,
-            told=[replace(tokens, remaining=remaining)],
+            reported=[replace(tokens, remaining=remaining)],
         )
 
         assert state_of(bench, "provider:p").limits[0].used == used
@@ -84,7 +84,7 @@ def test_the_narrowest_pool_that_counts_the_same_is_corrected(tmp_path: Path) ->
     bench = Bench(settings([deployment("only", wide, limits=limits)], tmp_path))
     lease = bench.guard.begin(ASK).acquire()
 
-    lease.settle(input_tokens=1, output_tokens=1, told=[told(remaining=5)])
+    lease.settle(input_tokens=1, output_tokens=1, reported=[reported(remaining=5)])
 
     assert state_of(bench, "deployment:only").limits[0].used == 15
     assert state_of(bench, "provider:p").limits[0].used == 1
@@ -98,7 +98,7 @@ def test_a_refusal_without_a_reason_throttles_and_says_so(
     bench.fail(RateLimited, status=429, retry_after=1.0)
 
     assert state_of(bench, "provider:p").throttle == 0.5
-    assert "50% of its limits" in bench.told[0]
+    assert "50% of its limits" in bench.reported[0]
     bench.clock.advance(301)
     assert state_of(bench, "provider:p").throttle is None
 
@@ -112,7 +112,7 @@ def test_a_refusal_that_says_what_is_used_up_corrects_the_books_instead(
         RateLimited,
         status=429,
         retry_after=5_000.0,
-        told=(told(unit="day", remaining=0),),
+        reported=(reported(unit="day", remaining=0),),
     )
 
     state = state_of(bench, "provider:p")
@@ -261,7 +261,7 @@ def test_an_account_moves_to_the_last_plan_whose_price_is_paid(
         bench.served()
     with pytest.raises(QuotaExceeded):
         bench.served()
-    assert len(bench.told) == (plan != "free")
+    assert len(bench.reported) == (plan != "free")
 
 
 def test_a_plan_is_never_taken_back(tmp_path: Path) -> None:

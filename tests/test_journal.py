@@ -15,9 +15,9 @@ import pytest
 
 from crew.clock import ManualClock
 from crew.errors import StoreUnavailable
-from crew.journal import MIGRATIONS, Call, Journal, new_run_id
+from crew.journal import MIGRATIONS, CallRecord, Journal, new_run_id
 
-CALL = Call(
+CALL = CallRecord(
     run="r1",
     task="design",
     role="architect",
@@ -33,7 +33,7 @@ CALL = Call(
     estimated=True,
     senior_usd=Decimal("0.048"),
 )
-UNPRICED = Call(
+UNPRICED = CallRecord(
     run="r1",
     task=None,
     role="manager",
@@ -302,18 +302,18 @@ def test_processes_write_one_new_file_at_once(path: Path, clock: ManualClock) ->
 def test_killed_writer_loses_no_recorded_call(path: Path, clock: ManualClock) -> None:
     process = writer(path, "r1", 0)
     assert process.stdout is not None
-    told = 0
+    reported = 0
     for _ in range(40):
-        told += process.stdout.readline() == "recorded\n"
+        reported += process.stdout.readline() == "recorded\n"
     os.kill(process.pid, signal.SIGKILL)
-    told += process.stdout.read().count("recorded\n")
+    reported += process.stdout.read().count("recorded\n")
     process.communicate(timeout=60)
     with Journal.open(path, clock) as journal:
         kept = journal.calls("r1")
         record = journal.run("r1")
 
-    assert told >= 40
+    assert reported >= 40
     # A call may be written, and the process killed before it says so.
-    assert len(kept) in (told, told + 1)
+    assert len(kept) in (reported, reported + 1)
     assert [call.input_tokens for call in kept] == [*range(len(kept))]
     assert record is not None and record.status == "running"

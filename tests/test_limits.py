@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crew.quota.admission import admit, opens_at
 from crew.quota.limits import (
-    Kind,
     LimitSyntaxError,
     Metric,
     Usage,
-    admit,
-    opens_at,
+    WindowKind,
     parse_limit,
     window_end,
 )
@@ -182,4 +181,4 @@ def test_money_is_counted_exactly_and_unknown_money_is_nothing() -> None:
 
     assert cent.amount(Metric.USD) == 100
     assert Usage(usd=None).amount(Metric.USD) == 0
-    assert parse_limit("1 concurrent").kind is Kind.LEASE
+    assert parse_limit("1 concurrent").kind is WindowKind.LEASE

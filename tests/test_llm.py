@@ -27,7 +27,7 @@ from crew.calls.run import Run
 from crew.clock import SystemClock
 from crew.errors import ContextTooLong, QuotaExceeded, RunFailed
 from crew.guard import QuotaGuard
-from crew.journal import Call, Journal
+from crew.journal import CallRecord, Journal
 from crew.quota.stores.memory import MemoryStore
 from scripted import Scripted, serving, tool_call
 
@@ -92,7 +92,7 @@ def made(server: Scripted, tmp_path: Path) -> Iterator[Callable[..., TieredLLM]]
         run.close()
 
 
-def calls(llm: TieredLLM) -> list[Call]:
+def calls(llm: TieredLLM) -> list[CallRecord]:
     return llm._run.journal.calls("r1")
 
 
@@ -114,7 +114,7 @@ def test_text_comes_back_and_its_usage_is_exact(
 
     assert ways(llm, stream)[way](USER) == "hello"
 
-    (sent, wrote) = server.told["first"][0]
+    (sent, wrote) = server.reported["first"][0]
     (call,) = calls(llm)
     assert (call.deployment, call.role, call.outcome) == ("first", "coder", "ok")
     assert (call.input_tokens, call.output_tokens) == (sent, wrote)
@@ -137,7 +137,7 @@ def test_a_tool_call_comes_back_as_it_was_made(
     assert call.function.name == "read_file"
     assert call.function.arguments == '{"path": "src/a.py"}'
     assert server.requests[0]["tools"] == TOOLS
-    assert calls(llm)[0].output_tokens == server.told["first"][0][1]
+    assert calls(llm)[0].output_tokens == server.reported["first"][0][1]
 
 
 class Verdict(BaseModel):
@@ -171,7 +171,7 @@ def test_an_answer_that_does_not_fit_the_model_goes_to_the_next(
     assert found == Verdict(good=False, why="no")
     bad, good = calls(llm)
     assert (bad.outcome, good.outcome) == ("BadAnswer", "ok")
-    assert (bad.input_tokens, bad.output_tokens) == server.told["first"][0]
+    assert (bad.input_tokens, bad.output_tokens) == server.reported["first"][0]
 
 
 FAULTS = {
@@ -393,9 +393,9 @@ def test_what_one_deployment_cannot_take_goes_to_the_next_from_then_on(
     llm = made()
     call = ways(llm, stream)[way]
 
-    told = [call(USER, tools=TOOLS), call(USER, tools=TOOLS), call(USER)]
+    reported = [call(USER, tools=TOOLS), call(USER, tools=TOOLS), call(USER)]
 
-    assert told == ["hello", "hello", "hello again"]
+    assert reported == ["hello", "hello", "hello again"]
     assert [one.outcome for one in calls(llm)] == ["Unsupported", "ok", "ok", "ok"]
     assert [one.deployment for one in calls(llm)][1:] == ["second", "second", "first"]
     assert calls(llm)[1].reason == "first: Unsupported (400)".replace("400", said[:3])
@@ -607,7 +607,7 @@ def test_concurrent_threads_each_get_their_own_usage(
 
     assert answers == ["hello"] * 24
     recorded = sorted((call.input_tokens, call.output_tokens) for call in calls(llm))
-    assert recorded == sorted(server.told["first"])
+    assert recorded == sorted(server.reported["first"])
 
 
 @STREAM
@@ -620,7 +620,7 @@ async def test_concurrent_tasks_each_get_their_own_usage(
     await asyncio.gather(*(llm.acall(USER) for _ in range(24)))
 
     recorded = sorted((call.input_tokens, call.output_tokens) for call in calls(llm))
-    assert recorded == sorted(server.told["first"])
+    assert recorded == sorted(server.reported["first"])
 
 
 def test_a_run_makes_no_more_calls_than_it_may(

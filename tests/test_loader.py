@@ -11,7 +11,8 @@ import pytest
 from crew.errors import Mistake, SettingsError
 from crew.quota.limits import parse_limit
 from crew.settings import Inputs
-from crew.settings.loader import check_placeholders, load_settings
+from crew.settings.check_tasks import check_placeholders
+from crew.settings.loader import load_settings
 
 AGENTS = """\
 manager:
@@ -1077,7 +1078,8 @@ def test_the_state_and_the_store_are_where_the_environment_says(config: Path) ->
 
 def test_loading_imports_nothing_heavy() -> None:
     script = (
-        "import sys; from crew.loader import load_settings; load_settings(environ={});"
+        "import sys; from crew.settings.loader import load_settings;"
+        "load_settings(environ={});"
         "print([m for m in ('crewai', 'litellm', 'rich') if m in sys.modules])"
     )
 
@@ -1130,10 +1132,10 @@ def test_an_unknown_store_is_told_with_the_other_mistakes(config: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(config, environ={"CREW_STORE": "mysql://:secret@host/1"})
 
-    told = [str(mistake) for mistake in caught.value.mistakes]
-    assert any("CREW_STORE: 'mysql' is not supported" in line for line in told)
-    assert any("than" in line for line in told)
-    assert not any("secret" in line for line in told)
+    reported = [str(mistake) for mistake in caught.value.mistakes]
+    assert any("CREW_STORE: 'mysql' is not supported" in line for line in reported)
+    assert any("than" in line for line in reported)
+    assert not any("secret" in line for line in reported)
 
 
 @pytest.mark.parametrize(

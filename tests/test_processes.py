@@ -83,7 +83,7 @@ def start(
             process.communicate()
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+def reported(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     """What a command prints as JSON, in this process."""
     capsys.readouterr()
     assert main([*arguments, "--json"]) == 0
@@ -93,7 +93,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
 
 def charged(capsys: pytest.CaptureFixture[str]) -> int:
     """How many requests the store counts."""
-    pools = told(capsys, "status")["pools"]
+    pools = reported(capsys, "status")["pools"]
     return sum(
         limit["used"] + limit["reserved"] for pool in pools for limit in pool["limits"]
     )
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_task(
 ) -> None:
     process = start("Add pages")
     assert blocking.reached.wait(DEADLINE)
-    alive = told(capsys, "report")
+    alive = reported(capsys, "report")
     run = alive["run"]
     refused = main(["run", "--resume", run])
     refusal = capsys.readouterr().err
@@ -115,8 +115,8 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_task(
     process.kill()
     process.communicate()
     blocking.released.set()
-    killed = told(capsys, "report")
-    resumed = told(capsys, "run", "--resume", run)
+    killed = reported(capsys, "report")
+    resumed = reported(capsys, "run", "--resume", run)
 
     assert (alive["status"], killed["status"]) == ("running", "interrupted")
     assert refused == 2
@@ -155,7 +155,7 @@ def test_an_interrupted_run_leaves_its_record_and_goes_on(
     shop = repository(tmp_path / "shop")
     process = start("Add pages", "--json", "--repo", str(shop))
     assert blocking.reached.wait(DEADLINE)
-    run = told(capsys, "report")["run"]
+    run = reported(capsys, "report")["run"]
 
     process.send_signal(number)
     out, err = process.communicate(timeout=DEADLINE)
@@ -166,7 +166,7 @@ def test_an_interrupted_run_leaves_its_record_and_goes_on(
     assert lines == [f"crew: {why}", f"crew: go on with: crew run --resume {run}"]
     printed = json.loads(out)
     written = json.loads((tmp_path / "output" / run / "run.json").read_text())
-    assert printed == written == told(capsys, "report")
+    assert printed == written == reported(capsys, "report")
     assert (printed["status"], printed["error"]) == ("failed", why)
     assert [task["name"] for task in printed["tasks"]] == ["design"]
     last = printed["calls"][-1]
@@ -182,7 +182,7 @@ def test_an_interrupted_run_leaves_its_record_and_goes_on(
     assert git(worktree, "branch", "--show-current") == ""
     assert git(shop, "branch", "--list", f"crew/{run}").endswith(f"crew/{run}")
 
-    resumed = told(capsys, "run", "--resume", run)
+    resumed = reported(capsys, "run", "--resume", run)
     assert resumed["status"] == "done"
     assert server.hits("thinker") == 1
 

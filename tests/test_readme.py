@@ -50,12 +50,12 @@ def commands(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
 def test_the_table_of_commands_is_what_help_tells(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told: dict[str, set[str]] = {}
+    reported: dict[str, set[str]] = {}
     for row in rows("Commands"):
         if row.startswith("crew "):
-            told.setdefault(row.split()[1], set()).update(OPTION.findall(row))
+            reported.setdefault(row.split()[1], set()).update(OPTION.findall(row))
 
-    assert told == commands(capsys)
+    assert reported == commands(capsys)
 
 
 def test_the_options_before_a_command_are_told(
@@ -81,8 +81,8 @@ def test_the_exit_codes_are_those_that_help_tells(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def codes(text: str) -> list[str]:
-        told = " ".join(text.split()).partition("Exit codes: ")[2]
-        return re.findall(r"\d+", told.partition(".")[0])
+        reported = " ".join(text.split()).partition("Exit codes: ")[2]
+        return re.findall(r"\d+", reported.partition(".")[0])
 
     assert codes(README) == codes(shown(capsys)) == ["0", "1", "2", "75", "130"]
 
@@ -90,10 +90,10 @@ def test_the_exit_codes_are_those_that_help_tells(
 def test_the_variables_are_read(capsys: pytest.CaptureFixture[str]) -> None:
     sources = (PROJECT / "src").rglob("*.py")
     source = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    told = set(re.findall(r"\bCREW_[A-Z_]+\b", README))
+    reported = set(re.findall(r"\bCREW_[A-Z_]+\b", README))
 
-    assert told
-    assert told <= set(re.findall(r"\bCREW_[A-Z_]+\b", source))
+    assert reported
+    assert reported <= set(re.findall(r"\bCREW_[A-Z_]+\b", source))
 
 
 @pytest.fixture

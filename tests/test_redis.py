@@ -155,16 +155,16 @@ class Pair:
     def throttle(self, pool: Pool) -> object:
         return self.store.throttle(pool.name)
 
-    def line_up(self, pool: Pool, usage: Usage, again: bool) -> object:
+    def join_queue(self, pool: Pool, usage: Usage, again: bool) -> object:
         known = self.tickets[-1] if again and self.tickets else None
-        ticket = self.store.line_up(pool.name, usage, seconds=50, ticket=known)
+        ticket = self.store.join_queue(pool.name, usage, seconds=50, ticket=known)
         if known is None:
             self.tickets.append(ticket)
         return self.tickets.index(ticket)
 
-    def leave(self) -> None:
+    def leave_queue(self) -> None:
         if self.tickets:
-            self.store.leave(self.tickets.pop())
+            self.store.leave_queue(self.tickets.pop())
 
     def state(self) -> list[tuple[object, ...]]:
         return [
@@ -307,7 +307,7 @@ def test_every_key_expires(store: Store) -> None:
     store.settle(got, Usage(output_tokens=3), [seen])
     store.cool_down("cooled", until=store.now() + 9, reason="429")
     store.throttle("throttled")
-    store.line_up("p", ONE, seconds=9)
+    store.join_queue("p", ONE, seconds=9)
     store.set_plan("openrouter", "free", "402")
 
     with shared_server().client as client:

@@ -10,20 +10,14 @@ import pytest
 
 from crew.clock import ManualClock
 from crew.errors import Closed
-from crew.journal import Call, Journal, RunRecord
+from crew.journal import CallRecord, Journal, RunRecord
 from crew.quota.limits import NANO, parse_limit
 from crew.quota.store import LimitState, PoolState
-from crew.reports.report import (
-    RunReport,
-    Swap,
-    build_report,
-    run_document,
-    status_document,
-    write_document,
-)
+from crew.reports.document import run_document, status_document
+from crew.reports.report import RunReport, Swap, build_report, write_document
 from crew.reports.text import status_lines, summary_lines
 
-CALL = Call(
+CALL = CallRecord(
     run="r1",
     task="design",
     role="architect",
@@ -102,7 +96,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def reported(journal: Journal, *calls: Call) -> RunReport:
+def reported(journal: Journal, *calls: CallRecord) -> RunReport:
     for call in calls:
         journal.record(call)
     return build_report(journal, "r1")
@@ -334,15 +328,15 @@ def test_unknown_is_null_in_the_document(journal: Journal) -> None:
         result=None,
         workspace=None,
     )
-    told = json.loads(json.dumps(document))
+    written = json.loads(json.dumps(document))
 
-    assert told["cost_usd"] is None
-    assert told["cost_all_senior_usd"] is None
-    assert told["calls"][0]["cost_usd"] is None
-    assert told["calls"][1]["cost_usd"] == 0.112575
-    assert told["tasks"][0]["result"] is None
-    assert told["result"] is None
-    assert told["workspace"] is None
+    assert written["cost_usd"] is None
+    assert written["cost_all_senior_usd"] is None
+    assert written["calls"][0]["cost_usd"] is None
+    assert written["calls"][1]["cost_usd"] == 0.112575
+    assert written["tasks"][0]["result"] is None
+    assert written["result"] is None
+    assert written["workspace"] is None
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ from crew.errors import (
     Unsupported,
 )
 from crew.providers.exchange import MOST_BYTES
-from crew.providers.signals import Told, classify, told_by_headers
-from crew.providers.transport import OnChunk, Prompt, acomplete, complete
+from crew.providers.prompt import Prompt
+from crew.providers.signals import ReportedLimit, classify, reported_by_headers
+from crew.providers.transport import OnChunk, acomplete, complete
 from crew.quota.limits import Metric
 from crew.settings import Deployment
 
@@ -58,7 +59,7 @@ class Case:
     body: object
     kind: type[ProviderError]
     wait: float | None = None
-    told: tuple[Told, ...] = ()
+    reported: tuple[ReportedLimit, ...] = ()
     never: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     known: bool = True
@@ -148,16 +149,16 @@ def exhausted(*violations: tuple[str, str, str | None], delay: str = "") -> obje
     return google(429, "RESOURCE_EXHAUSTED", message, *details)
 
 
-GEMINI_DAY = Told(
+GEMINI_DAY = ReportedLimit(
     metric=REQUESTS,
     unit="day",
     amount=20,
     remaining=0,
     resets_in=TO_MIDNIGHT_PACIFIC,
 )
-GEMINI_MINUTE = Told(metric=REQUESTS, unit="minute", amount=10, remaining=0)
+GEMINI_MINUTE = ReportedLimit(metric=REQUESTS, unit="minute", amount=10, remaining=0)
 RESET_AT_MIDNIGHT = str(int((NOW + TO_MIDNIGHT_UTC) * 1_000))
-FREE_DAY = Told(
+FREE_DAY = ReportedLimit(
     metric=REQUESTS,
     unit="day",
     amount=50,
@@ -180,7 +181,7 @@ GEMINI = [
         exhausted((FREE_REQUESTS, PER_DAY, "20"), delay="47s"),
         RateLimited,
         wait=TO_MIDNIGHT_PACIFIC,
-        told=(GEMINI_DAY,),
+        reported=(GEMINI_DAY,),
     ),
     Case(
         "the day, in a body that was cut",
@@ -197,7 +198,7 @@ GEMINI = [
         exhausted((FREE_REQUESTS, PER_MINUTE, "10"), delay="7.967587226s"),
         RateLimited,
         wait=7.967587226,
-        told=(GEMINI_MINUTE,),
+        reported=(GEMINI_MINUTE,),
     ),
     Case(
         "minute and day at once: the day lasts longer",
@@ -211,9 +212,9 @@ GEMINI = [
         ),
         RateLimited,
         wait=TO_MIDNIGHT_PACIFIC,
-        told=(
+        reported=(
             GEMINI_MINUTE,
-            Told(metric=INPUT, unit="minute", amount=250_000),
+            ReportedLimit(metric=INPUT, unit="minute", amount=250_000),
             GEMINI_DAY,
         ),
     ),
@@ -231,7 +232,7 @@ GEMINI = [
         ),
         RateLimited,
         wait=25.0,
-        told=(Told(metric=INPUT, unit="minute", amount=2_000_000),),
+        reported=(ReportedLimit(metric=INPUT, unit="minute", amount=2_000_000),),
     ),
     Case(
         "a limit of 0 is no offer",
@@ -239,8 +240,8 @@ GEMINI = [
         429,
         exhausted((FREE_REQUESTS, PER_DAY, "0"), delay="30s"),
         ModelGone,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="day",
                 remaining=0,
@@ -254,7 +255,7 @@ GEMINI = [
         429,
         exhausted((FREE_REQUESTS, PER_MINUTE, None), delay="30s"),
         ModelGone,
-        told=(Told(metric=REQUESTS, unit="minute", remaining=0),),
+        reported=(ReportedLimit(metric=REQUESTS, unit="minute", remaining=0),),
     ),
     Case(
         "limits that we have no word for",
@@ -283,7 +284,7 @@ GEMINI = [
         [exhausted((FREE_REQUESTS, PER_DAY, "20"), delay="47s")],
         RateLimited,
         wait=TO_MIDNIGHT_PACIFIC,
-        told=(GEMINI_DAY,),
+        reported=(GEMINI_DAY,),
     ),
     Case(
         "prepaid and empty",
@@ -363,8 +364,8 @@ OPENAI = [
         ),
         RateLimited,
         wait=0.084,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=200_000,
@@ -385,8 +386,8 @@ OPENAI = [
         ),
         RateLimited,
         wait=432.0,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="day",
                 amount=200,
@@ -408,7 +409,7 @@ OPENAI = [
         ),
         RateLimited,
         wait=20.0,
-        told=(Told(metric=REQUESTS, unit="minute", amount=3),),
+        reported=(ReportedLimit(metric=REQUESTS, unit="minute", amount=3),),
     ),
     Case(
         "no time is given: it is computed",
@@ -422,8 +423,8 @@ OPENAI = [
         ),
         RateLimited,
         wait=955 / 50_000 * 60,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=50_000,
@@ -444,7 +445,7 @@ OPENAI = [
             "rate_limit_exceeded",
         ),
         RateLimited,
-        told=(Told(metric=TOKENS, unit="minute", amount=30_000),),
+        reported=(ReportedLimit(metric=TOKENS, unit="minute", amount=30_000),),
         never=True,
         headers={"retry-after": "9"},
     ),
@@ -583,15 +584,15 @@ GROQ = [
         ),
         RateLimited,
         wait=578.016,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="day",
                 amount=100_000,
                 remaining=2_950,
                 resets_in=0.9705 * DAY,
             ),
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="day",
                 amount=1_000,
@@ -617,8 +618,8 @@ GROQ = [
         ),
         RateLimited,
         wait=102.653,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=7_500,
@@ -635,8 +636,8 @@ GROQ = [
             "tokens per minute (TPM)", "Limit 9000, Used 0, Requested 16008", "46.72s"
         ),
         RateLimited,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=9_000,
@@ -658,7 +659,7 @@ GROQ = [
             "rate_limit_exceeded",
         ),
         RateLimited,
-        told=(Told(metric=TOKENS, unit="minute", amount=6_000),),
+        reported=(ReportedLimit(metric=TOKENS, unit="minute", amount=6_000),),
         never=True,
     ),
     Case(
@@ -704,9 +705,9 @@ ANTHROPIC = [
         ),
         RateLimited,
         wait=37.0,
-        told=(
-            Told(metric=INPUT, unit="minute", amount=30_000),
-            Told(metric=REQUESTS, unit="minute", amount=50, remaining=49),
+        reported=(
+            ReportedLimit(metric=INPUT, unit="minute", amount=30_000),
+            ReportedLimit(metric=REQUESTS, unit="minute", amount=50, remaining=49),
         ),
         headers={
             "retry-after": "37",
@@ -726,7 +727,7 @@ ANTHROPIC = [
             "8,000 output tokens per minute.",
         ),
         RateLimited,
-        told=(Told(metric=OUTPUT, unit="minute", amount=8_000),),
+        reported=(ReportedLimit(metric=OUTPUT, unit="minute", amount=8_000),),
     ),
     Case(
         "the month's cap comes without a time",
@@ -835,7 +836,7 @@ OPENROUTER = [
         openrouter(f"{TOO_MANY}. {UNLOCK}", 429, headers=DAY_HEADERS),
         RateLimited,
         wait=TO_MIDNIGHT_UTC,
-        told=(FREE_DAY,),
+        reported=(FREE_DAY,),
     ),
     Case(
         "the fields of autumn 2026",
@@ -850,7 +851,7 @@ OPENROUTER = [
         ),
         RateLimited,
         wait=TO_MIDNIGHT_UTC,
-        told=(FREE_DAY,),
+        reported=(FREE_DAY,),
     ),
     Case(
         "free models of the minute",
@@ -867,8 +868,8 @@ OPENROUTER = [
         ),
         RateLimited,
         wait=42.0,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=REQUESTS, unit="minute", amount=20, remaining=0, resets_in=42.0
             ),
         ),
@@ -884,7 +885,7 @@ OPENROUTER = [
         ),
         RateLimited,
         wait=TO_MIDNIGHT_UTC,
-        told=(FREE_DAY,),
+        reported=(FREE_DAY,),
     ),
     Case(
         "the sentence alone, as litellm passes it on",
@@ -893,7 +894,9 @@ OPENROUTER = [
         f"litellm.RateLimitError: OpenrouterException - {TOO_MANY}. {UNLOCK}",
         RateLimited,
         wait=TO_MIDNIGHT_UTC,
-        told=(Told(metric=REQUESTS, unit="day", resets_in=TO_MIDNIGHT_UTC),),
+        reported=(
+            ReportedLimit(metric=REQUESTS, unit="day", resets_in=TO_MIDNIGHT_UTC),
+        ),
     ),
     Case(
         "a limit without a window",
@@ -1042,8 +1045,8 @@ OTHERS = [
         mistral("Rate limit exceeded", "rate_limited", "1300"),
         RateLimited,
         wait=40.0,
-        told=(
-            Told(
+        reported=(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=500_000,
@@ -1102,8 +1105,8 @@ OTHERS = [
             {"id": "o1", **openai("Slower, please.", kind)},  # type: ignore[dict-item]
             RateLimited,
             wait=2.0,
-            told=(
-                Told(
+            reported=(
+                ReportedLimit(
                     metric=REQUESTS,
                     unit="second",
                     amount=10,
@@ -1203,8 +1206,8 @@ def test_a_captured_body_is_understood(case: Case) -> None:
     assert error.status == case.status
     assert error.retry_after == pytest.approx(case.wait)
     assert error.never is case.never
-    assert len(error.told) == len(case.told)
-    for found, expected in zip(error.told, case.told, strict=True):
+    assert len(error.reported) == len(case.reported)
+    for found, expected in zip(error.reported, case.reported, strict=True):
         assert (found.metric, found.unit) == (expected.metric, expected.unit)
         assert (found.amount, found.remaining) == (expected.amount, expected.remaining)
         assert found.resets_in == pytest.approx(expected.resets_in)
@@ -1220,7 +1223,7 @@ def test_the_family_is_not_needed_to_read_a_body(case: Case) -> None:
 
 # Headers.
 
-HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
+HEADERS: list[tuple[str, str, dict[str, str], tuple[ReportedLimit, ...]]] = [
     (
         "minutes",
         "openai",
@@ -1234,21 +1237,21 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimit-limit-project-tokens": "10000",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="minute",
                 amount=500,
                 remaining=499,
                 resets_in=0.12,
             ),
-            Told(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=30_000,
                 remaining=29_000,
                 resets_in=2.0,
             ),
-            Told(metric=TOKENS, unit="minute", amount=10_000),
+            ReportedLimit(metric=TOKENS, unit="minute", amount=10_000),
         ),
     ),
     (
@@ -1260,7 +1263,7 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimit-reset-requests": "14m24s",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS, unit="day", amount=200, remaining=198, resets_in=864.0
             ),
         ),
@@ -1277,14 +1280,14 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimit-reset-tokens": "7.66s",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="day",
                 amount=14_400,
                 remaining=14_370,
                 resets_in=179.56,
             ),
-            Told(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=18_000,
@@ -1308,14 +1311,14 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "anthropic-ratelimit-tokens-reset": "2026-04-10T11:59:00Z",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="minute",
                 amount=50,
                 remaining=49,
                 resets_in=1.0,
             ),
-            Told(
+            ReportedLimit(
                 metric=INPUT,
                 unit="minute",
                 amount=30_000,
@@ -1323,7 +1326,7 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
                 resets_in=4.0,
                 slack=500,
             ),
-            Told(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=38_000,
@@ -1344,8 +1347,10 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-tokenlimit-remaining": "2900",
         },
         (
-            Told(metric=REQUESTS, unit="second", amount=10, remaining=9, resets_in=1.0),
-            Told(metric=TOKENS, unit="second", amount=3_000, remaining=2_900),
+            ReportedLimit(
+                metric=REQUESTS, unit="second", amount=10, remaining=9, resets_in=1.0
+            ),
+            ReportedLimit(metric=TOKENS, unit="second", amount=3_000, remaining=2_900),
         ),
     ),
     (
@@ -1362,14 +1367,14 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimitbysize-remaining-month": "999967993",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="minute",
                 amount=500_000,
                 remaining=467_993,
                 resets_in=40.0,
             ),
-            Told(
+            ReportedLimit(
                 metric=TOKENS,
                 unit="month",
                 amount=1_000_000_000,
@@ -1387,14 +1392,14 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimit-limit-tokens-minute": "60000",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="day",
                 amount=14_400,
                 remaining=14_399,
                 resets_in=3_600.5,
             ),
-            Told(metric=TOKENS, unit="minute", amount=60_000),
+            ReportedLimit(metric=TOKENS, unit="minute", amount=60_000),
         ),
     ),
     (
@@ -1406,7 +1411,7 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
             "x-ratelimit-reset-requests": "0s",
         },
         (
-            Told(
+            ReportedLimit(
                 metric=REQUESTS,
                 unit="minute",
                 amount=200,
@@ -1419,7 +1424,7 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
         "no pace without a reset",
         "openai",
         {"x-ratelimit-limit-requests": "200"},
-        (Told(metric=REQUESTS, unit="minute", amount=200),),
+        (ReportedLimit(metric=REQUESTS, unit="minute", amount=200),),
     ),
     ("no limit is none", "openai", {"x-ratelimit-limit-requests": "0"}, ()),
     ("minus one is none", "openai", {"x-ratelimit-limit-tokens": "-1"}, ()),
@@ -1436,9 +1441,9 @@ HEADERS: list[tuple[str, str, dict[str, str], tuple[Told, ...]]] = [
     [pytest.param(*case[1:], id=f"{case[1]}: {case[0]}") for case in HEADERS],
 )
 def test_headers_tell_limits(
-    family: str, headers: dict[str, str], expected: tuple[Told, ...]
+    family: str, headers: dict[str, str], expected: tuple[ReportedLimit, ...]
 ) -> None:
-    assert told_by_headers(family, headers, now=NOW) == expected
+    assert reported_by_headers(family, headers, now=NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -1447,17 +1452,17 @@ def test_headers_tell_limits(
     ids=lambda value: str(value)[:40],
 )
 def test_of_an_unknown_family_the_names_decide(
-    headers: dict[str, str], expected: tuple[Told, ...]
+    headers: dict[str, str], expected: tuple[ReportedLimit, ...]
 ) -> None:
-    assert told_by_headers("new", headers, now=NOW) == expected
+    assert reported_by_headers("new", headers, now=NOW) == expected
 
 
 def test_together_is_known_by_its_names_alone_when_tokens_are_told() -> None:
     headers = {"x-tokenlimit-limit": "300", "x-ratelimit-limit": "10"}
 
-    told = told_by_headers("new", headers, now=NOW)
+    reported = reported_by_headers("new", headers, now=NOW)
 
-    assert [(one.metric, one.unit) for one in told] == [
+    assert [(one.metric, one.unit) for one in reported] == [
         (REQUESTS, "second"),
         (TOKENS, "second"),
     ]
@@ -1694,7 +1699,7 @@ def test_the_status_decides_about_an_unknown_body(
     error = classify("slot", status, body, {}, now=NOW)
 
     assert type(error) is kind
-    assert (error.retry_after, error.never, error.told) == (None, False, ())
+    assert (error.retry_after, error.never, error.reported) == (None, False, ())
 
 
 def test_what_is_unknown_is_kept_for_the_journal() -> None:
@@ -1851,10 +1856,10 @@ def test_nothing_that_comes_breaks_the_reading(
     if error.never:
         assert error.retry_after is None
     assert len(error.raw) <= 500
-    for told in error.told:
-        assert told.unit in ("second", "minute", "hour", "day", "month")
-        assert told.amount is None or told.amount > 0
-        assert told.resets_in is None or 0 <= told.resets_in <= 32 * DAY
+    for reported in error.reported:
+        assert reported.unit in ("second", "minute", "hour", "day", "month")
+        assert reported.amount is None or reported.amount > 0
+        assert reported.resets_in is None or 0 <= reported.resets_in <= 32 * DAY
     if status == 429:
         assert isinstance(error, RateLimited | OutOfMoney | Overloaded | ModelGone)
     if status >= 500:
@@ -1973,7 +1978,7 @@ def caught(at: Deployment, on_chunk: OnChunk | None, now: float | None = NOW) ->
 
 
 def read(error: ProviderError) -> tuple[object, ...]:
-    return type(error), error.retry_after, error.told, error.never, error.raw
+    return type(error), error.retry_after, error.reported, error.never, error.raw
 
 
 ONE_OF_EACH = {(case.family, case.kind): case for case in reversed(CASES)}.values()
@@ -2048,7 +2053,7 @@ def test_an_answer_tells_the_limits_too(
     answer = complete(canned.at(f"{family}/some-model"), PROMPTED, on_chunk, now=NOW)
 
     assert answer.text == "hello"
-    assert answer.told == expected
+    assert answer.reported == expected
 
 
 def test_an_answer_of_no_use_tells_the_limits_too(canned: Canned) -> None:
@@ -2059,7 +2064,7 @@ def test_an_answer_of_no_use_tells_the_limits_too(canned: Canned) -> None:
     error = caught(canned.at(f"{family}/some-model"), None)
 
     assert isinstance(error, BadAnswer)
-    assert (error.told, error.charged) == (expected, (3, 1))
+    assert (error.reported, error.charged) == (expected, (3, 1))
 
 
 @STREAM

@@ -89,7 +89,7 @@ from pathlib import Path
 from crew.clock import SystemClock
 from crew.errors import StoreUnavailable
 from crew.quota.limits import Pool, Usage, parse_limit
-from crew.quota.sqlite import SQLiteStore
+from crew.quota.stores.sqlite import SQLiteStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = SQLiteStore(Path(sys.argv[1]), SystemClock())
 pool = Pool(name="p", limits=(parse_limit("1M requests/day"),))
@@ -107,14 +107,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (size * 100, resource.RLIM_INFINITY))
 def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "quota.db"
 
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-c", _ON_A_FULL_DISK, str(path)],
         capture_output=True,
         text=True,
     ).stdout
 
-    assert "disk" in told
-    assert "nothing was changed" in told
+    assert "disk" in reported
+    assert "nothing was changed" in reported
     store = SQLiteStore(path, SystemClock())
     assert held(store, pool("1M requests/day", name="p")) == [(0, 1)]
     store.close()
@@ -132,7 +132,7 @@ import os, signal, sys
 from pathlib import Path
 from crew.clock import SystemClock
 from crew.quota.limits import Pool, Usage, parse_limit
-from crew.quota.sqlite import SQLiteStore
+from crew.quota.stores.sqlite import SQLiteStore
 store = SQLiteStore(Path(sys.argv[1]), SystemClock())
 texts = ("9 requests/day", "1 concurrent")
 pool = Pool(name="p", limits=tuple(parse_limit(text) for text in texts))

@@ -15,8 +15,9 @@ from PIL import Image
 
 from crew.errors import ModelGone, ProviderError, TimedOut
 from crew.images.image import data_url
-from crew.providers.reasoning import Thoughts
-from crew.providers.transport import Answer, Prompt, acomplete, complete
+from crew.providers.prompt import Prompt
+from crew.providers.reasoning import KeptReasoning
+from crew.providers.transport import Answer, acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings
@@ -130,7 +131,7 @@ def test_the_limits_are_told_in_every_way_to_call(
         answer = complete(deployment, HELLO, on_chunk)
 
     assert TELLING[family] in answer.headers
-    assert answer.told
+    assert answer.reported
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])
@@ -317,10 +318,10 @@ def test_what_a_model_thought_goes_back_to_it_and_to_nobody_else(
 ) -> None:
     on_chunk = (lambda chunk: None) if stream else None
     each = {**one_of_each, "DeepSeek at OpenRouter": played.deployments["deepseek"]}
-    own, hello, thoughts = each[source], list(HELLO.messages), Thoughts()
+    own, hello, reasoning = each[source], list(HELLO.messages), KeptReasoning()
     uncounted(own)
     first = complete(own, Prompt(messages=hello, tools=[WRITE]), on_chunk)
-    thoughts.keep(own, first.tool_calls, first.thoughts)
+    reasoning.keep(own, first.tool_calls, first.reasoning)
     [call] = called(first)
     turn = [
         *hello,
@@ -330,7 +331,7 @@ def test_what_a_model_thought_goes_back_to_it_and_to_nobody_else(
     for target, deployment in each.items():
         uncounted(deployment)
 
-        prompt = Prompt(messages=turn, tools=[WRITE], thoughts=thoughts)
+        prompt = Prompt(messages=turn, tools=[WRITE], reasoning=reasoning)
         answer = complete(deployment, prompt, on_chunk)
 
         assert "done" in answer.text, target

@@ -8,7 +8,8 @@ import pytest
 
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
-from crew.settings.check_inputs import check_inputs, is_address
+from crew.settings.check_inputs import check_inputs
+from crew.settings.values import is_address
 from crew.workspace import Workspace, search
 from crew.workspace.search import FOUND
 from crew.workspace.text import READ_CHARACTERS, TEXT_BYTES
@@ -403,9 +404,9 @@ def test_every_wrong_input_is_told_and_nothing_is_made(tmp_path: Path) -> None:
         ),
     )
 
-    told = [str(mistake) for mistake in check_inputs(inputs)]
+    reported = [str(mistake) for mistake in check_inputs(inputs)]
 
-    assert [line.rpartition(": ")[2] for line in told] == [
+    assert [line.rpartition(": ")[2] for line in reported] == [
         "no such directory",
         "it is not a directory",
         "no such file",

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from crew.quota.reported import Told
+    from crew.quota.reported import ReportedLimit
 
 
 class CrewError(Exception):
@@ -133,7 +133,7 @@ class ProviderError(CrewError):
         retry_after: float | None = None,
         charged: tuple[int, int] | None = None,
         never: bool = False,
-        told: "tuple[Told, ...]" = (),
+        reported: "tuple[ReportedLimit, ...]" = (),
         raw: str = "",
     ) -> None:
         self.deployment = deployment
@@ -141,7 +141,7 @@ class ProviderError(CrewError):
         self.retry_after = retry_after
         self.charged = charged
         self.never = never
-        self.told = told
+        self.reported = reported
         self.raw = raw
         self.what = what
         code = f" ({status})" if status is not None else ""

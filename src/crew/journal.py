@@ -47,7 +47,7 @@ MIGRATIONS = (_FIRST, _SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class CallRecord:
     """One call that left for a provider.
 
     `outcome` is `ok` or the class name of the failure. `reason` says why this
@@ -157,7 +157,7 @@ class Journal:
             (run, rehearsal, user, team, self._clock.now(), str(output)),
         )
 
-    def record(self, call: Call) -> None:
+    def record(self, call: CallRecord) -> None:
         """Add a call."""
         self._change(
             _ADD_CALL, {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
@@ -179,12 +179,12 @@ class Journal:
             (status, self._clock.now(), run),
         )
 
-    def calls(self, run: str) -> list[Call]:
+    def calls(self, run: str) -> list[CallRecord]:
         """The calls of a run, in the order they were recorded."""
         rows = self._read("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
         return [_call(row) for row in rows]
 
-    def latest_calls(self, limit: int) -> list[Call]:
+    def latest_calls(self, limit: int) -> list[CallRecord]:
         """The latest answered calls whose usage the provider told, oldest first;
         rehearsals do not count."""
         rows = self._read(
@@ -245,7 +245,7 @@ class Journal:
                 raise StoreUnavailable(f"journal {self._path}: {exc}") from exc
 
 
-_CALL_FIELDS = tuple(field.name for field in fields(Call))
+_CALL_FIELDS = tuple(field.name for field in fields(CallRecord))
 _ADD_CALL = (
     f"INSERT INTO call ({', '.join(_CALL_FIELDS)}) "
     f"VALUES ({', '.join(f':{name}' for name in _CALL_FIELDS)})"
@@ -256,12 +256,12 @@ def _stored(value: object) -> object:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _call(row: sqlite3.Row) -> Call:
+def _call(row: sqlite3.Row) -> CallRecord:
     values: dict[str, Any] = {name: row[name] for name in _CALL_FIELDS}
     for name in ("cost_usd", "senior_usd"):
         if values[name] is not None:
             values[name] = Decimal(values[name])
-    return Call(**values | {"estimated": bool(values["estimated"])})
+    return CallRecord(**values | {"estimated": bool(values["estimated"])})
 
 
 def _run(row: sqlite3.Row) -> RunRecord:

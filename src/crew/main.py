@@ -7,7 +7,9 @@ import json
 import sys
 from typing import Any, NoReturn
 
-from crew.cli.run import MISTAKEN, main, open_crew
+from crew.cli.app import main
+from crew.cli.console import MISTAKEN
+from crew.cli.crewai_commands import open_crew
 
 
 def run() -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from crew.errors import WorkspaceError
 from crew.images.fetch import NotFetched, fetch
 from crew.images.image import IMAGE_BYTES, NotAnImage, data_url
-from crew.settings.check_inputs import is_address
+from crew.settings.values import is_address
 from crew.workspace import Workspace
 
 Fetch = Callable[[str], bytes]

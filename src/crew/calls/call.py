@@ -9,12 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from crew.calls.run import Run
-from crew.calls.size import measured
+from crew.calls.size import measure
 from crew.errors import BadAnswer, ProviderError
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
-from crew.providers.reasoning import Thoughts
-from crew.providers.transport import Answer, OnChunk, Prompt, acomplete, complete
+from crew.providers.prompt import Prompt
+from crew.providers.reasoning import KeptReasoning
+from crew.providers.transport import Answer, OnChunk, acomplete, complete
 from crew.routing import Request
 from crew.settings import TaskSpec
 
@@ -49,7 +50,7 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Call:
     """One call of an agent: one or more attempts, until one is answered.
 
     `role` and `task` are names in agents.yaml and tasks.yaml. `validate` makes an
@@ -68,7 +69,7 @@ class Turn:
     parameters: Mapping[str, object]
     validate: Callable[[str, type[BaseModel]], str | BaseModel]
     relay: Relay | None
-    thoughts: Thoughts
+    reasoning: KeptReasoning
 
     def complete(self) -> Answer:
         """The answer of the first deployment that gives one.
@@ -137,8 +138,8 @@ class Turn:
             )
 
     def _kept(self, lease: Lease, answer: Answer) -> Answer:
-        self.thoughts.keep(
-            lease.deployment, answer.tool_calls, answer.thoughts, answer.text
+        self.reasoning.keep(
+            lease.deployment, answer.tool_calls, answer.reasoning, answer.text
         )
         return answer
 
@@ -177,7 +178,7 @@ class Turn:
             stop=self.stop,
             response_format=self.response_model,
             parameters=self.parameters,
-            thoughts=self.thoughts,
+            reasoning=self.reasoning,
         )
         return self.run.guard.begin(request), request, prompt
 
@@ -186,9 +187,9 @@ class Turn:
         role = settings.roles[self.role]
         task: TaskSpec | None = settings.tasks.get(self.task or "")
         own = task is not None and task.agent == role.name
-        size = measured(messages, self.tools)
+        size = measure(messages, self.tools)
         size = replace(
-            size, characters=size.characters + self.thoughts.characters(messages)
+            size, characters=size.characters + self.reasoning.characters(messages)
         )
         return Request(
             tier=role.tier,

@@ -17,11 +17,11 @@ from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
-from crew.calls.call import Relay, Turn
+from crew.calls.call import Call, Relay
 from crew.calls.run import Run
-from crew.calls.size import measured
+from crew.calls.size import measure
 from crew.errors import ContextTooLong, CrewError, QuotaExceeded, RunFailed
-from crew.providers.reasoning import Thoughts
+from crew.providers.reasoning import KeptReasoning
 from crew.providers.transport import Answer
 from crew.routing import Request, route
 from crew.settings import Role
@@ -70,7 +70,7 @@ class TieredLLM(BaseLLM):
     run: str
     _context: Run | None = PrivateAttr(default=None)
     _window: int | None = PrivateAttr(default=None)
-    _thoughts: Thoughts = PrivateAttr(default_factory=Thoughts)
+    _reasoning: KeptReasoning = PrivateAttr(default_factory=KeptReasoning)
 
     @classmethod
     def bound(cls, run: Run, role: Role) -> "TieredLLM":
@@ -112,7 +112,7 @@ class TieredLLM(BaseLLM):
         response_model: type[BaseModel] | None = None,
     ) -> int:
         """An estimate from the number of characters."""
-        return measured(messages, tools).tokens
+        return measure(messages, tools).tokens
 
     def summarize_messages(
         self, messages: Any, callbacks: Any, verbose: bool = True
@@ -142,7 +142,7 @@ class TieredLLM(BaseLLM):
         state = super().__getstate__()
         private = dict(state.get("__pydantic_private__") or {})
         private["_context"] = None
-        private["_thoughts"] = Thoughts()
+        private["_thoughts"] = KeptReasoning()
         return {**state, "__pydantic_private__": private}
 
     @property
@@ -166,14 +166,14 @@ class TieredLLM(BaseLLM):
         """Answer with text, a list of tool calls, or an instance of
         `response_model`."""
         with llm_call_context():
-            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            call = self._begin(messages, tools, from_task, from_agent, response_model)
             try:
-                answer = turn.complete()
+                answer = call.complete()
             except CrewError as exc:
                 stop = self._stop(exc, from_task, from_agent)
             else:
                 return self._finish(
-                    turn, answer, available_functions, from_task, from_agent
+                    call, answer, available_functions, from_task, from_agent
                 )
             # Outside the handler: CrewAI looks for limits along the exception's
             # context, and would run the call again.
@@ -191,14 +191,14 @@ class TieredLLM(BaseLLM):
     ) -> Any:
         """As `call`, without blocking the event loop."""
         with llm_call_context():
-            turn = self._begin(messages, tools, from_task, from_agent, response_model)
+            call = self._begin(messages, tools, from_task, from_agent, response_model)
             try:
-                answer = await turn.acomplete()
+                answer = await call.acomplete()
             except CrewError as exc:
                 stop = self._stop(exc, from_task, from_agent)
             else:
                 return self._finish(
-                    turn, answer, available_functions, from_task, from_agent
+                    call, answer, available_functions, from_task, from_agent
                 )
             raise stop
 
@@ -209,7 +209,7 @@ class TieredLLM(BaseLLM):
         from_task: Any,
         from_agent: Any,
         response_model: type[BaseModel] | None,
-    ) -> Turn:
+    ) -> Call:
         if self._run.failure is not None:
             raise _stopping(self._run.failure)
         self._emit_call_started_event(
@@ -223,7 +223,7 @@ class TieredLLM(BaseLLM):
             raise
         emit = partial(self._emit_chunk, from_task, from_agent)
         restart = partial(self._emit_restart, from_task, from_agent)
-        return Turn(
+        return Call(
             run=self._run,
             role=self.role,
             task=_current_task.get(),
@@ -234,7 +234,7 @@ class TieredLLM(BaseLLM):
             parameters={name: getattr(self, name) for name in _PARAMETERS},
             validate=self._validate_structured_output,
             relay=Relay(emit, restart) if self._effective_stream() else None,
-            thoughts=self._thoughts,
+            reasoning=self._reasoning,
         )
 
     def _stop(self, error: CrewError, from_task: Any, from_agent: Any) -> Exception:
@@ -280,7 +280,7 @@ class TieredLLM(BaseLLM):
 
     def _finish(
         self,
-        turn: Turn,
+        call: Call,
         answer: Answer,
         functions: Any,
         from_task: Any,
@@ -292,14 +292,14 @@ class TieredLLM(BaseLLM):
         text = self._apply_stop_words(answer.text)
         kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL
         result: Any = list(answer.tool_calls) if answer.tool_calls else text
-        if not answer.tool_calls and turn.response_model is not None:
-            result = turn.structured(answer)
+        if not answer.tool_calls and call.response_model is not None:
+            result = call.structured(answer)
         self._emit_call_completed_event(
             response=result,
             call_type=kind,
             from_task=from_task,
             from_agent=from_agent,
-            messages=turn.messages,
+            messages=call.messages,
             usage=answer.usage.model_dump() if answer.usage else None,
             finish_reason=answer.finish_reason,
             response_id=answer.id,
@@ -314,7 +314,7 @@ class TieredLLM(BaseLLM):
                 from_agent,
             )
         if isinstance(result, str):
-            return self._invoke_after_llm_call_hooks(turn.messages, result, from_agent)
+            return self._invoke_after_llm_call_hooks(call.messages, result, from_agent)
         return result
 
 

@@ -15,7 +15,7 @@ from crew.errors import (
 )
 from crew.guard import Lease, QuotaGuard
 from crew.guard.pools import Accounts
-from crew.journal import Call, Journal, new_run_id
+from crew.journal import CallRecord, Journal, new_run_id
 from crew.notices import Listener
 from crew.providers.probe import ask_credit
 from crew.providers.transport import Answer
@@ -49,7 +49,7 @@ class Run:
     journal: Journal
     clock: Clock
     failure: CrewError | None = None
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _announced: set[tuple[str, str]] = field(default_factory=set)
     _open: dict[int, _Open] = field(default_factory=dict)
     _interrupted: bool = False
     _ended: bool = False
@@ -169,7 +169,9 @@ class Run:
         """Settle a call that was answered, and record it; tell a new swap."""
         estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
         sent, wrote = answer.charged or estimate
-        usage = lease.settle(input_tokens=sent, output_tokens=wrote, told=answer.told)
+        usage = lease.settle(
+            input_tokens=sent, output_tokens=wrote, reported=answer.reported
+        )
         self._tell_swap(lease, request)
         if answer.finish_reason == "length" and not answer.tool_calls:
             self.guard.listener(
@@ -214,8 +216,8 @@ class Run:
 
     def _tell_swap(self, lease: Lease, request: Request) -> None:
         swap = (request.role, lease.reason.partition(";")[0])
-        if lease.reason and swap not in self._told:
-            self._told.add(swap)
+        if lease.reason and swap not in self._announced:
+            self._announced.add(swap)
             self.guard.listener(
                 f"{request.role} is served by {lease.deployment.name}, as "
                 f"{lease.reason}"
@@ -245,7 +247,7 @@ class Run:
             if self._open.pop(id(lease), None) is None:
                 return
         self.journal.record(
-            Call(
+            CallRecord(
                 run=self.id,
                 task=request.task,
                 role=request.role,

@@ -9,7 +9,7 @@ from crew.guard.estimates import FIRST_RATIO, IMAGE_TOKENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class ConversationSize:
     """Characters of text and tools, and the number of images."""
 
     characters: int
@@ -21,7 +21,7 @@ class Size:
         return ceil(self.characters * FIRST_RATIO) + self.images * IMAGE_TOKENS
 
 
-def measured(messages: Any, tools: Any = None) -> Size:
+def measure(messages: Any, tools: Any = None) -> ConversationSize:
     """The size of a conversation in OpenAI's form; a bare text is one message."""
     characters, images = len(json.dumps(tools, default=str)) if tools else 0, 0
     for block in _blocks(messages):
@@ -30,7 +30,7 @@ def measured(messages: Any, tools: Any = None) -> Size:
         else:
             text = block.get("text", "") if isinstance(block, dict) else block
             characters += len(text)
-    return Size(characters=characters, images=images)
+    return ConversationSize(characters=characters, images=images)
 
 
 def _blocks(messages: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup, su
 
 if TYPE_CHECKING:
     from crew.providers.listing import Listed
-    from crew.providers.probe import Account
+    from crew.providers.probe import Probe
 
 SOON = timedelta(days=60)
 """How long before it is retired a model is worth a word."""
@@ -42,9 +42,9 @@ class Row:
 
 
 def check_deployments(
-    settings: Settings, today: date, accounts: "Mapping[str, Account]"
+    settings: Settings, today: date, probes: "Mapping[str, Probe]"
 ) -> list[Row]:
-    """One row for each deployment, in the order of providers.yaml. `accounts` is what
+    """One row for each deployment, in the order of providers.yaml. `probes` is what
     the providers said of those that they were asked for, by name."""
     lacking = passed_over(settings)
     return [
@@ -54,9 +54,9 @@ def check_deployments(
             notes=(
                 _key(deployment),
                 *_identity(deployment, today),
-                *_knowledge(deployment, accounts.get(name)),
+                *_knowledge(deployment, probes.get(name)),
                 *_abilities(lacking.get(name, ())),
-                *_answer(deployment, today, accounts.get(name)),
+                *_answer(deployment, today, probes.get(name)),
             ),
         )
         for name, deployment in settings.deployments.items()
@@ -89,16 +89,16 @@ def _identity(deployment: Deployment, today: date) -> Iterator[str]:
         yield f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
 
 
-def _knowledge(deployment: Deployment, account: "Account | None") -> Iterator[str]:
+def _knowledge(deployment: Deployment, probe: "Probe | None") -> Iterator[str]:
     if deployment.price is None:
         yield "price unknown"
     facts = lookup(deployment.model) or NOTHING_KNOWN
     if deployment.context_window == 128_000 and facts.context_window is None:
         yield "window taken as 128,000 tokens"
-    listed = account.find(deployment) if account else None
-    told = list(_less(deployment, listed)) if listed else []
+    listed = probe.find(deployment) if probe else None
+    reported = list(_less(deployment, listed)) if listed else []
     # What the provider says as well is in its own note.
-    against = [one for one in _less(deployment, facts) if one not in told]
+    against = [one for one in _less(deployment, facts) if one not in reported]
     if against:
         yield f"litellm says: {', '.join(against)}"
 
@@ -126,38 +126,38 @@ def _abilities(lacking: tuple[str, ...]) -> Iterator[str]:
 
 
 def _answer(
-    deployment: Deployment, today: date, account: "Account | None"
+    deployment: Deployment, today: date, probe: "Probe | None"
 ) -> Iterator[str]:
-    if account is None:
+    if probe is None:
         return
-    if account.called:
-        yield f"asked: it lists no models; {_call(deployment, account)}"
-    elif account.error is not None:
-        yield f"asked: {_failure(account)}"
-    elif not account.models:
+    if probe.called:
+        yield f"asked: it lists no models; {_call(deployment, probe)}"
+    elif probe.error is not None:
+        yield f"asked: {_failure(probe)}"
+    elif not probe.models:
         yield "asked: it answers, and lists no models"
-    elif (listed := account.find(deployment)) is not None:
+    elif (listed := probe.find(deployment)) is not None:
         yield "asked: it has this model"
         if against := list(_against(deployment, listed, today)):
             yield f"it says: {', '.join(against)}"
-    elif account.whole:
-        yield f"asked: it DOES NOT LIST this model{_nearest(deployment, account)}"
+    elif probe.whole:
+        yield f"asked: it DOES NOT LIST this model{_nearest(deployment, probe)}"
     else:
         yield "asked: it does not list this model among the first"
 
 
-def _call(deployment: Deployment, account: "Account") -> str:
-    which = "it" if account.called == deployment.name else account.called
-    if account.refused:
-        return f"{which} was not called: {account.refused}"
-    if account.error is not None:
-        return f"{which} was called: {_failure(account)}"
+def _call(deployment: Deployment, probe: "Probe") -> str:
+    which = "it" if probe.called == deployment.name else probe.called
+    if probe.refused:
+        return f"{which} was not called: {probe.refused}"
+    if probe.error is not None:
+        return f"{which} was called: {_failure(probe)}"
     return f"{which} was called, and answers"
 
 
-def _failure(account: "Account") -> str:
+def _failure(probe: "Probe") -> str:
     # The name of the provider is not news in its own row.
-    return str(account.error).partition(": ")[2]
+    return str(probe.error).partition(": ")[2]
 
 
 def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[str]:
@@ -168,8 +168,8 @@ def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[
     if listed.price is not None and listed.price != deployment.price:
         ours = f", not {_usd(deployment.price)}" if deployment.price else ""
         yield f"price {_usd(listed.price)}{ours}"
-    told = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
-    if listed.retires and listed.retires <= today + SOON and listed.retires != told:
+    reported = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
+    if listed.retires and listed.retires <= today + SOON and listed.retires != reported:
         # What is listed may be there still: a retirement may be late.
         word = "was to retire" if listed.retires <= today else "retires"
         heir = f", then {listed.successor}" if listed.successor else ""
@@ -181,8 +181,8 @@ def _usd(price: Price) -> str:
     return f"{price.input.normalize():f}/{price.output.normalize():f} usd"
 
 
-def _nearest(deployment: Deployment, account: "Account") -> str:
+def _nearest(deployment: Deployment, probe: "Probe") -> str:
     prefix, _, bare = deployment.model.partition("/")
-    usable = [name for name, one in account.models.items() if not one.unusable]
+    usable = [name for name, one in probe.models.items() if not one.unusable]
     found = get_close_matches(bare, usable, n=1)
     return f", perhaps {prefix}/{found[0]} instead" if found else ""

@@ -7,10 +7,10 @@ from functools import partial
 
 from crew.errors import BadRequest, ProviderError, QuotaExceeded, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
-from crew.providers.http import Door
+from crew.providers.http import Endpoint
 from crew.providers.probe import (
-    Account,
     Answered,
+    Probe,
     ask_call,
     ask_models,
     own_id,
@@ -26,26 +26,28 @@ CALL_TOKENS = 100
 
 def ask_all(
     settings: Settings, open_guard: Callable[[], QuotaGuard]
-) -> dict[str, Account]:
+) -> dict[str, Probe]:
     """What is said of each deployment that a call could go to, by its name.
 
     Every address is asked once, all of them at the same time. A gateway of one's own
     that lists no models is called once, under a lease of the guard; that is opened for
     nothing else.
     """
-    doors = _doors(settings)
+    endpoints = _endpoints(settings)
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
-        accounts = dict(zip(doors, pool.map(_listed, doors.values()), strict=True))
+        probes = dict(
+            zip(endpoints, pool.map(_listed, endpoints.values()), strict=True)
+        )
         silent = {
             key: behind
-            for key, behind in doors.items()
-            if takes_a_call(Door.of(behind[0]), accounts[key])
+            for key, behind in endpoints.items()
+            if takes_a_call(Endpoint.of(behind[0]), probes[key])
         }
         if silent:
-            accounts |= _call_all(pool, silent, open_guard)
+            probes |= _call_all(pool, silent, open_guard)
     return {
-        deployment.name: accounts[key]
-        for key, behind in doors.items()
+        deployment.name: probes[key]
+        for key, behind in endpoints.items()
         for deployment in behind
     }
 
@@ -53,33 +55,32 @@ def ask_all(
 _Key = tuple[str, str, str]
 
 
-def _doors(settings: Settings) -> dict[_Key, list[Deployment]]:
+def _endpoints(settings: Settings) -> dict[_Key, list[Deployment]]:
     """The deployments behind each address that may be asked."""
-    doors: dict[_Key, list[Deployment]] = {}
+    endpoints: dict[_Key, list[Deployment]] = {}
     for deployment in settings.deployments.values():
         if deployment.provider.available:
-            door = Door.of(deployment)
-            key = (deployment.provider.name, door.family, door.base_url or "")
-            doors.setdefault(key, []).append(deployment)
-    return doors
+            endpoint = Endpoint.of(deployment)
+            key = (deployment.provider.name, endpoint.family, endpoint.base_url or "")
+            endpoints.setdefault(key, []).append(deployment)
+    return endpoints
 
 
-def _listed(behind: Sequence[Deployment]) -> Account:
-    return ask_models(Door.of(behind[0]), [own_id(one) for one in behind])
+def _listed(behind: Sequence[Deployment]) -> Probe:
+    return ask_models(Endpoint.of(behind[0]), [own_id(one) for one in behind])
 
 
 def _call_all(
     pool: ThreadPoolExecutor,
     silent: Mapping[_Key, Sequence[Deployment]],
     open_guard: Callable[[], QuotaGuard],
-) -> dict[_Key, Account]:
+) -> dict[_Key, Probe]:
     first = {key: behind[0] for key, behind in silent.items()}
     try:
         guard = open_guard()
     except StoreUnavailable as exc:
         return {
-            key: Account(called=one.name, refused=str(exc))
-            for key, one in first.items()
+            key: Probe(called=one.name, refused=str(exc)) for key, one in first.items()
         }
     try:
         found = pool.map(partial(_called, guard), first.values())
@@ -88,7 +89,7 @@ def _call_all(
         guard.close()
 
 
-def _called(guard: QuotaGuard, deployment: Deployment) -> Account:
+def _called(guard: QuotaGuard, deployment: Deployment) -> Probe:
     """What one call of a few tokens brings, if the guard has room for it."""
     name = deployment.name
     request = Request(tier="", input_tokens=CALL_TOKENS, output_tokens=1)
@@ -96,25 +97,27 @@ def _called(guard: QuotaGuard, deployment: Deployment) -> Account:
         attempts = guard.begin_at(deployment, request)
         lease = attempts.acquire()
         lease.sent()
-        match ask_call(Door.of(deployment), own_id(deployment)):
+        match ask_call(Endpoint.of(deployment), own_id(deployment)):
             case ProviderError() as error:
                 with suppress(BadRequest, StoreUnavailable):
                     attempts.failed(lease, error)
-                return Account(called=name, error=error)
+                return Probe(called=name, error=error)
             case Answered() as answered:
                 _settle(lease, answered)
     except QuotaExceeded as exc:
-        return Account(called=name, refused=str(exc.closed[0]))
+        return Probe(called=name, refused=str(exc.closed[0]))
     except StoreUnavailable as exc:
-        return Account(called=name, refused=str(exc))
-    return Account(called=name)
+        return Probe(called=name, refused=str(exc))
+    return Probe(called=name)
 
 
 def _settle(lease: Lease, answered: Answered) -> None:
     # A store that fails now keeps the reservation, and the answer came all the same.
     with suppress(StoreUnavailable):
         if answered.charged is None:
-            lease.keep(answered.told)
+            lease.keep(answered.reported)
         else:
             sent, wrote = answered.charged
-            lease.settle(input_tokens=sent, output_tokens=wrote, told=answered.told)
+            lease.settle(
+                input_tokens=sent, output_tokens=wrote, reported=answered.reported
+            )

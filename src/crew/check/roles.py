@@ -10,7 +10,7 @@ from crew.routing import Request, route, rule
 from crew.settings import Deployment, Role, Settings
 
 if TYPE_CHECKING:
-    from crew.providers.probe import Account
+    from crew.providers.probe import Probe
 
 IMAGES = "look_at_image"
 
@@ -52,15 +52,15 @@ def passed_over(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {name: tuple(lacks) for name, lacks in found.items()}
 
 
-def unmet(settings: Settings, accounts: "Mapping[str, Account]") -> list[str]:
+def unserved(settings: Settings, probes: "Mapping[str, Probe]") -> list[str]:
     """What no deployment does for a role, so that a run would fail: one line for each.
 
-    `accounts` is what was said of each deployment, by name; it goes before the YAML.
+    `probes` is what was said of each deployment, by name; it goes before the YAML.
     Without any key a run is a rehearsal, where all of them are there.
     """
     if not any(provider.api_key for provider in settings.providers.values()):
         settings = _with_all_keys(settings)
-    known, silent = _as_told(settings, accounts)
+    known, silent = _as_told(settings, probes)
     lines: dict[str, str] = {}
     for call in calls(known):
         if route(known, call, unreachable=silent).candidates:
@@ -105,28 +105,28 @@ def _with_all_keys(settings: Settings) -> Settings:
 
 
 def _as_told(
-    settings: Settings, accounts: "Mapping[str, Account]"
+    settings: Settings, probes: "Mapping[str, Probe]"
 ) -> tuple[Settings, frozenset[str]]:
     """The settings as the providers' words make them, and the local providers that are
     not there."""
     silent = frozenset(
         settings.deployments[name].provider.name
-        for name, account in accounts.items()
-        if account.error is not None and settings.deployments[name].provider.local
+        for name, probe in probes.items()
+        if probe.error is not None and settings.deployments[name].provider.local
     )
-    told = {
-        name: _corrected(settings.deployments[name], account)
-        for name, account in accounts.items()
+    reported = {
+        name: _corrected(settings.deployments[name], probe)
+        for name, probe in probes.items()
     }
-    return replace(settings, deployments={**settings.deployments, **told}), silent
+    return replace(settings, deployments={**settings.deployments, **reported}), silent
 
 
-def _corrected(deployment: Deployment, account: "Account") -> Deployment:
-    if isinstance(account.error, BadKey):
+def _corrected(deployment: Deployment, probe: "Probe") -> Deployment:
+    if isinstance(probe.error, BadKey):
         # Its key may as well not be set.
         provider = replace(deployment.provider, api_key=None, local=False)
         return replace(deployment, provider=provider)
-    said = account.find(deployment)
+    said = probe.find(deployment)
     if said is None:
         return deployment
     return replace(

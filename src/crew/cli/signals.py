@@ -57,7 +57,7 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def in_a_thread(work: Callable[[], T]) -> "Future[T]":
+def run_in_thread(work: Callable[[], T]) -> "Future[T]":
     """Work where signals do not reach: CrewAI would let them wait for the model's
     answer, which takes minutes."""
     outcome: Future[T] = Future()
@@ -72,7 +72,7 @@ def in_a_thread(work: Callable[[], T]) -> "Future[T]":
     return outcome
 
 
-def awaited(outcome: "Future[T]") -> T:
+def wait_for(outcome: "Future[T]") -> T:
     """The outcome, once it is there. Wakes up now and then: a signal that comes just
     before a thread falls asleep does not wake it."""
     while not wait([outcome], WAKE_SECONDS).done:

@@ -40,9 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _clock(speed: float, told: str | None) -> Clock:
-    if told is not None:
-        now, at = (float(moment) for moment in told.split("@"))
+def _clock(speed: float, reported: str | None) -> Clock:
+    if reported is not None:
+        now, at = (float(moment) for moment in reported.split("@"))
         return ScaledClock(speed, now + (SystemClock().now() - at) * speed)
     return SystemClock() if speed == 1.0 else ScaledClock(speed)
 

@@ -9,10 +9,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crew.clock import Clock
-from crew.emulator.breaking import SEND
+from crew.emulator.broken_answers import SEND
 from crew.emulator.catalogue import catalogue_routes
 from crew.emulator.control import PREFIX, control_routes, is_loopback
-from crew.emulator.doors import Doors
+from crew.emulator.endpoints import Endpoints
 from crew.emulator.faults import Order
 from crew.emulator.protocols.anthropic import Messages
 from crew.emulator.protocols.gemini import GenerateContent
@@ -49,12 +49,12 @@ def build_app(
     `orders` are faults to begin with. Every answer takes `latency` seconds.
     """
     state = State(settings, clock, orders)
-    doors = Doors(state, latency)
+    endpoints = Endpoints(state, latency)
     return _Emulator(
         routes=[
             *control_routes(state),
             *(
-                Route(f"/{{provider}}{path}", doors.open(wire), methods=["POST"])
+                Route(f"/{{provider}}{path}", endpoints.open(wire), methods=["POST"])
                 for path, wire in _DOORS
             ),
             *catalogue_routes(state),

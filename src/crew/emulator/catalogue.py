@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crew.emulator.dialects import family_of
-from crew.emulator.entries import Entry, entry_of, openai_entry
 from crew.emulator.envelopes import unknown_model
+from crew.emulator.model_entries import Entry, entry_of, openai_entry
 from crew.emulator.state import State
 from crew.settings import Deployment
 

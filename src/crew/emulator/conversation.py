@@ -59,7 +59,7 @@ class Conversation:
     schema: Mapping[str, Any] | None = None
     forced: str | None = None
     call_ids: tuple[str, ...] = ()
-    thoughts: tuple[frozenset[str], ...] = ()
+    reasoning: tuple[frozenset[str], ...] = ()
     signatures: tuple[str, ...] = ()
 
     @property

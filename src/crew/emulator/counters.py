@@ -52,7 +52,7 @@ class Counters:
                 "stream": talk.stream,
                 "tools": [tool.name for tool in talk.tools],
                 "messages": len(talk.messages),
-                "thoughts": [sorted(given) for given in talk.thoughts],
+                "thoughts": [sorted(given) for given in talk.reasoning],
                 "images": [asdict(picture) for picture in talk.pictures],
                 "system": talk.system[:_SYSTEM_CHARACTERS],
             }

@@ -11,7 +11,7 @@ from crew.emulator.enforcement import Breach
 from crew.emulator.envelopes import Reply, failure, openai_error
 from crew.emulator.headers import Headers, go_duration
 from crew.emulator.windows import whole_seconds
-from crew.quota.limits import Kind, Metric
+from crew.quota.limits import Metric, WindowKind
 from crew.settings import Deployment
 
 _ORGANISATION = "org-emulated"
@@ -38,7 +38,7 @@ def _retry_after(breach: Breach) -> Headers:
 def _name(breach: Breach) -> str:
     """The limit as OpenAI and Groq name it: `tokens per min (TPM)`."""
     limit = breach.limit
-    if limit.kind is Kind.LEASE:
+    if limit.kind is WindowKind.LEASE:
         return "concurrent requests"
     metric = limit.metric.value.replace("_", " ")
     unit = {"minute": "min"}.get(limit.unit, limit.unit)
@@ -237,7 +237,7 @@ def _deepseek(deployment: Deployment, breaches: Sequence[Breach], now: float) ->
 
 
 def _ollama(deployment: Deployment, breaches: Sequence[Breach], now: float) -> Reply:
-    if breaches[0].limit.kind is Kind.LEASE:
+    if breaches[0].limit.kind is WindowKind.LEASE:
         return out_of_capacity("ollama", upstream_id(deployment))
     return _openai(deployment, breaches, now)
 

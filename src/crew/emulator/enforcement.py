@@ -72,7 +72,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Ticket:
+class Admission:
     """An admitted call: what it was charged, and what ends with it."""
 
     charges: Sequence[tuple[Window, int]]
@@ -97,7 +97,7 @@ class Ticket:
                 window.refund(amount, self.at)
 
 
-class Gate:
+class Limiter:
     """The windows of all providers, classes and deployments."""
 
     def __init__(self, settings: Settings) -> None:
@@ -131,7 +131,7 @@ class Gate:
 
     def admit(
         self, deployment: Deployment, spent: Spend, now: float
-    ) -> Ticket | tuple[Breach, ...]:
+    ) -> Admission | tuple[Breach, ...]:
         """Charge all limits, or none: then every limit that was exceeded, the one
         that lasts longest first."""
         windows = self._scoped(deployment)
@@ -154,7 +154,7 @@ class Gate:
         charges = [(window, spent.of(window.limit.metric)) for _, window in windows]
         for window, amount in charges:
             window.charge(amount, now)
-        return Ticket(charges, now)
+        return Admission(charges, now)
 
     def readings(self, deployment: Deployment, now: float) -> tuple[Reading, ...]:
         """Where the limits of a deployment stand."""

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from crew.emulator.conversation import Conversation
 from crew.emulator.envelopes import Reply, failure
-from crew.emulator.thoughts import FIELDS, signature
+from crew.emulator.reasoning import FIELDS, signature
 
 _MISSING = (
     "The `reasoning_content` in the thinking mode must be passed back to the API."
@@ -67,7 +67,7 @@ def _foreign_id(family: str, talk: Conversation) -> Reply | None:
 
 
 def _foreign_thought(family: str, model: str, talk: Conversation) -> Reply | None:
-    names = frozenset(name for given in talk.thoughts for name in given)
+    names = frozenset(name for given in talk.reasoning for name in given)
     if unknown := names - _TAKEN.get(family, frozenset()):
         message = f"messages: property '{min(unknown)}' is unsupported"
         return failure(family, 400, "invalid_request", message)
@@ -82,7 +82,7 @@ def _foreign_thought(family: str, model: str, talk: Conversation) -> Reply | Non
 
 
 def _all(talk: Conversation, wanted: frozenset[str]) -> bool:
-    return all(given & wanted for given in talk.thoughts)
+    return all(given & wanted for given in talk.reasoning)
 
 
 def _from_upstream() -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crew.emulator.enforcement import Ticket
+from crew.emulator.enforcement import Admission
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.protocols.wire import Completion, Wire
@@ -15,9 +15,9 @@ from crew.emulator.protocols.wire import Completion, Wire
 class Served:
     """An answer under way: it counts as concurrent until it was sent, or broke."""
 
-    def __init__(self, response: ASGIApp, ticket: Ticket) -> None:
+    def __init__(self, response: ASGIApp, admission: Admission) -> None:
         self._response = response
-        self._ticket = ticket
+        self._ticket = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

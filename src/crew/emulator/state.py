@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crew.clock import Clock
 from crew.emulator.counters import Counters
 from crew.emulator.dialects import upstream_id
-from crew.emulator.enforcement import Gate
+from crew.emulator.enforcement import Limiter
 from crew.emulator.faults import Order, Orders
 from crew.settings import Deployment, Settings
 
@@ -17,7 +17,7 @@ class State:
         self, settings: Settings, clock: Clock, orders: Iterable[Order]
     ) -> None:
         self.clock = clock
-        self.gate = Gate(settings)
+        self.limiter = Limiter(settings)
         self.counters = Counters(settings.deployments.values())
         self.orders = Orders(orders)
         self._providers = frozenset(settings.providers)
@@ -49,5 +49,5 @@ class State:
     def reset(self) -> None:
         """Forget what was counted, and all orders."""
         self.counters.reset()
-        self.gate.reset()
+        self.limiter.reset()
         self.orders.clear()

@@ -9,7 +9,7 @@ from math import ceil, inf
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from crew.quota.limits import Kind, Limit
+from crew.quota.limits import Limit, WindowKind
 
 _UNIT_SECONDS = {
     "second": 1,
@@ -228,15 +228,15 @@ def open_window(limit: Limit) -> Window:
     """A window for this limit, with nothing counted yet."""
     length = length_of(limit)
     match limit.kind:
-        case Kind.ROLLING:
+        case WindowKind.ROLLING:
             return Rolling(limit, length)
-        case Kind.CALENDAR:
+        case WindowKind.CALENDAR:
             return Calendar(limit)
-        case Kind.REFILLING:
+        case WindowKind.REFILLING:
             return Bucket(limit, length)
-        case Kind.RUN:
+        case WindowKind.RUN:
             return Rolling(limit, inf)
-        case Kind.LEASE:
+        case WindowKind.LEASE:
             return Concurrent(limit)
 
 

@@ -13,7 +13,7 @@ from crew.errors import (
 )
 from crew.guard.lease import Lease
 from crew.guard.pools import Accounts, what
-from crew.quota.limits import Kind, Refusal
+from crew.quota.limits import Refusal, WindowKind
 from crew.quota.store import Reservation
 from crew.routing import TOO_SMALL, Request, Route
 from crew.settings import Deployment
@@ -65,7 +65,7 @@ class Attempts:
     _refusal: BadRequest | None = None
     _began: float = field(init=False)
     _ticket: int | None = None
-    _told: str = ""
+    _announced: str = ""
 
     def __post_init__(self) -> None:
         self._began = self.accounts.clock.monotonic()
@@ -79,9 +79,9 @@ class Attempts:
         """
         try:
             while isinstance(step := self._decide(), Wait):
-                self.accounts.clock.sleep(self._line_up(step))
+                self.accounts.clock.sleep(self._join_queue(step))
         except (QuotaExceeded, BadRequest):
-            self._leave()
+            self._leave_queue()
             raise
         return step
 
@@ -89,10 +89,10 @@ class Attempts:
         """As `acquire`, and lets other tasks run while it waits."""
         try:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
-                pause = await asyncio.to_thread(self._line_up, step)
+                pause = await asyncio.to_thread(self._join_queue, step)
                 await self.accounts.clock.asleep(pause)
         except (QuotaExceeded, BadRequest, asyncio.CancelledError):
-            self._leave()
+            self._leave_queue()
             raise
         return step
 
@@ -102,11 +102,13 @@ class Attempts:
         opens = self.accounts.note_failure(lease.deployment, error, self.request)
         if error.charged is not None:
             sent, wrote = error.charged
-            lease.settle(input_tokens=sent, output_tokens=wrote, told=error.told)
+            lease.settle(
+                input_tokens=sent, output_tokens=wrote, reported=error.reported
+            )
         elif error.costs_nothing:
-            lease.settle(input_tokens=0, output_tokens=0, told=error.told)
+            lease.settle(input_tokens=0, output_tokens=0, reported=error.reported)
         else:
-            lease.keep(error.told)
+            lease.keep(error.reported)
         if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
             self._ask_another_provider(lease.deployment, error)
         if error.never or not isinstance(error, RateLimited):
@@ -231,7 +233,7 @@ class Attempts:
         size = self.request.input_tokens + self.request.output_tokens
         return size > self.accounts.window(deployment)
 
-    def _line_up(self, wait: Wait) -> float:
+    def _join_queue(self, wait: Wait) -> float:
         """Take or keep a place in the line; returns the seconds until the next look:
         sooner than the window opens, as others may need less than they reserved."""
         accounts = self.accounts
@@ -240,7 +242,7 @@ class Attempts:
         pause = left + min(JITTER, JITTER_SHARE * left) * accounts.clock.chance()
         if wait.pool is not None:
             pause = min(pause, max(LONGEST_LOOK, left / 20))
-            self._ticket = accounts.store.line_up(
+            self._ticket = accounts.store.join_queue(
                 wait.pool,
                 accounts.estimate(wait.deployment, self.request),
                 seconds=pause + PLACE_SECONDS,
@@ -248,9 +250,9 @@ class Attempts:
             )
         return pause
 
-    def _leave(self) -> None:
+    def _leave_queue(self) -> None:
         if self._ticket is not None:
-            self.accounts.store.leave(self._ticket)
+            self.accounts.store.leave_queue(self._ticket)
             self._ticket = None
 
     def _tell(self, wait: Wait, seconds: float) -> None:
@@ -258,14 +260,14 @@ class Attempts:
             return
         who = self.request.role or self.request.tier
         place = f"{who}:{wait.deployment.name}:{wait.pool}"
-        if place != self._told:
-            self._told = place
+        if place != self._announced:
+            self._announced = place
             self.accounts.listener(f"{who} waits {seconds:.0f} s: {wait.what}")
 
 
 def _closed(deployment: Deployment, refusal: Refusal, now: float) -> Closed:
     opens = refusal.opens_at
-    if refusal.limit is not None and refusal.limit.kind is Kind.LEASE:
+    if refusal.limit is not None and refusal.limit.kind is WindowKind.LEASE:
         # A place is free when any call ends, long before its lease does.
         opens = now + CONCURRENCY_POLL
     return Closed(

@@ -3,35 +3,37 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from crew.quota.limits import Kind, Limit, Pool
+from crew.quota.limits import Limit, Pool, WindowKind
 from crew.quota.store import Observation
 
 if TYPE_CHECKING:
-    from crew.quota.reported import Told
+    from crew.quota.reported import ReportedLimit
 
 _SHORT_SECONDS = 3_600
 
 
-def matched(pools: Iterable[Pool], told: "Told") -> tuple[Pool, Limit] | None:
+def matched(
+    pools: Iterable[Pool], reported: "ReportedLimit"
+) -> tuple[Pool, Limit] | None:
     """The limit of ours that the provider spoke of: of the same metric and window."""
     for pool in pools:
         for limit in pool.limits:
             same = (limit.metric, limit.unit, limit.count) == (
-                told.metric,
-                told.unit,
+                reported.metric,
+                reported.unit,
                 1,
             )
-            if same and limit.kind is not Kind.RUN:
+            if same and limit.kind is not WindowKind.RUN:
                 return pool, limit
     return None
 
 
 def observations(
-    pools: Sequence[Pool], told: "Sequence[Told]", now: float
+    pools: Sequence[Pool], reported: "Sequence[ReportedLimit]", now: float
 ) -> list[Observation]:
     """What the provider told, as corrections of the pools (the narrowest first)."""
     found = []
-    for one in told:
+    for one in reported:
         match = matched(pools, one)
         if match is None:
             continue

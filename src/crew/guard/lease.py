@@ -11,7 +11,7 @@ from crew.quota.store import Reservation, Store
 from crew.settings import Deployment
 
 if TYPE_CHECKING:
-    from crew.quota.reported import Told
+    from crew.quota.reported import ReportedLimit
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,11 @@ class Lease:
             self._delay = self._clock.monotonic() - self._taken
 
     def settle(
-        self, *, input_tokens: int, output_tokens: int, told: "Sequence[Told]" = ()
+        self,
+        *,
+        input_tokens: int,
+        output_tokens: int,
+        reported: "Sequence[ReportedLimit]" = (),
     ) -> Usage:
         """Put what the call really used in place of the estimate; returns it with
         its cost. `told` is what the provider said of its limits. Settling again
@@ -51,15 +55,19 @@ class Lease:
         price = self.deployment.price
         usd = price.cost(input_tokens, output_tokens) if price else None
         usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, usd=usd)
-        self._settle(usage, told)
+        self._settle(usage, reported)
         return usage
 
-    def keep(self, told: "Sequence[Told]" = ()) -> None:
+    def keep(self, reported: "Sequence[ReportedLimit]" = ()) -> None:
         """Settle with the estimate: nobody knows what the provider charged."""
-        self._settle(self.estimate, told)
+        self._settle(self.estimate, reported)
 
-    def _settle(self, usage: Usage, told: "Sequence[Told]") -> None:
-        seen = observations(self._own_pools, told, self._store.now()) if told else ()
+    def _settle(self, usage: Usage, reported: "Sequence[ReportedLimit]") -> None:
+        seen = (
+            observations(self._own_pools, reported, self._store.now())
+            if reported
+            else ()
+        )
         self._store.settle(self.reservation, usage, seen, delay=self._delay)
 
 

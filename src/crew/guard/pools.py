@@ -21,13 +21,13 @@ from crew.errors import (
 from crew.guard.estimates import Estimates
 from crew.guard.learning import matched, observations, throttled
 from crew.notices import Listener
-from crew.quota.limits import NOTHING, Kind, Limit, Pool, Refusal, Usage
+from crew.quota.limits import NOTHING, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import PlanState, Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Plan, Provider, Settings
 
 if TYPE_CHECKING:
-    from crew.providers.probe import Account
+    from crew.providers.probe import Probe
 
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
@@ -188,12 +188,12 @@ class Accounts:
                 self.listener(f"{provider.name} is on the plan {name} now: {reason}")
                 return
 
-    def learn_account(self, provider: Provider, account: "Account") -> None:
+    def learn_account(self, provider: Provider, account: "Probe") -> None:
         """Take note of what a provider said about the account: its plan, and what is
         left for its free models."""
         if account.bought is not None:
             self.advance(provider, bought=account.bought, source=provider.name)
-        if account.told:
+        if account.reported:
             free = [
                 pool
                 for deployment in self.settings.deployments.values()
@@ -203,7 +203,7 @@ class Accounts:
             nobody = Reservation(
                 id="", estimate=NOTHING, made_at=0.0, expires_at=0.0, charges=()
             )
-            seen = observations(free, account.told, self.store.now())
+            seen = observations(free, account.reported, self.store.now())
             self.store.settle(nobody, NOTHING, seen)
 
     # What a failure closes.
@@ -276,16 +276,16 @@ class Accounts:
     ) -> None:
         size = request.input_tokens + request.output_tokens
         # What is told may be meant for a larger count of tokens than ours.
-        told = min(error.window or size, size)
-        self._windows[deployment.name] = min(told, self.window(deployment)) - 1
+        reported = min(error.window or size, size)
+        self._windows[deployment.name] = min(reported, self.window(deployment)) - 1
 
     def _refused(self, deployment: Deployment, error: RateLimited) -> float:
         """A 429 although our books had room. What the provider told corrects them;
         without a word of it the pool goes slower for a while."""
         pools = self.own_pools(deployment)
-        matches = [match for one in error.told if (match := matched(pools, one))]
+        matches = [match for one in error.reported if (match := matched(pools, one))]
         closed = matches[0][0].name if matches else pools[0].name
-        told_empty = any(one.remaining == 0 for one in error.told)
+        told_empty = any(one.remaining == 0 for one in error.reported)
         narrow = throttled(pools)
         if narrow is not None and not (matches and told_empty):
             share = self.store.throttle(narrow.name)
@@ -333,8 +333,8 @@ def _names(deployment: Deployment) -> tuple[str, str]:
 
 
 def _budgets(budgets: tuple[Limit, ...], run: str | None) -> list[Pool]:
-    shared = tuple(limit for limit in budgets if limit.kind is not Kind.RUN)
-    single = tuple(limit for limit in budgets if limit.kind is Kind.RUN)
+    shared = tuple(limit for limit in budgets if limit.kind is not WindowKind.RUN)
+    single = tuple(limit for limit in budgets if limit.kind is WindowKind.RUN)
     pools = [Pool(name="budget", limits=shared)] if shared else []
     if single and run:
         pools.append(Pool(name=f"budget:{run}", limits=single))

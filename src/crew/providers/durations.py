@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
-from crew.quota.limits import Kind, Limit, Metric, window_end
+from crew.quota.limits import WindowKind, Limit, Metric, window_end
 
 LONGEST = 32 * 86_400.0
 """Seconds. No provider closes for longer than a month: more is a mistake."""
@@ -85,7 +85,7 @@ def _until_end(unit: str, timezone: str, now: float | None) -> float | None:
     window = Limit(
         amount=1,
         metric=Metric.REQUESTS,
-        kind=Kind.CALENDAR,
+        kind=WindowKind.CALENDAR,
         unit=unit,
         timezone=timezone,
     )

@@ -10,19 +10,19 @@ from dataclasses import replace
 
 from crew.providers.durations import sane, seconds_in
 from crew.quota.limits import Metric
-from crew.quota.reported import Told
+from crew.quota.reported import ReportedLimit
 
 Headers = Mapping[str, str]
-_Reader = Callable[[Headers, float | None], tuple[Told, ...]]
+_Reader = Callable[[Headers, float | None], tuple[ReportedLimit, ...]]
 _ABSURD = 10**15
 _NUMBER = 20
 _UNITS = ("second", "minute", "hour", "day", "month")
 _DAY_AT_LEAST = 43_200.0
 
 
-def told_by_headers(
+def reported_by_headers(
     family: str, headers: Headers, *, now: float | None
-) -> tuple[Told, ...]:
+) -> tuple[ReportedLimit, ...]:
     """The limits that a provider told, on success as on failure.
 
     `family` is litellm's prefix of the model's id; of an unknown one the names of the
@@ -41,11 +41,11 @@ def retry_after(headers: Headers, *, now: float | None) -> float | None:
     return seconds_in(text, now) if text is not None else None
 
 
-def _nothing(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _nothing(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     return ()
 
 
-def _anthropic(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _anthropic(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     found = []
     for name, metric in (
         ("requests", Metric.REQUESTS),
@@ -80,7 +80,7 @@ _OPENAI = (
 )
 
 
-def _openai(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _openai(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     return _those(
         [
             _by_pace(_one(headers, names, metric, unit, now))
@@ -89,23 +89,31 @@ def _openai(headers: Headers, now: float | None) -> tuple[Told, ...]:
     )
 
 
-def _by_pace(told: Told | None) -> Told | None:
+def _by_pace(reported: ReportedLimit | None) -> ReportedLimit | None:
     """A limit on requests with the window that its own numbers tell.
 
     A bucket that refills tells how fast it does: what is missing, and when it is
     back. OpenAI's small accounts have a limit per day under the same name.
     """
-    if told is None or told.metric is not Metric.REQUESTS or told.unit != "minute":
-        return told
-    if told.amount is None or told.remaining is None or told.resets_in is None:
-        return told
-    missing = told.amount - told.remaining
-    if missing > 0 and told.resets_in * told.amount / missing >= _DAY_AT_LEAST:
-        return replace(told, unit="day")
-    return told
+    if (
+        reported is None
+        or reported.metric is not Metric.REQUESTS
+        or reported.unit != "minute"
+    ):
+        return reported
+    if (
+        reported.amount is None
+        or reported.remaining is None
+        or reported.resets_in is None
+    ):
+        return reported
+    missing = reported.amount - reported.remaining
+    if missing > 0 and reported.resets_in * reported.amount / missing >= _DAY_AT_LEAST:
+        return replace(reported, unit="day")
+    return reported
 
 
-def _groq(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _groq(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     return _those(
         [
             _one(headers, _REQUESTS, Metric.REQUESTS, "day", now),
@@ -114,7 +122,7 @@ def _groq(headers: Headers, now: float | None) -> tuple[Told, ...]:
     )
 
 
-def _together(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _together(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     found = []
     for start, metric in (
         ("x-ratelimit", Metric.REQUESTS),
@@ -130,7 +138,7 @@ def _together(headers: Headers, now: float | None) -> tuple[Told, ...]:
     return _those(found)
 
 
-def _mistral(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _mistral(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     size = "ratelimitbysize"
     plain = (f"{size}-limit", f"{size}-remaining", f"{size}-reset")
     minute = _one(headers, plain, Metric.TOKENS, "minute", now)
@@ -142,7 +150,7 @@ def _mistral(headers: Headers, now: float | None) -> tuple[Told, ...]:
     return _those(found)
 
 
-def _by_name(headers: Headers, now: float | None) -> tuple[Told, ...]:
+def _by_name(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
     for read, signs in _SIGNS:
         if any(sign in headers for sign in signs):
             return read(headers, now)
@@ -182,13 +190,13 @@ def _one(
     now: float | None,
     *,
     slack: int = 0,
-) -> Told | None:
+) -> ReportedLimit | None:
     limit, remaining = headers.get(names[0]), headers.get(names[1])
     if limit is None and remaining is None:
         return None
     reset = headers.get(names[2])
     amount = _count(limit)
-    told = Told(
+    reported = ReportedLimit(
         metric=metric,
         unit=unit,
         # Servers that know no limit write 0 or -1.
@@ -197,7 +205,11 @@ def _one(
         resets_in=seconds_in(reset, now) if reset is not None else None,
         slack=slack,
     )
-    return told if told.amount is not None or told.remaining is not None else None
+    return (
+        reported
+        if reported.amount is not None or reported.remaining is not None
+        else None
+    )
 
 
 def _count(text: str | None) -> int | None:
@@ -211,5 +223,5 @@ def _count(text: str | None) -> int | None:
     return int(number) if 0 <= number <= _ABSURD else None
 
 
-def _those(found: list[Told | None]) -> tuple[Told, ...]:
-    return tuple(told for told in found if told is not None)
+def _those(found: list[ReportedLimit | None]) -> tuple[ReportedLimit, ...]:
+    return tuple(reported for reported in found if reported is not None)

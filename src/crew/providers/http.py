@@ -40,7 +40,7 @@ _BASES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class Endpoint:
     """Where a provider is asked, and whose protocol is spoken there. `base_url` is the
     YAML's; None: the family's own host."""
 
@@ -49,7 +49,7 @@ class Door:
     base_url: str | None = None
 
     @classmethod
-    def of(cls, deployment: Deployment) -> "Door":
+    def of(cls, deployment: Deployment) -> "Endpoint":
         """The door that calls to the deployment go through."""
         return cls(
             provider=deployment.provider,
@@ -67,7 +67,7 @@ class Reply:
 
 
 def fetch(
-    door: Door,
+    endpoint: Endpoint,
     method: str,
     path: str,
     *,
@@ -76,8 +76,8 @@ def fetch(
     body: object = None,
 ) -> Reply | ProviderError:
     """Ask one question. A redirect is not followed: the key is for this host only."""
-    name = door.provider.name
-    base = door.base_url or _BASES.get(door.family)
+    name = endpoint.provider.name
+    base = endpoint.base_url or _BASES.get(endpoint.family)
     if base is None:
         return Unreachable(name, "its address is not known")
     ends = _CLOCK.monotonic() + seconds
@@ -88,7 +88,7 @@ def fetch(
             f"{base.rstrip('/')}/{path}",
             params=query,
             json=body,
-            headers=_headers(door),
+            headers=_headers(endpoint),
             timeout=seconds,
             follow_redirects=False,
         ) as answer:
@@ -106,30 +106,32 @@ def fetch(
         return BadKey(name, "the key, or a header, is not ASCII")
     except (httpx.HTTPError, httpx.InvalidURL):
         return Unreachable(name, "no connection")
-    return _read(door, answer, content.decode("utf-8", errors="replace"))
+    return _read(endpoint, answer, content.decode("utf-8", errors="replace"))
 
 
 def _late(name: str, seconds: float) -> ProviderError:
     return TimedOut(name, f"no answer in {seconds:.0f} s")
 
 
-def _read(door: Door, answer: httpx.Response, text: str) -> Reply | ProviderError:
-    name, status = door.provider.name, answer.status_code
+def _read(
+    endpoint: Endpoint, answer: httpx.Response, text: str
+) -> Reply | ProviderError:
+    name, status = endpoint.provider.name, answer.status_code
     if 300 <= status < 400:
         return BadAnswer(name, "it redirects; correct its base_url", status=status)
     if status != 200:
-        return classify(name, status, text, answer.headers, family=door.family)
+        return classify(name, status, text, answer.headers, family=endpoint.family)
     try:
         return Reply(body=json.loads(text), headers=answer.headers)
     except (ValueError, RecursionError):
         return BadAnswer(name, "no JSON came back")
 
 
-def _headers(door: Door) -> httpx.Headers:
+def _headers(endpoint: Endpoint) -> httpx.Headers:
     """The provider's own headers win, as they do in a call."""
     headers = httpx.Headers({"accept-encoding": "identity"})
-    headers.update(_key_headers(door.family, door.provider.api_key or ""))
-    headers.update(dict(door.provider.headers))
+    headers.update(_key_headers(endpoint.family, endpoint.provider.api_key or ""))
+    headers.update(dict(endpoint.provider.headers))
     return headers
 
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError, Unsupported
 from crew.providers.bodies import as_object
 from crew.providers.durations import moment_of
-from crew.providers.http import Door, Reply, fetch
+from crew.providers.http import Endpoint, Reply, fetch
 from crew.providers.listing import Listed, is_whole, read_listing, with_details
-from crew.providers.signals import told_by_headers
+from crew.providers.signals import reported_by_headers
 from crew.quota.limits import Metric
-from crew.quota.reported import Told
+from crew.quota.reported import ReportedLimit
 from crew.settings import Deployment, Provider
 
 SECONDS = 5.0
@@ -53,7 +53,7 @@ _VARIANTS = (":exacto", ":floor", ":nitro", ":online")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Probe:
     """What a provider said. `models` are those it serves, by ids without litellm's
     prefix, empty where it was not asked; they are all there are if it is `whole`.
 
@@ -67,7 +67,7 @@ class Account:
     called: str = ""
     refused: str = ""
     bought: Decimal | None = None
-    told: tuple[Told, ...] = ()
+    reported: tuple[ReportedLimit, ...] = ()
     error: ProviderError | None = None
 
     def find(self, deployment: Deployment) -> Listed | None:
@@ -90,43 +90,43 @@ class Answered:
     they were not told; `told` is what was said of the limits."""
 
     charged: tuple[int, int] | None = None
-    told: tuple[Told, ...] = ()
+    reported: tuple[ReportedLimit, ...] = ()
 
 
-def ask_models(door: Door, ids: Collection[str] = ()) -> Account:
+def ask_models(endpoint: Endpoint, ids: Collection[str] = ()) -> Probe:
     """The models that the key may use. `ids` are those whose details are wanted, where
     these take a question each."""
-    if door.family in ("ollama", "ollama_chat"):
-        return _ask_ollama(door, ids)
-    path = "v1/models" if door.family == "anthropic" else "models"
+    if endpoint.family in ("ollama", "ollama_chat"):
+        return _ask_ollama(endpoint, ids)
+    path = "v1/models" if endpoint.family == "anthropic" else "models"
     answer = fetch(
-        door, "GET", path, seconds=SECONDS, query=_FULL_PAGE.get(door.family)
+        endpoint, "GET", path, seconds=SECONDS, query=_FULL_PAGE.get(endpoint.family)
     )
     if isinstance(answer, ProviderError):
-        return Account(error=answer)
-    if door.family == "openrouter":
+        return Probe(error=answer)
+    if endpoint.family == "openrouter":
         # Its list is open to everybody, so that it says nothing of the key.
-        key = fetch(door, "GET", "key", seconds=SECONDS)
+        key = fetch(endpoint, "GET", "key", seconds=SECONDS)
         if isinstance(key, BadKey):
-            return Account(error=key)
-    return Account(
-        models=read_listing(door.family, answer.body), whole=is_whole(answer.body)
+            return Probe(error=key)
+    return Probe(
+        models=read_listing(endpoint.family, answer.body), whole=is_whole(answer.body)
     )
 
 
-def _ask_ollama(door: Door, ids: Collection[str]) -> Account:
-    answer = fetch(door, "GET", "api/tags", seconds=SECONDS)
+def _ask_ollama(endpoint: Endpoint, ids: Collection[str]) -> Probe:
+    answer = fetch(endpoint, "GET", "api/tags", seconds=SECONDS)
     if isinstance(answer, ProviderError):
-        return Account(error=answer)
-    models = read_listing(door.family, answer.body)
+        return Probe(error=answer)
+    models = read_listing(endpoint.family, answer.body)
     for name in ids:
         if name in models:
             shown = fetch(
-                door, "POST", "api/show", seconds=SECONDS, body={"model": name}
+                endpoint, "POST", "api/show", seconds=SECONDS, body={"model": name}
             )
             if isinstance(shown, Reply):
                 models[name] = with_details(models[name], shown.body)
-    return Account(models=models)
+    return Probe(models=models)
 
 
 _NO_LIST = (400, 403, 404, 405, 406, 410, 415, 422, 501)
@@ -134,13 +134,13 @@ _NO_LIST = (400, 403, 404, 405, 406, 410, 415, 422, 501)
 restricted to calls.)"""
 
 
-def takes_a_call(door: Door, account: Account) -> bool:
+def takes_a_call(endpoint: Endpoint, probe: Probe) -> bool:
     """Whether only a call shows if a gateway works, as it does not list its models."""
-    if door.base_url is None or door.family not in OPENAI_SPEAKING:
+    if endpoint.base_url is None or endpoint.family not in OPENAI_SPEAKING:
         return False
-    error = account.error
+    error = probe.error
     if error is None:
-        return not account.models
+        return not probe.models
     if isinstance(error, BadKey):
         return error.status == 403
     return error.status in _NO_LIST or (
@@ -148,7 +148,7 @@ def takes_a_call(door: Door, account: Account) -> bool:
     )
 
 
-def ask_call(door: Door, model: str) -> Answered | ProviderError:
+def ask_call(endpoint: Endpoint, model: str) -> Answered | ProviderError:
     """The cheapest call there is; the caller holds the lease for it. `model` is the id
     without litellm's prefix."""
     body = {
@@ -156,17 +156,19 @@ def ask_call(door: Door, model: str) -> Answered | ProviderError:
         "messages": [{"role": "user", "content": "Hi"}],
         "max_tokens": 1,
     }
-    answer = fetch(door, "POST", "chat/completions", seconds=CALL_SECONDS, body=body)
+    answer = fetch(
+        endpoint, "POST", "chat/completions", seconds=CALL_SECONDS, body=body
+    )
     if isinstance(answer, ProviderError):
         # Newer models of OpenAI's take no such small limit, or call it otherwise. That
         # is said by the model's own door, behind the key and the gateway, for nothing.
         refused = isinstance(answer, Unsupported) or (
             isinstance(answer, BadRequest) and "max_tokens" in answer.raw
         )
-        return Answered(charged=(0, 0), told=answer.told) if refused else answer
+        return Answered(charged=(0, 0), reported=answer.reported) if refused else answer
     said = as_object(answer.body)
     if not said.get("choices") or said.get("error"):
-        return BadAnswer(door.provider.name, "no answer of a model came back")
+        return BadAnswer(endpoint.provider.name, "no answer of a model came back")
     usage = as_object(said.get("usage"))
     sent, wrote = (
         _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")
@@ -174,27 +176,29 @@ def ask_call(door: Door, model: str) -> Answered | ProviderError:
     lower = {name.lower(): value for name, value in answer.headers.items()}
     return Answered(
         charged=None if sent is None or wrote is None else (sent, wrote),
-        told=told_by_headers(door.family, lower, now=moment_of(lower)),
+        reported=reported_by_headers(endpoint.family, lower, now=moment_of(lower)),
     )
 
 
-def ask_credit(provider: Provider, family: str) -> Account | None:
+def ask_credit(provider: Provider, family: str) -> Probe | None:
     """What the account has bought and what is left of it today; None for a family
     that has no free address to ask."""
     if family != "openrouter":
         return None
-    door = Door(provider=provider, family=family, base_url=provider.base_url)
-    answer = fetch(door, "GET", "key", seconds=SECONDS)
+    endpoint = Endpoint(provider=provider, family=family, base_url=provider.base_url)
+    answer = fetch(endpoint, "GET", "key", seconds=SECONDS)
     if isinstance(answer, ProviderError):
-        return Account(error=answer)
+        return Probe(error=answer)
     data = as_object(as_object(answer.body).get("data"))
     free = as_object(data.get("free_model_daily_requests"))
     limit, left = _count(free.get("limit")), _count(free.get("remaining"))
     if limit is None:
-        return Account()
-    told = Told(metric=Metric.REQUESTS, unit="day", amount=limit, remaining=left)
+        return Probe()
+    reported = ReportedLimit(
+        metric=Metric.REQUESTS, unit="day", amount=limit, remaining=left
+    )
     bought = CREDIT_USD if limit >= CREDIT_REQUESTS else None
-    return Account(bought=bought, told=(told,))
+    return Probe(bought=bought, reported=(reported,))
 
 
 def _count(value: object) -> int | None:

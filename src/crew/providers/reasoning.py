@@ -41,7 +41,7 @@ _ANSWERING = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Thought:
+class _Kept:
     """What one deployment thought; `fields` as litellm names them. `text` is what it
     said beside its calls."""
 
@@ -55,11 +55,11 @@ class _Thought:
 
 
 @dataclass(slots=True)
-class Thoughts:
+class KeptReasoning:
     """The thoughts of one agent's LLM, by the call that followed them: the ids of some
     providers begin anew with each answer."""
 
-    _kept: "OrderedDict[str, _Thought]" = field(default_factory=OrderedDict)
+    _kept: "OrderedDict[str, _Kept]" = field(default_factory=OrderedDict)
 
     def keep(
         self,
@@ -75,9 +75,9 @@ class Thoughts:
         if "reasoning_details" in own:
             own.pop("reasoning", None)  # the same once more
         if calls and (own or text):
-            thought = _Thought(deployment=deployment.name, fields=own, text=text)
+            kept = _Kept(deployment=deployment.name, fields=own, text=text)
             function = calls[0].function
-            self._kept[_key(calls[0].id, function.name, function.arguments)] = thought
+            self._kept[_key(calls[0].id, function.name, function.arguments)] = kept
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
@@ -87,22 +87,22 @@ class Thoughts:
         """The fields that a message of the assistant needs at this deployment."""
         if message.get("role") != "assistant":
             return {}
-        thought = self._of(message)
+        kept = self._of(message)
         fields: dict[str, Any] = {}
-        if thought is not None and thought.deployment == deployment.name:
-            fields = dict(thought.fields)
+        if kept is not None and kept.deployment == deployment.name:
+            fields = dict(kept.fields)
         if not fields and _demands(deployment):
             fields = {"reasoning_content": BLANK}
-        if thought is not None and thought.text and not message.get("content"):
-            fields["content"] = thought.text
+        if kept is not None and kept.text and not message.get("content"):
+            fields["content"] = kept.text
         return fields
 
     def characters(self, messages: Sequence[Any]) -> int:
         """How long the thoughts are that belong to these messages."""
         found = (self._of(message) for message in messages)
-        return sum(thought.characters for thought in found if thought is not None)
+        return sum(kept.characters for kept in found if kept is not None)
 
-    def _of(self, message: Mapping[str, Any]) -> _Thought | None:
+    def _of(self, message: Mapping[str, Any]) -> _Kept | None:
         calls = message.get("tool_calls")
         if not calls:
             return None

@@ -16,22 +16,22 @@ from crew.providers.durations import (
     until_midnight,
 )
 from crew.quota.limits import SECONDS, Metric
-from crew.quota.reported import Told
+from crew.quota.reported import ReportedLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class LimitHit:
     """What was hit. `wait` is the seconds until it is over; None where the body does
     not say. `never`: the request alone is larger than the limit. `absent`: the limit
     is 0, so that the model is not offered at all."""
 
-    told: tuple[Told, ...] = ()
+    reported: tuple[ReportedLimit, ...] = ()
     wait: float | None = None
     never: bool = False
     absent: bool = False
 
 
-def read_refusal(body: Body, now: float | None) -> Hit:
+def read_refusal(body: Body, now: float | None) -> LimitHit:
     """The limits that a refused request hit, of several the one that lasts longest."""
     if "RESOURCE_EXHAUSTED" in body.codes or _GEMINI in body.message:
         return _gemini(body, now)
@@ -40,7 +40,9 @@ def read_refusal(body: Body, now: float | None) -> Hit:
         return _openrouter(body, headers, now)
     if match := _ANTHROPIC.search(body.message):
         metric, unit = _METRICS[match[2]], match[3]
-        return Hit(told=(Told(metric=metric, unit=unit, amount=_whole(match[1])),))
+        return LimitHit(
+            reported=(ReportedLimit(metric=metric, unit=unit, amount=_whole(match[1])),)
+        )
     return _bucket(body)
 
 
@@ -65,24 +67,26 @@ PACIFIC = "America/Los_Angeles"
 """Where Gemini's day ends."""
 
 
-def _gemini(body: Body, now: float | None) -> Hit:
+def _gemini(body: Body, now: float | None) -> LimitHit:
     violations = [v for part in body.details for v in objects(part.get("violations"))]
-    told = tuple(t for v in violations if (t := _violation(v, now)) is not None)
+    reported = tuple(t for v in violations if (t := _violation(v, now)) is not None)
     # A value of 0 is left out of Google's JSON; the message has it.
     values = [as_text(v.get("quotaValue")) for v in violations]
     if "0" in values or _LIMIT_ZERO.search(body.message):
-        return Hit(told=told, absent=True)
+        return LimitHit(reported=reported, absent=True)
     quotas = [as_text(v.get("quotaId")) for v in violations]
     # A body that was cut is all message.
     if any(_PER_DAY in text for text in [*quotas, body.message]):
         # The delay that is given beside it is that of another limit: 47 s, at noon.
-        return Hit(told=told, wait=until_midnight(PACIFIC, now))
+        return LimitHit(reported=reported, wait=until_midnight(PACIFIC, now))
     delays = [as_text(part.get("retryDelay")) for part in body.details]
     waits = [wait for d in delays if (wait := seconds_in(d, None)) is not None]
-    return Hit(told=told, wait=max(waits, default=_wait_in(body.message)))
+    return LimitHit(reported=reported, wait=max(waits, default=_wait_in(body.message)))
 
 
-def _violation(violation: Mapping[str, object], now: float | None) -> Told | None:
+def _violation(
+    violation: Mapping[str, object], now: float | None
+) -> ReportedLimit | None:
     quota = as_text(violation.get("quotaId"))
     name = f"{quota} {as_text(violation.get('quotaMetric'))}".lower()
     unit = next((u for u in SECONDS if f"per{u}" in name), None)
@@ -95,7 +99,7 @@ def _violation(violation: Mapping[str, object], now: float | None) -> Told | Non
         return None
     if unit is None:
         return None
-    return Told(
+    return ReportedLimit(
         metric=metric,
         unit=unit,
         amount=_whole(as_text(violation.get("quotaValue"))) or None,
@@ -113,7 +117,9 @@ _OPENROUTER: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _openrouter(body: Body, headers: Mapping[str, object], now: float | None) -> Hit:
+def _openrouter(
+    body: Body, headers: Mapping[str, object], now: float | None
+) -> LimitHit:
     found = {name.lower(): as_text(value) for name, value in headers.items()}
     # The reset is in milliseconds since the epoch.
     wait = seconds_in(found.get("x-ratelimit-reset", ""), now)
@@ -121,17 +127,17 @@ def _openrouter(body: Body, headers: Mapping[str, object], now: float | None) ->
     signs = _OPENROUTER.items()
     unit = next((u for u, said in signs if any(sign in words for sign in said)), None)
     if unit is None:
-        return Hit(wait=wait)
+        return LimitHit(wait=wait)
     if unit == "day" and wait is None:
         wait = until_midnight("UTC", now)
-    told = Told(
+    reported = ReportedLimit(
         metric=Metric.REQUESTS,
         unit=unit,
         amount=_whole(found.get("x-ratelimit-limit", "")) or None,
         remaining=_whole(found.get("x-ratelimit-remaining", "")),
         resets_in=wait,
     )
-    return Hit(told=(told,), wait=wait)
+    return LimitHit(reported=(reported,), wait=wait)
 
 
 # OpenAI, Groq, and who speaks as they do: buckets that refill.
@@ -149,14 +155,14 @@ _WAIT_IN_WORDS = re.compile(
 )
 
 
-def _bucket(body: Body) -> Hit:
+def _bucket(body: Body) -> LimitHit:
     wait = _wait_in(body.message)
     # A request that is larger than the bucket is told a time too: Used + Requested
     # - Limit, as if it could ever fit.
     never = "request too large" in body.words
     match = _BUCKET.search(body.message)
     if match is None:
-        return Hit(wait=None if never else wait, never=never)
+        return LimitHit(wait=None if never else wait, never=never)
     unit = _UNIT_NAMES.get(match[2], match[2])
     limit, used, requested = (_whole(match[n]) for n in (3, 4, 5))
     pace = SECONDS[unit] / limit if limit else None
@@ -164,14 +170,14 @@ def _bucket(body: Body) -> Hit:
         never = never or requested > limit
         if wait is None and used is not None and pace is not None:
             wait = sane((used + requested - limit) * pace)
-    told = Told(
+    reported = ReportedLimit(
         metric=_METRICS[match[1]],
         unit=unit,
         amount=limit or None,
         remaining=limit - used if limit is not None and used is not None else None,
         resets_in=sane(used * pace) if used is not None and pace is not None else None,
     )
-    return Hit(told=(told,), wait=None if never else wait, never=never)
+    return LimitHit(reported=(reported,), wait=None if never else wait, never=never)
 
 
 def _wait_in(message: str) -> float | None:

@@ -26,13 +26,13 @@ from crew.providers.durations import (
     until_midnight,
     until_month_end,
 )
-from crew.providers.headers import retry_after, told_by_headers
+from crew.providers.headers import reported_by_headers, retry_after
 from crew.providers.masking import masked
-from crew.providers.refusals import Hit, read_refusal
+from crew.providers.refusals import LimitHit, read_refusal
 from crew.providers.rules import Kind, kind_by_status, known_kind
-from crew.quota.reported import Told
+from crew.quota.reported import ReportedLimit
 
-__all__ = ["Told", "classify", "told_by_headers"]
+__all__ = ["ReportedLimit", "classify", "reported_by_headers"]
 
 _WAITING_HELPS = (Overloaded, TimedOut, BadAnswer)
 
@@ -56,21 +56,21 @@ def classify(
     said = read_body(body)
     known = known_kind(status, said)
     kind = known or kind_by_status(status)
-    hit = read_refusal(said, now) if kind is RateLimited else Hit()
+    hit = read_refusal(said, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
         kind = ModelGone
     if kind is RateLimited and status == 413:
         hit = replace(hit, wait=None, never=True)
-    told = _merged(hit.told, told_by_headers(family, lower, now=now))
+    reported = _merged(hit.reported, reported_by_headers(family, lower, now=now))
     error = kind(
         deployment,
         _what(kind, hit),
         status=status,
-        retry_after=_wait(kind, hit, told, said, lower, now),
+        retry_after=_wait(kind, hit, reported, said, lower, now),
         never=hit.never,
-        told=told,
-        raw="" if known or hit.told else masked(said),
+        reported=reported,
+        raw="" if known or hit.reported else masked(said),
     )
     if isinstance(error, ContextTooLong):
         error.window = _window(said.message)
@@ -90,7 +90,7 @@ def _window(message: str) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
-def _what(kind: Kind, hit: Hit) -> str:
+def _what(kind: Kind, hit: LimitHit) -> str:
     if kind is ContextTooLong:
         # CrewAI shortens a conversation when the error's text says this phrase.
         return "maximum context length exceeded"
@@ -99,16 +99,18 @@ def _what(kind: Kind, hit: Hit) -> str:
     return "the request alone is larger than the limit" if hit.never else ""
 
 
-def _merged(body: tuple[Told, ...], headers: tuple[Told, ...]) -> tuple[Told, ...]:
+def _merged(
+    body: tuple[ReportedLimit, ...], headers: tuple[ReportedLimit, ...]
+) -> tuple[ReportedLimit, ...]:
     """Both, and of the same limit what the body says: it is what was hit."""
-    known = {(told.metric, told.unit) for told in body}
+    known = {(reported.metric, reported.unit) for reported in body}
     return body + tuple(t for t in headers if (t.metric, t.unit) not in known)
 
 
 def _wait(
     kind: Kind,
-    hit: Hit,
-    told: tuple[Told, ...],
+    hit: LimitHit,
+    reported: tuple[ReportedLimit, ...],
     said: Body,
     headers: Mapping[str, str],
     now: float | None,
@@ -118,18 +120,18 @@ def _wait(
         if hit.never or hit.wait is not None:
             return hit.wait
         wait = retry_after(headers, now=now)
-        return _soon_back(told) if wait is None else wait
+        return _soon_back(reported) if wait is None else wait
     if kind is OutOfMoney:
         return _money_back(said, now)
     return retry_after(headers, now=now) if kind in _WAITING_HELPS else None
 
 
-def _soon_back(told: tuple[Told, ...]) -> float | None:
+def _soon_back(reported: tuple[ReportedLimit, ...]) -> float | None:
     """When the used-up limits of a minute are back as a whole. Longer windows do not
     count: of one that refills, the first part is back long before."""
     resets = [
         t.resets_in
-        for t in told
+        for t in reported
         if t.unit in ("second", "minute") and t.resets_in is not None
         if t.remaining is not None and t.remaining <= t.slack
     ]

@@ -5,21 +5,15 @@ class of our own error tree.
 """
 
 import asyncio
-import hashlib
-import json
 import logging
-import re
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-import httpx
 import litellm
-import openai
-import openai.resources
 from litellm.llms.custom_httpx.http_handler import (
     AsyncHTTPHandler,
     HTTPHandler,
@@ -27,11 +21,13 @@ from litellm.llms.custom_httpx.http_handler import (
 )
 from litellm.types.utils import LlmProviders
 
-from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut, Unreachable
+from crew.errors import BadAnswer
 from crew.providers.durations import moment_of
-from crew.providers.exchange import Exchange, Redirected
-from crew.providers.reasoning import Thoughts, streamed
-from crew.providers.signals import Told, classify, told_by_headers
+from crew.providers.exchange import Exchange
+from crew.providers.failures import disguised, mapped, unwrapped
+from crew.providers.prompt import Prompt, accepted, ordered, output_bound
+from crew.providers.reasoning import streamed
+from crew.providers.signals import ReportedLimit, reported_by_headers
 from crew.settings import Deployment
 
 # litellm's own types and answers make pydantic warn; a user can do nothing about it.
@@ -60,23 +56,9 @@ async def _no_second_attempt(*_: object, **__: object) -> Any:
 
 AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
 
-Message = Mapping[str, Any]
 OnChunk = Callable[[Any], None]
 """Called with each chunk of a streamed answer, as litellm gives it."""
 OnSent = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """What is sent: the conversation in OpenAI's form, tools, and parameters.
-    `thoughts` are those that belong to the conversation's tool calls."""
-
-    messages: Sequence[Message]
-    tools: Sequence[Message] | None = None
-    stop: Sequence[str] = ()
-    response_format: object = None
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    thoughts: Thoughts = field(default_factory=Thoughts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +74,8 @@ class Answer:
     id: str | None
     usage: Any | None
     headers: Mapping[str, str]
-    told: tuple[Told, ...] = ()
-    thoughts: Mapping[str, Any] = field(default_factory=dict)
+    reported: tuple[ReportedLimit, ...] = ()
+    reasoning: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def charged(self) -> tuple[int, int] | None:
@@ -133,7 +115,7 @@ def complete(
                 on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
-        raise _mapped(deployment, exc, now) from exc
+        raise mapped(deployment, exc, now) from exc
 
 
 async def acomplete(
@@ -160,7 +142,7 @@ async def acomplete(
                 on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
-        raise _mapped(deployment, exc, now) from exc
+        raise mapped(deployment, exc, now) from exc
 
 
 @cache
@@ -201,10 +183,10 @@ def _arguments(
         "model": deployment.model,
         "messages": [
             {
-                **_taken(deployment, message),
-                **prompt.thoughts.beside(deployment, message),
+                **accepted(deployment, message),
+                **prompt.reasoning.beside(deployment, message),
             }
-            for message in _ordered(deployment, prompt.messages)
+            for message in ordered(deployment, prompt.messages)
         ],
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
@@ -217,7 +199,7 @@ def _arguments(
         # litellm calls it right before the request, and again after.
         "logger_fn": lambda details: on_sent(),
         **prompt.parameters,
-        **_bound(deployment, prompt),
+        **output_bound(deployment, prompt),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)
@@ -233,104 +215,11 @@ def _arguments(
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-_COUNTED_BEFOREHAND = ("anthropic", "openrouter")
-
-
-def _bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
-    """How much the answer may be, for those who count that before they begin:
-    Anthropic against the limit of output tokens, OpenRouter against the credit. Else
-    litellm, or the provider, takes all that the model can do."""
-    if deployment.family not in _COUNTED_BEFOREHAND:
-        return {}
-    wanted = prompt.parameters.get("max_tokens")
-    most = deployment.max_output
-    return {"max_tokens": min(wanted, most) if isinstance(wanted, int) else most}
-
-
-_BRIDGE = {"role": "assistant", "content": "I have the results."}
-
-
-def _ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
-    """The messages in an order that the deployment takes. Mistral's models refuse a
-    word of the user right after a tool's result (its error 3230, 2026-11)."""
-    strict = any(name in deployment.model.lower() for name in ("stral", "xtral"))
-    before = ""
-    for message in messages:
-        if strict and before == "tool" and message["role"] == "user":
-            yield _BRIDGE
-        yield message
-        before = message["role"]
-
-
-_MISTRALS_ID = re.compile(r"[A-Za-z0-9]{9}")
-
-
-def _taken(deployment: Deployment, message: Message) -> dict[str, Any]:
-    """A message as the deployment takes it. Mistral refuses the ids that others give
-    to tool calls: it wants nine letters and digits (its error 3280, 2026-11)."""
-    sendable: dict[str, Any] = _sendable(message)
-    for call in sendable.get("tool_calls") or ():
-        call["function"] = {
-            **call["function"],
-            "arguments": _object(call["function"].get("arguments")),
-        }
-    if deployment.family == "mistral":
-        if "tool_call_id" in sendable:
-            sendable["tool_call_id"] = _short(sendable["tool_call_id"])
-        for call in sendable.get("tool_calls") or ():
-            call["id"] = _short(call["id"])
-    return sendable
-
-
-def _object(arguments: Any) -> str:
-    """The arguments of a call as the JSON object that every provider wants. A model
-    that wrote none was told so by the tool."""
-    try:
-        found = json.loads(arguments)
-    except (TypeError, ValueError):
-        return "{}"
-    if not isinstance(found, dict):
-        return "{}"
-    # An escape may stand for what no UTF-8 can hold.
-    return json.dumps(_sendable(found)) if "\\u" in arguments else str(arguments)
-
-
-def _short(call_id: str) -> str:
-    """The same id for the same call, in nine letters and digits."""
-    if _MISTRALS_ID.fullmatch(call_id):
-        return call_id
-    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
-
-
-def _sendable(value: Any) -> Any:
-    """The value with what no UTF-8 can hold replaced: models write lone surrogates."""
-    match value:
-        case str():
-            return value.encode(errors="replace").decode()
-        case dict():
-            return {name: _sendable(part) for name, part in value.items()}
-        case list() | tuple():
-            return [_sendable(part) for part in value]
-        case _:
-            return value
-
-
 def _checked(deployment: Deployment, chunk: Any, now: float | None) -> Any:
     """A chunk, unless it is an error in disguise."""
     if error := getattr(chunk, "error", None):
-        raise _disguised(deployment, error, now)
+        raise disguised(deployment, error, now)
     return chunk
-
-
-def _disguised(
-    deployment: Deployment, error: object, now: float | None
-) -> ProviderError:
-    """What an error inside a 200 stands for."""
-    status = error.get("code") if isinstance(error, dict) else None
-    if status in _BELIEVED:
-        body = json.dumps({"error": error}, default=str)
-        return _classified(deployment, int(status), body, {}, now)
-    return BadAnswer(deployment.name, "an error came in place of the answer")
 
 
 def _tells(chunk: Any) -> bool:
@@ -364,7 +253,7 @@ def _joined(
     answer = _answer(
         deployment, whole, exchange, counted=counted, headers=headers, now=now
     )
-    return replace(answer, thoughts={**answer.thoughts, **streamed(chunks)})
+    return replace(answer, reasoning={**answer.reasoning, **streamed(chunks)})
 
 
 def _ended(stream: Any) -> bool:
@@ -384,7 +273,7 @@ def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     if error := getattr(response, "error", None):
-        raise _disguised(deployment, error, now)
+        raise disguised(deployment, error, now)
     if not response.choices:
         raise BadAnswer(deployment.name, "the answer holds no choice")
     choice = response.choices[0]
@@ -398,8 +287,8 @@ def _answer(
         id=response.id,
         usage=usage if usage and usage.prompt_tokens else None,
         headers=headers,
-        told=told_by_headers(deployment.family, headers, now=at),
-        thoughts=_thoughts(choice.message),
+        reported=reported_by_headers(deployment.family, headers, now=at),
+        reasoning=_reasoning(choice.message),
     )
     what = ""
     if choice.finish_reason == "error" or exchange.failed_end:
@@ -407,11 +296,13 @@ def _answer(
     elif not answer.text.strip() and not answer.tool_calls:
         what = "the answer is empty"
     if what:
-        raise BadAnswer(deployment.name, what, charged=answer.charged, told=answer.told)
+        raise BadAnswer(
+            deployment.name, what, charged=answer.charged, reported=answer.reported
+        )
     return answer
 
 
-def _thoughts(message: Any) -> Mapping[str, Any]:
+def _reasoning(message: Any) -> Mapping[str, Any]:
     own = getattr(message, "provider_specific_fields", None) or {}
     text = getattr(message, "reasoning_content", None)
     found = {
@@ -427,92 +318,4 @@ def _headers(response: Any, exchange: Exchange) -> Mapping[str, str]:
     hidden = getattr(response, "_hidden_params", None) or {}
     own = exchange.response.headers if exchange.response is not None else {}
     found = hidden.get("additional_headers") or own
-    return _unwrapped({str(name): str(value) for name, value in found.items()})
-
-
-_PREFIX = "llm_provider-"
-
-
-def _unwrapped(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers in lower case, those of the provider behind by their own names:
-    litellm puts a prefix before them, and once more where a litellm proxy answers.
-    What has no prefix goes first."""
-    found: dict[str, str] = {}
-    for name, value in sorted(headers.items(), key=lambda one: one[0].count(_PREFIX)):
-        found.setdefault(name.lower().replace(_PREFIX, ""), value)
-    return found
-
-
-def _classified(
-    deployment: Deployment,
-    status: int,
-    body: str,
-    headers: Mapping[str, str],
-    now: float | None,
-) -> ProviderError:
-    return classify(
-        deployment.name,
-        status,
-        body,
-        _unwrapped(headers),
-        family=deployment.family,
-        now=now,
-    )
-
-
-def _mapped(deployment: Deployment, exc: Exception, now: float | None) -> Exception:
-    """Our class for whatever came out of litellm.
-
-    litellm's own classes and statuses differ by provider (a body that is no JSON is
-    a 500 here and a 422 there), so the exception at the root decides.
-    """
-    name = deployment.name
-    for cause in _chain(exc):
-        match cause:
-            case ProviderError():
-                return cause
-            case ImportError():
-                # Our own installation is broken: no provider is to blame.
-                return cause
-            case httpx.HTTPStatusError(response=response):
-                body = response.text if response.is_stream_consumed else str(exc)
-                found, headers = response.status_code, response.headers
-                return _classified(deployment, found, body, headers, now)
-        if (known := _on_the_way(name, cause)) is not None:
-            return known
-    status = getattr(exc, "status_code", None)
-    if status in _BELIEVED:
-        return _classified(deployment, status, str(exc), {}, now)
-    # The class only: the text may quote the answer.
-    what = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
-    return BadAnswer(name, what)
-
-
-def _on_the_way(name: str, cause: BaseException) -> ProviderError | None:
-    """What became of a request that no status came back for."""
-    match cause:
-        case Redirected():
-            return BadAnswer(name, "it redirects; correct its base_url")
-        case UnicodeEncodeError() | httpx.LocalProtocolError():
-            return BadKey(name, "the key, or a header, cannot be sent")
-        case httpx.ConnectError() | ConnectionRefusedError():
-            return Unreachable(name, "no connection")
-        case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
-            return TimedOut(name, "no answer in time")
-        case httpx.TransportError() | ConnectionError():
-            return BadAnswer(name, "the connection broke off")
-    return None
-
-
-_BELIEVED = (401, 402, 403, 404, 429)
-"""Statuses that litellm takes from an error inside a 200; others it makes up."""
-
-
-def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and everything it was raised from."""
-    seen: set[int] = set()
-    current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
+    return unwrapped({str(name): str(value) for name, value in found.items()})

@@ -6,8 +6,8 @@ so that a thousand additions lose nothing.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -36,7 +36,7 @@ class Metric(StrEnum):
     CONCURRENT = "concurrent"
 
 
-class Kind(StrEnum):
+class WindowKind(StrEnum):
     """How a window moves on."""
 
     ROLLING = "rolling"
@@ -107,7 +107,7 @@ class Limit:
 
     amount: int
     metric: Metric
-    kind: Kind
+    kind: WindowKind
     unit: str = ""
     count: int = 1
     timezone: str | None = None
@@ -118,7 +118,7 @@ class Limit:
 
     def __post_init__(self) -> None:
         seconds = float(SECONDS.get(self.unit, 0) * self.count)
-        if self.kind is Kind.RUN:
+        if self.kind is WindowKind.RUN:
             seconds = RUN_SECONDS
         object.__setattr__(self, "seconds", seconds)
         object.__setattr__(self, "margin", min(MARGIN, seconds / 10))
@@ -144,12 +144,12 @@ class Limit:
 
     def _written(self) -> str:
         text = f"{self.shown(self.amount)} {self.metric}"
-        if self.kind is Kind.LEASE:
+        if self.kind is WindowKind.LEASE:
             return text
         text += f"/{self.count} {self.unit}s" if self.count > 1 else f"/{self.unit}"
         if self.timezone:
             text += f" @ {self.timezone}"
-        return text + (" refilling" if self.kind is Kind.REFILLING else "")
+        return text + (" refilling" if self.kind is WindowKind.REFILLING else "")
 
     def expires_at(self, now: float) -> float:
         """When a charge made at `now` stops counting, in seconds since the epoch.
@@ -158,7 +158,7 @@ class Limit:
         which lasts as long as the lease. A charge within the margin of a calendar
         boundary counts in both windows.
         """
-        if self.kind is Kind.CALENDAR:
+        if self.kind is WindowKind.CALENDAR:
             return window_end(self, now + self.margin) + self.margin
         return self.slotted(now + self.seconds + self.margin)
 
@@ -191,7 +191,7 @@ def parse_limit(text: str) -> Limit:
     if metric is Metric.CONCURRENT:
         if unit or timezone or match["refilling"]:
             raise LimitSyntaxError(f"{text!r}: a concurrent limit has no window")
-        return Limit(amount=amount, metric=metric, kind=Kind.LEASE)
+        return Limit(amount=amount, metric=metric, kind=WindowKind.LEASE)
     if unit is None:
         raise LimitSyntaxError(f"{text!r}: the window is missing: {FORM}")
     unit = unit.removesuffix("s")
@@ -234,7 +234,7 @@ def _amount(digits: str, scale: str, metric: Metric, text: str) -> int:
 
 def _kind(
     text: str, unit: str, count: int, timezone: str | None, *, refilling: bool
-) -> Kind:
+) -> WindowKind:
     if count < 1:
         raise LimitSyntaxError(f"{text!r}: a window cannot be empty")
     if timezone is not None:
@@ -247,12 +247,12 @@ def _kind(
                 f"{text!r}: unknown time zone {timezone!r}; "
                 "use a name such as UTC or America/Los_Angeles"
             ) from None
-        return Kind.CALENDAR
+        return WindowKind.CALENDAR
     if unit == "run":
         if refilling or count > 1:
             raise LimitSyntaxError(f"{text!r}: a run is counted once, as a whole")
-        return Kind.RUN
-    return Kind.REFILLING if refilling else Kind.ROLLING
+        return WindowKind.RUN
+    return WindowKind.REFILLING if refilling else WindowKind.ROLLING
 
 
 @lru_cache(maxsize=64)
@@ -315,110 +315,3 @@ class Refusal:
     limit: Limit | None
     reason: str
     opens_at: float | None
-
-
-THROTTLED_SECONDS = 3_600
-"""Windows up to this long shrink with a pool's throttle: a refusal that nobody
-expected says nothing about a day."""
-DECREASE = 0.5
-LEAST_THROTTLE = 0.05
-RECOVERY_SECONDS = 300.0
-"""How long a throttle takes from nothing back to 1."""
-HOLD_SECONDS = 10.0
-"""Refusals that come so soon after another are answers to the same burst."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttle:
-    """The share of its limits that a pool uses, as of `at` (seconds since the
-    epoch); it grows back to 1 by itself."""
-
-    share: float
-    at: float
-
-    def now(self, now: float) -> float:
-        """The share at `now`."""
-        return min(1.0, self.share + max(0.0, now - self.at) / RECOVERY_SECONDS)
-
-    def decreased(self, now: float) -> "Throttle":
-        """After one more refusal that the counts did not foresee."""
-        if self.share < 1 and now - self.at < HOLD_SECONDS:
-            return self
-        return Throttle(share=max(LEAST_THROTTLE, self.now(now) * DECREASE), at=now)
-
-
-UNTHROTTLED = Throttle(share=1.0, at=0.0)
-
-
-def effective(limit: Limit, need: int, *, learned: int | None, share: float) -> Limit:
-    """The limit that holds now: at most what the provider said, times the throttle.
-
-    A request that is larger than a throttled limit still fits when nothing counts.
-    """
-    most = limit.amount if learned is None else min(limit.amount, learned)
-    amount = most
-    if share < 1 and limit.seconds <= THROTTLED_SECONDS:
-        amount = max(int(most * share), min(need, most))
-    return limit if amount == limit.amount else replace(limit, amount=amount)
-
-
-def admit(limit: Limit, used: float, need: int) -> bool:
-    """Whether `need` more fits. What takes nothing always fits, even an overdrawn
-    limit: a free model is welcome when the money is spent."""
-    return need == 0 or used + need <= limit.amount
-
-
-def opens_at(
-    limit: Limit, charges: Charges, need: int, now: float, *, ahead: int = 0
-) -> float | None:
-    """When `need` fits if nothing else is charged but what waits `ahead`; None when
-    it never does. Who is told to wait for more than one window is told roughly."""
-    if need > limit.amount:
-        return None
-    more_windows, need = divmod(max(0, need + ahead - 1), max(1, limit.amount))
-    return _fits(limit, charges, need + 1, now) + more_windows * limit.seconds
-
-
-def _fits(limit: Limit, charges: Charges, need: int, now: float) -> float:
-    used = sum(amount for _, amount in charges)
-    for expires, amount in sorted(charges):
-        if used + need <= limit.amount:
-            return now
-        used -= amount
-        now = max(now, expires)
-    return now
-
-
-def refills_at(
-    limit: Limit, used: float, need: int, now: float, *, ahead: int = 0
-) -> float | None:
-    """As `opens_at`, for a refilling bucket that counts `used`."""
-    if need > limit.amount:
-        return None
-    over = used + ahead + need - limit.amount
-    return now + max(0.0, over) / limit.per_second
-
-
-def level(limit: Limit, empties_at: float, now: float) -> float:
-    """What a refilling bucket counts at `now`, if it would be empty at `empties_at`."""
-    return max(0.0, empties_at - now) * limit.per_second
-
-
-def drained(limit: Limit, empties_at: float, change: float, now: float) -> float:
-    """When a refilling bucket is empty after `change` was added to its count.
-
-    One that holds nothing, as a provider may say, takes its whole window.
-    """
-    per_second = limit.per_second or 1 / limit.seconds
-    return max(empties_at, now) + change / per_second
-
-
-def latest(refusals: Iterable[Refusal]) -> Refusal | None:
-    """The refusal that lasts longest: the others open before it."""
-    worst: Refusal | None = None
-    for refusal in refusals:
-        if refusal.opens_at is None:
-            return refusal
-        if worst is None or refusal.opens_at > (worst.opens_at or 0.0):
-            worst = refusal
-    return worst

@@ -6,7 +6,7 @@ from crew.quota.limits import Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ReportedLimit:
     """One limit as the provider told it; None where it did not say.
 
     `unit` is "second", "minute", "hour", "day" or "month". `amount` is the limit and

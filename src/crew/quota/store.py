@@ -9,15 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from crew.quota.limits import (
-    Kind,
-    Limit,
-    Metric,
-    Pool,
-    Refusal,
-    Usage,
-    effective,
-)
+from crew.quota.admission import effective
+from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 
 SPENT_AT_THE_END = frozenset({Metric.TOKENS, Metric.OUTPUT_TOKENS, Metric.USD})
 """What a provider counts when an answer is complete."""
@@ -156,7 +149,7 @@ class Store(Protocol):
         nothing changed but for the observations."""
         ...
 
-    def line_up(
+    def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         """Take a place at the end of a pool's line, or keep the one of `ticket`.
@@ -166,7 +159,7 @@ class Store(Protocol):
         """
         ...
 
-    def leave(self, ticket: int) -> None:
+    def leave_queue(self, ticket: int) -> None:
         """Give a place in a line up."""
         ...
 
@@ -214,9 +207,9 @@ def charges_for(
 
 def _expiry(limit: Limit, now: float, lease_expires: float) -> float:
     match limit.kind:
-        case Kind.LEASE:
+        case WindowKind.LEASE:
             return lease_expires
-        case Kind.REFILLING:
+        case WindowKind.REFILLING:
             return 0.0
         case _ if limit.metric in SPENT_AT_THE_END:
             # The call may end as late as its lease: until it is settled it counts.
@@ -234,10 +227,10 @@ def corrections(
     answer's tokens, and the money, when the answer is complete: they move to `now`.
     """
     limit = charge.limit
-    if limit.kind is Kind.LEASE:
+    if limit.kind is WindowKind.LEASE:
         return [(charge.expires_at, -charge.amount)]
     used = actual.amount(limit.metric)
-    if limit.kind is Kind.REFILLING:
+    if limit.kind is WindowKind.REFILLING:
         return [(0.0, used - charge.amount)] if used != charge.amount else []
     counts_from = now if limit.metric in SPENT_AT_THE_END else sent_at
     expires = charge.expires_at
@@ -262,11 +255,22 @@ def unforeseen(
     a provider knows of no more than that unless somebody else spends."""
     limit = observation.limit
     missing = (observation.used or 0) - int(counted)
-    if missing <= 0 or limit.kind in (Kind.LEASE, Kind.RUN):
+    if missing <= 0 or limit.kind in (WindowKind.LEASE, WindowKind.RUN):
         return None
-    if limit.kind is Kind.REFILLING:
+    if limit.kind is WindowKind.REFILLING:
         return 0.0, missing
     until = limit.expires_at(now)
     if observation.resets_at is not None and observation.resets_at < until:
         until = limit.slotted(observation.resets_at)
     return (until, missing) if until > now else None
+
+
+def refused(charge: Charge, opens: float | None) -> Refusal:
+    """The refusal that a full limit gives."""
+    limit, reason = charge.limit, str(charge.limit)
+    if limit.kind is WindowKind.RUN:
+        opens = None  # a run has one window
+    elif opens is None:
+        need = limit.shown(charge.amount)
+        reason = f"{need} {limit.metric} never fit into {limit}"
+    return Refusal(pool=charge.pool, limit=limit, reason=reason, opens_at=opens)

@@ -6,15 +6,10 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from math import ceil
 from pathlib import Path
 
-from crew.errors import Closed
-from crew.journal import Call, Journal, RunRecord, TaskRecord
-from crew.quota.limits import NANO, Limit, Metric
-from crew.quota.store import LimitState, PlanState, PoolState
+from crew.journal import CallRecord, Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +61,7 @@ class RunReport:
     saved: Decimal | None
     roles: tuple[RoleRow, ...]
     swaps: tuple[Swap, ...]
-    log: tuple[Call, ...]
+    log: tuple[CallRecord, ...]
 
 
 def build_report(journal: Journal, run: str) -> RunReport:
@@ -93,7 +88,7 @@ def build_report(journal: Journal, run: str) -> RunReport:
     )
 
 
-def _role_row(role: str, calls: Sequence[Call]) -> RoleRow:
+def _role_row(role: str, calls: Sequence[CallRecord]) -> RoleRow:
     served = Counter(call.deployment for call in calls if call.ok)
     return RoleRow(
         role=role,
@@ -106,7 +101,7 @@ def _role_row(role: str, calls: Sequence[Call]) -> RoleRow:
     )
 
 
-def _swaps(calls: Sequence[Call]) -> tuple[Swap, ...]:
+def _swaps(calls: Sequence[CallRecord]) -> tuple[Swap, ...]:
     swaps: dict[tuple[str, ...], Swap] = {}
     for call in calls:
         if not (call.ok and call.reason):
@@ -136,7 +131,7 @@ def _reason(text: str) -> tuple[str, str]:
     return first, rest.partition("; opens ")[0]
 
 
-def _known_cost(calls: Iterable[Call]) -> Decimal:
+def _known_cost(calls: Iterable[CallRecord]) -> Decimal:
     return sum((call.cost_usd or Decimal(0) for call in calls), Decimal(0))
 
 
@@ -147,70 +142,6 @@ def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
             return None
         total += amount
     return total
-
-
-def run_document(
-    report: RunReport,
-    record: RunRecord,
-    tasks: Sequence[TaskRecord],
-    results: Mapping[str, str],
-    result: str | None,
-    workspace: Mapping[str, object] | str | None,
-    *,
-    error: str | None = None,
-    closed: Sequence[Closed] = (),
-) -> dict[str, object]:
-    """The record of a run as a JSON document.
-
-    `results` are the tasks' results by name. `workspace` is told as it is,
-    `error` of a run that is not done, `closed` of one that is closed.
-    """
-    document: dict[str, object] = {
-        "run": record.run,
-        "status": record.status,
-        "rehearsal": record.rehearsal,
-        "result": result,
-        "workspace": workspace,
-        "tasks": [
-            {
-                "name": task.name,
-                "agent": task.agent,
-                "status": task.status,
-                "result": results.get(task.name),
-            }
-            for task in tasks
-        ],
-        "calls": [_call_document(call) for call in report.log],
-        "cost_usd": _dollars(report.cost),
-        "cost_all_senior_usd": _dollars(report.cost_all_senior),
-    }
-    if error is not None and record.status != "done":
-        document["error"] = error
-    if record.status == "closed":
-        document["closed"] = [
-            {
-                "deployment": entry.deployment,
-                "limit": entry.limit,
-                "opens_at": _iso(entry.opens_at),
-            }
-            for entry in closed
-        ]
-    return document
-
-
-def _call_document(call: Call) -> dict[str, object]:
-    return {
-        "task": call.task,
-        "role": call.role,
-        "deployment": call.deployment,
-        "provider": call.provider,
-        "input_tokens": call.input_tokens,
-        "output_tokens": call.output_tokens,
-        "cost_usd": _dollars(call.cost_usd),
-        "seconds": round(call.seconds, 3),
-        "outcome": call.outcome,
-        "reason": call.reason,
-    }
 
 
 def write_document(path: Path, document: Mapping[str, object]) -> None:
@@ -227,60 +158,3 @@ def write_document(path: Path, document: Mapping[str, object]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def status_document(
-    pools: Sequence[PoolState], plans: Mapping[str, PlanState] = {}
-) -> dict[str, object]:
-    """How the pools stand and which plans hold, as a JSON document. Amounts of usd
-    are dollars."""
-    return {
-        "pools": [
-            {
-                "name": pool.name,
-                "limits": [_limit_document(state) for state in pool.limits],
-                "cooldown_until": _iso(pool.cooldown_until),
-                "cooldown_reason": pool.cooldown_reason or None,
-                "throttle": pool.throttle,
-                "waiting": pool.waiting,
-            }
-            for pool in pools
-        ],
-        "plans": [
-            {
-                "provider": provider,
-                "plan": state.plan,
-                "reason": state.reason,
-                "since": _iso(state.at) if state.at else None,
-            }
-            for provider, state in plans.items()
-        ],
-    }
-
-
-def _limit_document(state: LimitState) -> dict[str, object]:
-    return {
-        "limit": str(state.limit),
-        "used": _amount(state.limit, state.used),
-        "reserved": _amount(state.limit, state.reserved),
-        "left": _amount(state.limit, state.left),
-        "learned": None
-        if state.learned is None
-        else _amount(state.limit, state.learned),
-        "resets_at": _iso(state.resets_at),
-    }
-
-
-def _amount(limit: Limit, amount: int) -> int | float:
-    return amount / NANO if limit.metric is Metric.USD else amount
-
-
-def _dollars(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(round(amount, 9))
-
-
-def _iso(moment: float | None) -> str | None:
-    """The next whole second: nobody comes back too early."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(ceil(moment), UTC).isoformat()

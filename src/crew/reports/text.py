@@ -30,7 +30,7 @@ _HOSTILE = regex.compile(
 )
 
 
-def visible(text: str) -> str:
+def escape_control(text: str) -> str:
     """A text as a terminal may show it: what would move the cursor, or show another
     text than is there, is written out, such as `\\x1b`."""
     return _HOSTILE.sub(_written_out, text.replace("\r\n", "\n"))

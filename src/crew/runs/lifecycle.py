@@ -31,10 +31,11 @@ from crew.errors import (
 )
 from crew.journal import new_run_id
 from crew.notices import Listener
-from crew.reports.report import RunReport, build_report, run_document, write_document
+from crew.reports.document import run_document
+from crew.reports.report import RunReport, build_report, write_document
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
 from crew.settings import Inputs, Settings, TaskSpec
-from crew.settings.check_inputs import at_home
+from crew.settings.values import at_home
 from crew.workspace import Workspace, worktrees
 from crew.workspace.workspace import hide_from_git
 
@@ -96,7 +97,7 @@ def execute(
             listener(f"{repository.name}: what is not committed is not seen")
     record = {"inputs": asdict(inputs), "rehearsal": rehearsal}
     _write(directory / "inputs.json", json.dumps(record, indent=2))
-    tell = _Told(listener=listener, started=started)
+    tell = _Watchers(listener=listener, started=started)
     with _held(directory):
         return _carry_out(settings, inputs, workspace, directory, rehearsal, tell)
 
@@ -132,7 +133,7 @@ def resumed(
         raise _refused(f"run {run_id} was {was}: start a new run")
     with _held(directory):
         workspace = Workspace.reopen(directory / "workspace", run_id)
-        tell = _Told(listener=listener, started=started)
+        tell = _Watchers(listener=listener, started=started)
         return _carry_out(settings, inputs, workspace, directory, rehearsal, tell)
 
 
@@ -179,7 +180,7 @@ def _refused(message: str) -> SettingsError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _Watchers:
     """Who is told what of a run."""
 
     listener: Listener
@@ -204,7 +205,7 @@ def _carry_out(
     workspace: Workspace,
     directory: Path,
     rehearsal: bool,
-    tell: _Told,
+    tell: _Watchers,
 ) -> Outcome:
     with _providers(settings, rehearsal, tell.listener) as settings:
         run = Run.open(

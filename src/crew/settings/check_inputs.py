@@ -1,31 +1,11 @@
 """The repositories and images that a run is given: what is wrong with them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crew.errors import Mistake
 from crew.settings.document import Document, KeyPath
-from crew.settings.values import Inputs
-
-
-def at_home(inputs: Inputs) -> Inputs:
-    """The inputs with the `~` of their paths replaced."""
-    return replace(
-        inputs,
-        repositories=tuple(_at_home(path) for path in inputs.repositories),
-        images=tuple(_at_home(image) for image in inputs.images),
-    )
-
-
-def _at_home(path: str) -> str:
-    if not path.startswith("~"):
-        return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError:  # no such user, or one without a home
-        return path
+from crew.settings.values import Inputs, at_home, is_address
 
 
 def check_inputs(inputs: Inputs) -> list[Mistake]:
@@ -65,15 +45,6 @@ def _problems(inputs: Inputs) -> Iterator[tuple[KeyPath, str]]:
     for index, given in enumerate(inputs.images):
         if problem := _image_problem(given):
             yield ("images", index), f"{given!r}: {problem}"
-
-
-def is_address(image: str) -> bool:
-    """Whether an image is named by an http(s) address."""
-    try:
-        parts = urlsplit(image)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # such as a broken IPv6 address
-        return False
 
 
 def _image_problem(given: str) -> str | None:

@@ -1,13 +1,23 @@
 """What must hold between providers, deployments and tiers, so that calls find a way."""
 
+import re
 from collections.abc import Mapping
 
 from crew.quota.limits import Limit, Metric
-from crew.settings.cycles import circles, drawn
+from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath, unknown
 from crew.settings.files import Files, Shapes, expect
-from crew.settings.schema import ProviderShape, TiersFile, TierShape
-from crew.settings.values import COMPLEXITIES, KINDS, Deployment
+from crew.settings.schema import (
+    ProviderShape,
+    TiersFile,
+    TierShape,
+)
+from crew.settings.values import (
+    COMPLEXITIES,
+    KINDS,
+    Deployment,
+    Provider,
+)
 
 SCOPES = ("user", "team", "role", "run")
 
@@ -113,7 +123,7 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
     for name, tier in shapes.tiers.items():
         if tier.then is not None:
             expect(document, ("tiers", name, "then"), "tier", tier.then, tiers)
-    _check_circles(document, shapes.tiers)
+    _check_cycles(document, shapes.tiers)
     for name in document.names("routing") or []:
         _check_rule(document, name)
     for scope in document.names("quotas") or []:
@@ -122,13 +132,13 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
     _check_runs(document, shapes.tiers_file)
 
 
-def _check_circles(document: Document, tiers: Mapping[str, TierShape]) -> None:
+def _check_cycles(document: Document, tiers: Mapping[str, TierShape]) -> None:
     thens = {name: [tier.then] if tier.then else [] for name, tier in tiers.items()}
     named = {name: tier.chain for name, tier in tiers.items()}
     for key, graph in (("then", thens), ("chain", named)):
-        for circle in circles(graph):
-            message = f"goes in a circle: {drawn(circle)}"
-            document.reject(("tiers", circle[0], key), message)
+        for cycle in cycles(graph):
+            message = f"goes in a circle: {shown_cycle(cycle)}"
+            document.reject(("tiers", cycle[0], key), message)
 
 
 def _check_rule(document: Document, name: str) -> None:
@@ -158,3 +168,23 @@ def _check_runs(document: Document, file: TiersFile | None) -> None:
                         (*path, index),
                         "a limit per run belongs under `budgets` or `quotas.run`",
                     )
+
+
+_SECRET_NAME = re.compile(
+    r"(?:^|[-_])(?:authorization|(?:api)?key|token|secret|password)(?:[-_]|$)",
+    re.IGNORECASE,
+)
+_SECRET_PART = re.compile(r"api_?key", re.IGNORECASE)
+
+
+def check_headers(document: Document, providers: Mapping[str, Provider]) -> None:
+    """Note each header that seems to hold a key in plain text."""
+    for provider in providers.values():
+        for name in provider.headers:
+            path = ("providers", provider.name, "headers", name)
+            written = document.raw(path)
+            secret = _SECRET_NAME.search(name) or _SECRET_PART.search(written)
+            if secret and "${" not in written:
+                document.reject(
+                    path, "keys belong in the environment or .env; write ${NAME}"
+                )

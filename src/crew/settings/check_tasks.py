@@ -3,11 +3,19 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from crew.settings.cycles import circles, drawn
-from crew.settings.document import Document
+from crew.errors import Mistake
+from crew.settings.cycles import cycles, shown_cycle
+from crew.settings.document import Document, unknown
 from crew.settings.files import Files, Shapes, expect
-from crew.settings.schema import RoleShape, TaskShape
-from crew.settings.values import PLACEHOLDERS
+from crew.settings.schema import (
+    RoleShape,
+    TaskShape,
+)
+from crew.settings.values import (
+    PLACEHOLDERS,
+    Inputs,
+    Settings,
+)
 
 MANAGER = "manager"
 _NEEDED: Mapping[str, str] = {
@@ -139,12 +147,14 @@ def _check_one_at_a_time(document: Document, tasks: Mapping[str, TaskShape]) -> 
 def _check_order(
     document: Document, names: Sequence[str], tasks: Mapping[str, TaskShape]
 ) -> None:
-    found = circles({name: task.context or [] for name, task in tasks.items()})
-    for circle in found:
-        document.reject((circle[0], "context"), f"goes in a circle: {drawn(circle)}")
+    found = cycles({name: task.context or [] for name, task in tasks.items()})
+    for cycle in found:
+        document.reject(
+            (cycle[0], "context"), f"goes in a circle: {shown_cycle(cycle)}"
+        )
     for name, task in tasks.items():
         for index, other in enumerate(task.context or []):
-            together = any(name in circle and other in circle for circle in found)
+            together = any(name in cycle and other in cycle for cycle in found)
             later = other in names and names.index(other) > names.index(name)
             if later and not together:
                 document.reject(
@@ -183,3 +193,58 @@ def _check_asynchronous(
             (running[-1], "async_execution"),
             f"{when}at most one asynchronous task may be at the end",
         )
+
+
+def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
+    """What the texts of roles and tasks ask for, such as `{request}`, and no input
+    of this run gives."""
+    allowed = [*PLACEHOLDERS, *inputs.values]
+    mistakes = [
+        Mistake(
+            file="arguments",
+            line=None,
+            key=f"--input {name}",
+            message="every run sets this one itself"
+            if name in PLACEHOLDERS
+            else PLACEHOLDER_RULE,
+        )
+        for name in inputs.values
+        if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
+    ]
+    texts = {
+        "agents.yaml": {
+            (role.name, key): text
+            for role in settings.roles.values()
+            for key, text in (("goal", role.goal), ("backstory", role.backstory))
+        },
+        "tasks.yaml": {
+            (task.name, key): text
+            for task in settings.tasks.values()
+            for key, text in (
+                ("description", task.description),
+                ("expected_output", task.expected_output),
+            )
+        },
+    }
+    for file, places in texts.items():
+        unfilled = Document(settings.config_dir / file, {})
+        unfilled.mistakes.clear()
+        for path, text in places.items():
+            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
+                if name not in allowed:
+                    what = unknown("placeholder", f"{{{name}}}", _braced(allowed))
+                    line, key, _ = unfilled.at(path)
+                    mistakes.append(
+                        Mistake(
+                            file=unfilled.file,
+                            line=line,
+                            key=key or ".".join(path),
+                            message=f"{what}; give it under `values` of inputs.yaml "
+                            f"or as --input {name}=TEXT",
+                        )
+                    )
+    return mistakes
+
+
+def _braced(names: list[str]) -> list[str]:
+    return [f"{{{name}}}" for name in names]

@@ -1,21 +1,19 @@
 """What names what: circles, and chains written out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from crew.settings.schema import TierShape
+from collections.abc import Mapping, Sequence
 
 Graph = Mapping[str, Sequence[str]]
 
 
-def circles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> list[list[str]]:
     """The circles of a graph, each once, from its first name on."""
     found: dict[frozenset[str], list[str]] = {}
     done: set[str] = set()
 
     def walk(name: str, trail: list[str]) -> None:
         if name in trail:
-            circle = trail[trail.index(name) :]
-            found.setdefault(frozenset(circle), circle)
+            cycle = trail[trail.index(name) :]
+            found.setdefault(frozenset(cycle), cycle)
         elif name in graph and name not in done:
             for following in graph[name]:
                 walk(following, [*trail, name])
@@ -26,19 +24,6 @@ def circles(graph: Graph) -> list[list[str]]:
     return list(found.values())
 
 
-def drawn(circle: Sequence[str]) -> str:
+def shown_cycle(cycle: Sequence[str]) -> str:
     """A circle as text, back to where it began."""
-    return " -> ".join([*circle, circle[0]])
-
-
-def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
-    """A chain with its tiers written out, each deployment once, at its first place."""
-
-    def walk(names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            if name in tiers:
-                yield from walk(tiers[name].chain)
-            else:
-                yield name
-
-    return tuple(dict.fromkeys(walk(chain)))
+    return " -> ".join([*cycle, cycle[0]])

@@ -1,26 +1,26 @@
 """The YAML files become Settings, or one error with everything that is wrong."""
 
-import getpass
-import io
-import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
-from crew.errors import Mistake, SettingsError
-from crew.settings.check_providers import check_prices, check_providers_and_tiers
+from crew.errors import SettingsError
+from crew.settings.check_providers import (
+    check_headers,
+    check_prices,
+    check_providers_and_tiers,
+)
 from crew.settings.check_tasks import (
     MANAGER,
-    PLACEHOLDER,
-    PLACEHOLDER_RULE,
     check_roles_and_tasks,
 )
-from crew.settings.cycles import expanded
 from crew.settings.document import SECRET, Document, unknown
+from crew.settings.environment import (
+    check_store,
+    config_directory,
+    login,
+    read_environment,
+)
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.schema import (
@@ -39,7 +39,6 @@ from crew.settings.schema import (
 )
 from crew.settings.validation import options, read
 from crew.settings.values import (
-    PLACEHOLDERS,
     Deployment,
     Inputs,
     Plan,
@@ -50,9 +49,6 @@ from crew.settings.values import (
     TaskSpec,
     Tier,
 )
-
-STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
-"""How the address of a store may begin."""
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
 ValueT = TypeVar("ValueT")
@@ -69,8 +65,8 @@ def load_settings(
 
     Raises SettingsError with every mistake of every file.
     """
-    environ = _environment() if environ is None else environ
-    directory = _directory(config_dir, environ)
+    environ = read_environment() if environ is None else environ
+    directory = config_directory(config_dir, environ)
     files = _read_files(directory, environ)
     shapes = _shapes(files)
     check_roles_and_tasks(files, shapes)
@@ -85,9 +81,9 @@ def load_settings(
         if shape.provider in providers
     }
     check_prices(files.providers, deployments, shapes.tiers_file)
-    _check_headers(files.providers, providers)
+    check_headers(files.providers, providers)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
-    mistakes += _check_store(environ.get("CREW_STORE"))
+    mistakes += check_store(environ.get("CREW_STORE"))
     if mistakes or shapes.tiers_file is None:
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
         raise SettingsError(list(dict.fromkeys(ordered)))
@@ -96,7 +92,7 @@ def load_settings(
         config_dir=directory,
         state_dir=state,
         store_url=environ.get("CREW_STORE") or f"sqlite:///{state / 'quota.db'}",
-        user=environ.get("CREW_USER") or _login(),
+        user=environ.get("CREW_USER") or login(),
         team=environ.get("CREW_TEAM") or "default",
         providers=providers,
         deployments=deployments,
@@ -129,135 +125,6 @@ def load_settings(
         store_failure=shapes.tiers_file.store_failure,
         inputs=_inputs(shapes.inputs) if shapes.inputs is not None else None,
     )
-
-
-def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
-    """What the texts of roles and tasks ask for, such as `{request}`, and no input
-    of this run gives."""
-    allowed = [*PLACEHOLDERS, *inputs.values]
-    mistakes = [
-        Mistake(
-            file="arguments",
-            line=None,
-            key=f"--input {name}",
-            message="every run sets this one itself"
-            if name in PLACEHOLDERS
-            else PLACEHOLDER_RULE,
-        )
-        for name in inputs.values
-        if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
-    ]
-    texts = {
-        "agents.yaml": {
-            (role.name, key): text
-            for role in settings.roles.values()
-            for key, text in (("goal", role.goal), ("backstory", role.backstory))
-        },
-        "tasks.yaml": {
-            (task.name, key): text
-            for task in settings.tasks.values()
-            for key, text in (
-                ("description", task.description),
-                ("expected_output", task.expected_output),
-            )
-        },
-    }
-    for file, places in texts.items():
-        unfilled = Document(settings.config_dir / file, {})
-        unfilled.mistakes.clear()
-        for path, text in places.items():
-            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
-                if name not in allowed:
-                    what = unknown("placeholder", f"{{{name}}}", _braced(allowed))
-                    line, key, _ = unfilled.at(path)
-                    mistakes.append(
-                        Mistake(
-                            file=unfilled.file,
-                            line=line,
-                            key=key or ".".join(path),
-                            message=f"{what}; give it under `values` of inputs.yaml "
-                            f"or as --input {name}=TEXT",
-                        )
-                    )
-    return mistakes
-
-
-def _braced(names: list[str]) -> list[str]:
-    return [f"{{{name}}}" for name in names]
-
-
-def _check_store(url: str | None) -> list[Mistake]:
-    if not url or url == "memory:" or url.startswith(STORES):
-        return []
-    allowed = f"{', '.join(STORES)} or memory:"
-    what = f"{url.partition(':')[0]!r} is not supported; use {allowed}"
-    return [Mistake(file="environment", line=None, key="CREW_STORE", message=what)]
-
-
-def _environment() -> dict[str, str]:
-    """`.env` of the working directory, below the environment. Changes neither."""
-    path = Path.cwd() / ".env"
-    text = _dotenv(path)
-    # dotenv passes over what it cannot read: a key would be missing silently.
-    broken = [one.original for one in parse_stream(io.StringIO(text)) if one.error]
-    if broken:
-        message = "it cannot be read; write NAME=value, quotes closed"
-        raise SettingsError(
-            [
-                Mistake(
-                    file=str(path),
-                    line=one.line + _blank_lines(one.string),
-                    key="",
-                    message=message,
-                )
-                for one in broken
-            ]
-        )
-    written = dotenv_values(stream=io.StringIO(text))
-    known = {name: value for name, value in written.items() if value is not None}
-    return {**known, **os.environ}
-
-
-def _dotenv(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):  # a virtual environment's name
-        return ""
-    except UnicodeDecodeError:
-        message = "not UTF-8; save the file as UTF-8"
-    except OSError as exc:
-        message = f"cannot be read: {exc.strerror}"
-    raise SettingsError([Mistake(file=str(path), line=None, key="", message=message)])
-
-
-def _blank_lines(text: str) -> int:
-    """How many lines are empty before the text begins."""
-    return text[: len(text) - len(text.lstrip())].count("\n")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user may have no name
-        return "unknown"
-
-
-def _directory(given: str | Path | None, environ: Mapping[str, str]) -> Path:
-    named = environ.get("CREW_CONFIG_DIR")
-    if given is not None:
-        directory, key = Path(given), ""
-    elif named:
-        directory, key = Path(named), "CREW_CONFIG_DIR"
-    elif Path("config").is_dir():
-        directory, key = Path("config"), ""
-    else:
-        directory, key = Path(__file__).resolve().parents[3] / "config", ""
-    if not directory.is_dir():
-        message = "no such directory; name the one that holds agents.yaml"
-        raise SettingsError(
-            [Mistake(file=str(directory), line=None, key=key, message=message)]
-        )
-    return directory
 
 
 def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
@@ -331,26 +198,6 @@ def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
         plan=shape.plan if shape.plan in plans else None,
         plans=plans,
     )
-
-
-_SECRET_NAME = re.compile(
-    r"(?:^|[-_])(?:authorization|(?:api)?key|token|secret|password)(?:[-_]|$)",
-    re.IGNORECASE,
-)
-_SECRET_PART = re.compile(r"api_?key", re.IGNORECASE)
-
-
-def _check_headers(document: Document, providers: Mapping[str, Provider]) -> None:
-    """Note each header that seems to hold a key in plain text."""
-    for provider in providers.values():
-        for name in provider.headers:
-            path = ("providers", provider.name, "headers", name)
-            written = document.raw(path)
-            secret = _SECRET_NAME.search(name) or _SECRET_PART.search(written)
-            if secret and "${" not in written:
-                document.reject(
-                    path, "keys belong in the environment or .env; write ${NAME}"
-                )
 
 
 def _plan(name: str, shape: ProviderShape) -> Plan:
@@ -443,3 +290,16 @@ def _inputs(shape: InputsFile) -> Inputs:
         images=tuple(shape.images),
         values=dict(shape.values),
     )
+
+
+def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
+    """A chain with its tiers written out, each deployment once, at its first place."""
+
+    def walk(names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            if name in tiers:
+                yield from walk(tiers[name].chain)
+            else:
+                yield name
+
+    return tuple(dict.fromkeys(walk(chain)))

@@ -18,7 +18,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from crew.quota.limits import FORM, Kind, Limit, parse_limit
+from crew.quota.limits import FORM, Limit, WindowKind, parse_limit
 from crew.settings.document import shown, unknown
 from crew.settings.values import COMPLEXITIES, GATES, KINDS, TOOLS
 
@@ -59,7 +59,7 @@ def _limit(value: object) -> Limit:
 
 
 def _not_of_a_run(limit: Limit) -> Limit:
-    if limit.kind is Kind.RUN:
+    if limit.kind is WindowKind.RUN:
         raise ValueError("a limit per run belongs under `budgets` or `quotas.run`")
     return limit
 

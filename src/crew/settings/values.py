@@ -5,10 +5,11 @@ and every name that is used exists.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
 
@@ -222,3 +223,30 @@ class Settings:
     store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False
+
+
+def at_home(inputs: Inputs) -> Inputs:
+    """The inputs with the `~` of their paths replaced."""
+    return replace(
+        inputs,
+        repositories=tuple(_at_home(path) for path in inputs.repositories),
+        images=tuple(_at_home(image) for image in inputs.images),
+    )
+
+
+def _at_home(path: str) -> str:
+    if not path.startswith("~"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:  # no such user, or one without a home
+        return path
+
+
+def is_address(image: str) -> bool:
+    """Whether an image is named by an http(s) address."""
+    try:
+        parts = urlsplit(image)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # such as a broken IPv6 address
+        return False

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import crew.workspace.files as nofollow
+import crew.workspace.files as files
 import crew.workspace.paths as paths
 import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
-from crew.settings.check_inputs import is_address
+from crew.settings.values import is_address
 from crew.workspace.text import TEXT_BYTES, excerpt
 from crew.workspace.worktrees import Change, Repository
 
@@ -128,7 +128,7 @@ class Workspace:
 
     def content(self, path: str, *, limit: int = TEXT_BYTES) -> bytes:
         """The first `limit` bytes of a file. Raises WorkspaceError."""
-        return nofollow.content(self.root, self.resolve(path), path, limit)
+        return files.content(self.root, self.resolve(path), path, limit)
 
     def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
         """Lines of a text file, `start_line` counting from 1; a last line tells how
@@ -150,7 +150,7 @@ class Workspace:
             raise WorkspaceError(f"{path!r}: over {WRITE_BYTES} bytes")
         if any(worktrees.loses(repository, target) for repository in self.repositories):
             raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
-        nofollow.replace(self.root, target, path, raw)
+        files.replace(self.root, target, path, raw)
         self._written.add(str(target.relative_to(self.root.resolve())))
         return len(raw)
 

@@ -138,8 +138,8 @@ def change(repository: Repository) -> Change:
     rows: list[list[str]] = []
     if repository.branch is not None and repository.base is not None:
         span = f"{repository.base}..{repository.branch}"
-        told = _git(repository.source, *_DIFF, "--numstat", span)
-        rows = [line.split("\t") for line in told.splitlines()]
+        reported = _git(repository.source, *_DIFF, "--numstat", span)
+        rows = [line.split("\t") for line in reported.splitlines()]
     return Change(
         name=repository.name,
         source=repository.source,
@@ -174,10 +174,10 @@ def top_level(source: Path) -> Path | None:
 
     Raises WorkspaceError for a broken repository, and for the inside of one.
     """
-    told = _git(source, "rev-parse", *_FACTS, check=(source / ".git").exists())
-    if not told:
+    reported = _git(source, "rev-parse", *_FACTS, check=(source / ".git").exists())
+    if not reported:
         return None
-    bare, inside, git_dir = told.removesuffix("\n").split("\n", 2)
+    bare, inside, git_dir = reported.removesuffix("\n").split("\n", 2)
     top = source
     if bare == "true":
         # A bare repository, or a directory whose `.git` names one.

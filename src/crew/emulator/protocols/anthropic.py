@@ -18,8 +18,8 @@ from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import Picture, look
 from crew.emulator.protocols.wire import Completion, event, parsed, pieces
+from crew.emulator.reasoning import signature
 from crew.emulator.script import Answer
-from crew.emulator.thoughts import signature
 
 _STOP_REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}
 _OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
@@ -110,7 +110,7 @@ def _conversation(body: Mapping[str, Any]) -> Conversation:
             for block in _blocks(message["content"])
             if block["type"] == "tool_use"
         ),
-        thoughts=tuple(_thoughts(body["messages"])),
+        reasoning=tuple(_reasoning(body["messages"])),
         signatures=tuple(
             block["signature"]
             for message in body["messages"]
@@ -120,7 +120,7 @@ def _conversation(body: Mapping[str, Any]) -> Conversation:
     )
 
 
-def _thoughts(messages: Sequence[Mapping[str, Any]]) -> Iterator[frozenset[str]]:
+def _reasoning(messages: Sequence[Mapping[str, Any]]) -> Iterator[frozenset[str]]:
     for message in messages:
         kinds = {block["type"] for block in _blocks(message["content"])}
         if "tool_use" in kinds:

@@ -74,8 +74,8 @@ class GenerateContent:
 
     def frames(self, made: Completion) -> Iterator[bytes]:
         for answer in made.answers:
-            told = [[{"text": piece}] for piece in pieces(answer.text)]
-            *most, last = told if answer.call is None and told else [_parts(answer)]
+            texts = [[{"text": piece}] for piece in pieces(answer.text)]
+            *most, last = texts if answer.call is None and texts else [_parts(answer)]
             for parts in most:
                 yield event(_response(made, [_candidate(parts)]))
             ending = _candidate(last, _FINISH_REASONS[answer.finish])
@@ -151,8 +151,8 @@ def _messages(content: Mapping[str, Any]) -> Iterator[Message]:
 
 
 def _text_of(parts: Sequence[Mapping[str, Any]]) -> str:
-    told = [part for part in parts if "text" in part and not part.get("thought")]
-    return "\n".join(part["text"] for part in told)
+    reported = [part for part in parts if "text" in part and not part.get("thought")]
+    return "\n".join(part["text"] for part in reported)
 
 
 def _pictures(parts: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:

@@ -16,10 +16,10 @@ from crew.emulator.conversation import (
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import look
-from crew.emulator.protocols import accents
+from crew.emulator.protocols import openai_variants as accents
 from crew.emulator.protocols.wire import Completion, event, pieces
+from crew.emulator.reasoning import FIELDS
 from crew.emulator.script import Answer, ToolCall
-from crew.emulator.thoughts import FIELDS
 
 
 class ChatCompletions:
@@ -48,8 +48,8 @@ class ChatCompletions:
 
     def frames(self, made: Completion) -> Iterator[bytes]:
         frame, usage = _frame(made, "chat.completion.chunk"), _usage(made)
-        told = made.include_usage and made.family not in accents.ENDS_WITH_USAGE
-        if told:
+        reported = made.include_usage and made.family not in accents.ENDS_WITH_USAGE
+        if reported:
             frame["usage"] = None
         for answer in made.answers:
             for delta in _deltas(made, answer):
@@ -58,7 +58,7 @@ class ChatCompletions:
             last = {"index": 0, "delta": {}, "finish_reason": answer.finish}
             ending = accents.ending(made.family, made.number, usage)
             yield event(frame | {"choices": [last]} | ending)
-        if told:
+        if reported:
             yield event(frame | {"choices": [], "usage": usage})
         elif not made.answers:
             yield event(frame | {"choices": []})
@@ -102,7 +102,7 @@ def _usage(made: Completion) -> dict[str, int]:
 
 def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
-    message |= accents.thoughts(made.family, made.model)
+    message |= accents.reasoning(made.family, made.model)
     if answer.call is not None:
         message["content"] = answer.text or None
         message["tool_calls"] = [_call(made, answer.call, answer.call.arguments)]
@@ -117,7 +117,7 @@ def _call(made: Completion, call: ToolCall, arguments: str) -> dict[str, Any]:
 
 def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
     opening = {"role": "assistant", "content": ""}
-    yield opening | accents.thoughts(made.family, made.model)
+    yield opening | accents.reasoning(made.family, made.model)
     for piece in pieces(answer.text):
         yield {"content": piece}
     call = answer.call
@@ -161,7 +161,7 @@ def parse_conversation(body: object) -> Conversation:
             schema=_schema(body.get("response_format")),
             forced=_forced(choice),
             call_ids=tuple(_call_ids(messages)),
-            thoughts=tuple(
+            reasoning=tuple(
                 frozenset(name for name in FIELDS if message.get(name))
                 for message in messages
                 if message.get("tool_calls")

@@ -64,15 +64,17 @@ class FallbackStore:
             lambda store: store.settle(reservation, actual, observations, delay=delay)
         )
 
-    def line_up(
+    def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         return self._do(
-            lambda store: store.line_up(pool, estimate, seconds=seconds, ticket=ticket)
+            lambda store: store.join_queue(
+                pool, estimate, seconds=seconds, ticket=ticket
+            )
         )
 
-    def leave(self, ticket: int) -> None:
-        self._do(lambda store: store.leave(ticket))
+    def leave_queue(self, ticket: int) -> None:
+        self._do(lambda store: store.leave_queue(ticket))
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         self._do(lambda store: store.cool_down(pool, until=until, reason=reason))

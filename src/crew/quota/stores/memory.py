@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crew.clock import Clock
-from crew.quota.limits import (
-    NOTHING,
+from crew.quota.admission import (
     UNTHROTTLED,
-    Kind,
-    Limit,
-    Pool,
-    Refusal,
     Throttle,
-    Usage,
     admit,
     drained,
     effective,
@@ -23,6 +17,7 @@ from crew.quota.limits import (
     opens_at,
     refills_at,
 )
+from crew.quota.limits import NOTHING, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
     LEARNED_SECONDS,
     Charge,
@@ -34,6 +29,7 @@ from crew.quota.store import (
     charges_for,
     corrections,
     left_at,
+    refused,
     unforeseen,
 )
 
@@ -104,7 +100,7 @@ class _Condition:
     cooldown_reason: str = ""
     throttle: Throttle = UNTHROTTLED
     learned: dict[Limit, tuple[int, float]] = field(default_factory=dict)
-    line: dict[int, tuple[Usage, float]] = field(default_factory=dict)
+    queue: dict[int, tuple[Usage, float]] = field(default_factory=dict)
 
     def amount(self, limit: Limit, now: float) -> int | None:
         amount, until = self.learned.get(limit, (0, 0.0))
@@ -112,7 +108,7 @@ class _Condition:
 
     def ahead(self, ticket: int | None, now: float) -> Usage:
         total = NOTHING
-        for place, (usage, until) in self.line.items():
+        for place, (usage, until) in self.queue.items():
             if until > now and (ticket is None or place < ticket):
                 total += usage
         return total
@@ -151,7 +147,7 @@ class MemoryStore:
             for charge in charges:
                 self._add(charge, charge.expires_at, charge.amount, now)
             if ticket is not None:
-                self._leave(ticket)
+                self._leave_queue(ticket)
             reservation = Reservation(
                 id=secrets.token_hex(16),
                 estimate=estimate,
@@ -185,7 +181,7 @@ class MemoryStore:
                 self._observe(observation, now)
             return fresh
 
-    def line_up(
+    def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         with self._lock:
@@ -193,14 +189,14 @@ class MemoryStore:
                 self._tickets += 1
                 ticket = self._tickets
             else:
-                self._leave(ticket)
+                self._leave_queue(ticket)
             place = (estimate, self.now() + seconds)
-            self._condition(pool).line[ticket] = place
+            self._condition(pool).queue[ticket] = place
             return ticket
 
-    def leave(self, ticket: int) -> None:
+    def leave_queue(self, ticket: int) -> None:
         with self._lock:
-            self._leave(ticket)
+            self._leave_queue(ticket)
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         with self._lock:
@@ -239,7 +235,7 @@ class MemoryStore:
         key = (pool, limit.spec)
         count = self._counts.get(key)
         if count is None:
-            count = _Bucket() if limit.kind is Kind.REFILLING else _Window()
+            count = _Bucket() if limit.kind is WindowKind.REFILLING else _Window()
             self._counts[key] = count
         return count
 
@@ -302,9 +298,9 @@ class MemoryStore:
         if charge is not None:
             count.add(limit, *charge, now)
 
-    def _leave(self, ticket: int) -> None:
+    def _leave_queue(self, ticket: int) -> None:
         for condition in self._conditions.values():
-            condition.line.pop(ticket, None)
+            condition.queue.pop(ticket, None)
 
     def _forget_expired(self, now: float) -> None:
         while self._open:
@@ -323,7 +319,7 @@ class MemoryStore:
             cooldown_until=condition.cooldown_until if cooling else None,
             cooldown_reason=condition.cooldown_reason if cooling else "",
             throttle=share if share < 1 else None,
-            waiting=sum(until > now for _, until in condition.line.values()),
+            waiting=sum(until > now for _, until in condition.queue.values()),
         )
 
     def _limit_state(self, pool: Pool, limit: Limit, now: float) -> LimitState:
@@ -346,14 +342,3 @@ class MemoryStore:
             learned=condition.amount(limit, now) if condition else None,
             share=condition.throttle.now(now) if condition else 1.0,
         )
-
-
-def refused(charge: Charge, opens: float | None) -> Refusal:
-    """The refusal that a full limit gives."""
-    limit, reason = charge.limit, str(charge.limit)
-    if limit.kind is Kind.RUN:
-        opens = None  # a run has one window
-    elif opens is None:
-        need = limit.shown(charge.amount)
-        reason = f"{need} {limit.metric} never fit into {limit}"
-    return Refusal(pool=charge.pool, limit=limit, reason=reason, opens_at=opens)

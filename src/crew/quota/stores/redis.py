@@ -33,24 +33,26 @@ from redis.retry import Retry
 
 from crew.clock import Clock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import (
+from crew.quota.admission import (
     DECREASE,
     HOLD_SECONDS,
     LEAST_THROTTLE,
-    NANO,
     RECOVERY_SECONDS,
+    THROTTLED_SECONDS,
+    Throttle,
+    effective,
+    level,
+)
+from crew.quota.limits import (
+    NANO,
     RUN_SECONDS,
     SLOTS,
-    THROTTLED_SECONDS,
-    Kind,
     Limit,
     Metric,
     Pool,
     Refusal,
-    Throttle,
     Usage,
-    effective,
-    level,
+    WindowKind,
     window_end,
 )
 from crew.quota.store import (
@@ -62,8 +64,8 @@ from crew.quota.store import (
     PoolState,
     Reservation,
     left_at,
+    refused,
 )
-from crew.quota.stores.memory import refused
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
@@ -79,7 +81,7 @@ _REDIS_TELLS = -1.0
 _STALE_TRIES = 3
 _KNOWN_DRAWN = 1_000
 
-_KINDS = {kind: number for number, kind in enumerate(Kind, 1)}
+_KINDS = {kind: number for number, kind in enumerate(WindowKind, 1)}
 _METRICS = {
     Metric.REQUESTS: 1,
     Metric.TOKENS: 2,
@@ -407,7 +409,7 @@ class RedisStore:
         _, settled = self._step("settle", names, limits, words)
         return bool(settled)
 
-    def line_up(
+    def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         usd = ceil((estimate.usd or 0) * NANO)
@@ -419,7 +421,7 @@ class RedisStore:
         keys = [self._line, self._pool_key(pool)]
         return int(self._wire.run("line", keys, _words([numbers, nonce.encode()])))
 
-    def leave(self, ticket: int) -> None:
+    def leave_queue(self, ticket: int) -> None:
         numbers = _numbers(self._told(), ticket, 0, 0, 0, 0, 0)
         self._wire.run("line", [self._line], _words([numbers]))
 
@@ -453,7 +455,7 @@ class RedisStore:
         keys = [self._leases, self._line, *(self._pool_key(p.name) for p in pools)]
         for pool in pools:
             numbers.append(len(pool.limits))
-            numbers += [limit.kind is Kind.REFILLING for limit in pool.limits]
+            numbers += [limit.kind is WindowKind.REFILLING for limit in pool.limits]
             keys += [self._limit_key(pool.name, limit) for limit in pool.limits]
         words = _words([_numbers(*numbers)])
         now, leases, found = self._wire.run("snapshot", keys, words)
@@ -585,7 +587,7 @@ def _shape(limit: Limit) -> tuple[float, ...]:
 def _windows(limit: Limit, now: float) -> _Windows:
     """The calendar windows around `now`: one that holds the moments just before, and
     the next. Redis picks the one."""
-    if limit.kind is not Kind.CALENDAR:
+    if limit.kind is not WindowKind.CALENDAR:
         return _Windows(-inf, inf, (0.0, 0.0, 0.0))
     start = now + limit.margin - min(60.0, limit.seconds / 2)
     first = window_end(limit, start)
@@ -617,7 +619,7 @@ def _amounts(usage: Usage) -> Sequence[int]:
 
 def _moved(charge: Charge, sent_at: float | None) -> float:
     """When a charge ends that counts from when the request left; None: as reserved."""
-    if sent_at is None or charge.limit.kind in (Kind.LEASE, Kind.REFILLING):
+    if sent_at is None or charge.limit.kind in (WindowKind.LEASE, WindowKind.REFILLING):
         return charge.expires_at
     return charge.limit.expires_at(sent_at)
 
@@ -664,7 +666,7 @@ def _limit_state(
     counts, resets, told = found
     learned = int(told) if told else None
     used = float(counts)
-    if limit.kind is Kind.REFILLING:
+    if limit.kind is WindowKind.REFILLING:
         used = level(effective(limit, 0, learned=learned, share=share), used, now)
     reserved = min(round(used), flying)
     return LimitState(

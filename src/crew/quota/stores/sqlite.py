@@ -16,17 +16,9 @@ from math import ceil
 from pathlib import Path
 
 from crew.clock import Clock
-from crew.quota.limits import (
-    NANO,
-    NOTHING,
-    RUN_SECONDS,
+from crew.quota.admission import (
     UNTHROTTLED,
-    Kind,
-    Limit,
-    Pool,
-    Refusal,
     Throttle,
-    Usage,
     admit,
     drained,
     effective,
@@ -34,6 +26,16 @@ from crew.quota.limits import (
     level,
     opens_at,
     refills_at,
+)
+from crew.quota.limits import (
+    NANO,
+    NOTHING,
+    RUN_SECONDS,
+    Limit,
+    Pool,
+    Refusal,
+    Usage,
+    WindowKind,
 )
 from crew.quota.store import (
     LEARNED_SECONDS,
@@ -46,9 +48,9 @@ from crew.quota.store import (
     charges_for,
     corrections,
     left_at,
+    refused,
     unforeseen,
 )
-from crew.quota.stores.memory import refused
 from crew.sqlite_file import BUSY_SECONDS, open_database, unavailable
 
 _FIRST = """
@@ -205,7 +207,7 @@ class SQLiteStore:
                 self._prune(now)
             return fresh
 
-    def line_up(
+    def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
         with self._step():
@@ -223,7 +225,7 @@ class SQLiteStore:
             )
             return int(placed.lastrowid or 0)
 
-    def leave(self, ticket: int) -> None:
+    def leave_queue(self, ticket: int) -> None:
         with self._step():
             self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
 
@@ -318,7 +320,7 @@ class SQLiteStore:
             ).fetchone()[0]
             assert isinstance(known, int)
             self._ids[names] = known
-            if limit.kind is Kind.RUN:
+            if limit.kind is WindowKind.RUN:
                 # Keeps the row for as long as somebody may know its id.
                 until = self.now() + RUN_SECONDS
                 self._db.execute(_ADD_CHARGE, (known, until, 0))
@@ -552,7 +554,7 @@ class SQLiteStore:
 
 
 def _refills(limit: Limit) -> bool:
-    return limit.kind is Kind.REFILLING
+    return limit.kind is WindowKind.REFILLING
 
 
 def _marks(values: Sequence[object]) -> str:

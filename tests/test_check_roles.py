@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, role, settings
-from crew.check.roles import calls, passed_over, unmet
+from crew.check.roles import calls, passed_over, unserved
 from crew.errors import BadKey, Unreachable
 from crew.providers.listing import Listed
-from crew.providers.probe import Account
+from crew.providers.probe import Probe
 from crew.settings import Settings, TaskSpec
 
 SEER = role("seer", tools=("look_at_image",), kind="vision")
@@ -122,7 +122,7 @@ def seen_by(tmp_path: Path, **fields: object) -> Settings:
 def test_a_role_whose_chain_cannot_see_is_told_with_the_key_that_helps(
     tmp_path: Path,
 ) -> None:
-    assert unmet(seen_by(tmp_path), {}) == [
+    assert unserved(seen_by(tmp_path), {}) == [
         "seer (vision.low, tier mid): no deployment with a key can see images; "
         "it takes a key that works: FAR_API_KEY"
     ]
@@ -131,14 +131,14 @@ def test_a_role_whose_chain_cannot_see_is_told_with_the_key_that_helps(
 def test_a_role_whose_chain_cannot_call_tools_is_told(tmp_path: Path) -> None:
     made = seen_by(tmp_path, tools=False, vision=True)
 
-    assert unmet(made, {}) == [
+    assert unserved(made, {}) == [
         "seer (vision.low, tier mid): no deployment with a key can call tools; "
         "it takes a key that works: FAR_API_KEY"
     ]
 
 
 def test_a_late_fallback_that_can_is_enough(tmp_path: Path) -> None:
-    assert unmet(seen_by(tmp_path, vision=True), {}) == []
+    assert unserved(seen_by(tmp_path, vision=True), {}) == []
 
 
 def test_a_rule_that_leads_to_one_that_can_is_enough(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ def test_a_rule_that_leads_to_one_that_can_is_enough(tmp_path: Path) -> None:
     deployments = {**made.deployments, "spare": eye}
     ruled = replace(made, deployments=deployments, routing={"vision.low": ("spare",)})
 
-    assert unmet(ruled, {}) == []
-    assert len(unmet(replace(ruled, routing={"vision.high": ("spare",)}), {})) == 1
+    assert unserved(ruled, {}) == []
+    assert len(unserved(replace(ruled, routing={"vision.high": ("spare",)}), {})) == 1
 
 
 def test_a_chain_without_any_key_is_told_and_a_rehearsal_has_them_all(
@@ -162,11 +162,11 @@ def test_a_chain_without_any_key_is_told_and_a_rehearsal_has_them_all(
         providers={n: replace(p, api_key=None) for n, p in short.providers.items()},
     )
 
-    assert unmet(short, {}) == [
+    assert unserved(short, {}) == [
         "seer (vision.low, tier mid): no deployment has a key that works; "
         "it takes a key that works: FAR_API_KEY"
     ]
-    assert unmet(keyless, {}) == []
+    assert unserved(keyless, {}) == []
 
 
 def test_a_need_that_no_key_would_meet_asks_for_another_chain(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_need_that_no_key_would_meet_asks_for_another_chain(tmp_path: Path) ->
     )
 
     for one in (made, keyless):
-        assert unmet(one, {}) == [
+        assert unserved(one, {}) == [
             "seer (vision, tier mid): no deployment with a key can see images; "
             "name one that can in tiers.yaml"
         ]
@@ -185,17 +185,17 @@ def test_a_need_that_no_key_would_meet_asks_for_another_chain(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "said",
     [
-        Account(models={"blind": Listed(vision=False)}),
-        Account(error=BadKey("near", status=401)),
+        Probe(models={"blind": Listed(vision=False)}),
+        Probe(error=BadKey("near", status=401)),
     ],
 )
-def test_the_providers_word_goes_before_the_yaml(tmp_path: Path, said: Account) -> None:
+def test_the_providers_word_goes_before_the_yaml(tmp_path: Path, said: Probe) -> None:
     made = seen_by(tmp_path, vision=True)
 
-    (line,) = unmet(made, {"blind": said})
+    (line,) = unserved(made, {"blind": said})
 
     assert line.startswith("seer (vision.low, tier mid): no deployment ")
-    assert unmet(made, {"blind": Account(models={"blind": Listed()})}) == []
+    assert unserved(made, {"blind": Probe(models={"blind": Listed()})}) == []
 
 
 def test_a_local_model_that_is_not_there_serves_nobody(tmp_path: Path) -> None:
@@ -209,5 +209,5 @@ def test_a_local_model_that_is_not_there_serves_nobody(tmp_path: Path) -> None:
         tiers={**made.tiers, "last": tier},
     )
 
-    assert unmet(made, {}) == []
-    assert len(unmet(made, {"own": Account(error=Unreachable("home"))})) == 1
+    assert unserved(made, {}) == []
+    assert len(unserved(made, {"own": Probe(error=Unreachable("home"))})) == 1

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crew.emulator.thoughts import THOUGHT, details
+from crew.emulator.reasoning import THOUGHT, details
 
 UPSTREAM = {
     "code": 502,
@@ -47,7 +47,7 @@ def extra(family: str) -> dict[str, Any]:
             return {}
 
 
-def thoughts(family: str, model: str) -> dict[str, Any]:
+def reasoning(family: str, model: str) -> dict[str, Any]:
     """What a model that thinks says beside its answer."""
     match family:
         case "deepseek":

@@ -8,7 +8,7 @@ from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Breach
 from crew.emulator.envelopes import Reply, failure, unknown_model
 from crew.emulator.faults import Fault, Order
-from crew.quota.limits import Kind, Limit, Metric
+from crew.quota.limits import Limit, Metric, WindowKind
 from crew.settings import Deployment
 
 _STATUSES: Mapping[Fault, tuple[int, str, str]] = {
@@ -61,7 +61,9 @@ def _rate_limited(order: Order, deployment: Deployment, now: float) -> Reply:
         for limit in limits
         if limit.metric is Metric.REQUESTS and limit.unit == "minute"
     ]
-    minute = Limit(amount=60, metric=Metric.REQUESTS, kind=Kind.ROLLING, unit="minute")
+    minute = Limit(
+        amount=60, metric=Metric.REQUESTS, kind=WindowKind.ROLLING, unit="minute"
+    )
     limit = counted[0] if counted else minute
     breach = Breach(
         limit=limit,

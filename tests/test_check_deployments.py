@@ -9,7 +9,7 @@ from building import deployment, provider, role, settings
 from crew.check.deployments import Row, check_deployments
 from crew.errors import BadKey, ModelGone, Unreachable
 from crew.providers.listing import Listed
-from crew.providers.probe import Account
+from crew.providers.probe import Probe
 from crew.settings import Deployment
 from crew.settings import litellm_table as model_map
 from test_emulator_kit import price
@@ -116,62 +116,62 @@ def test_where_litellm_says_otherwise_than_the_yaml_is_told(
 # What the providers said.
 
 
-def told(tmp_path: Path, account: Account, **fields: object) -> tuple[str, ...]:
+def reported(tmp_path: Path, probe: Probe, **fields: object) -> tuple[str, ...]:
     """The notes about a deployment that come of what its provider said."""
     made = settings([one(**{"vision": True, **fields})], tmp_path)
-    (row,) = check_deployments(made, TODAY, {"d": account})
+    (row,) = check_deployments(made, TODAY, {"d": probe})
     assert row.notes[0] == "key set"
     return row.notes[1:]
 
 
-def listed(**fields: object) -> Account:
-    return Account(models={"alive": Listed(**fields)})  # type: ignore[arg-type]
+def listed(**fields: object) -> Probe:
+    return Probe(models={"alive": Listed(**fields)})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("account", "notes"),
     [
         (listed(), ["asked: it has this model"]),
-        (Account(), ["asked: it answers, and lists no models"]),
-        (Account(error=BadKey("v", status=401)), ["asked: BadKey (401)"]),
+        (Probe(), ["asked: it answers, and lists no models"]),
+        (Probe(error=BadKey("v", status=401)), ["asked: BadKey (401)"]),
         (
-            Account(error=Unreachable("v", "no connection")),
+            Probe(error=Unreachable("v", "no connection")),
             ["asked: no connection"],
         ),
         (
-            Account(models={"alive-2": Listed(), "alife": Listed(unusable="retired")}),
+            Probe(models={"alive-2": Listed(), "alife": Listed(unusable="retired")}),
             ["asked: it DOES NOT LIST this model, perhaps vendor/alive-2 instead"],
         ),
         (
-            Account(models={"zzz": Listed()}),
+            Probe(models={"zzz": Listed()}),
             ["asked: it DOES NOT LIST this model"],
         ),
         (
-            Account(models={"zzz": Listed()}, whole=False),
+            Probe(models={"zzz": Listed()}, whole=False),
             ["asked: it does not list this model among the first"],
         ),
         (
-            Account(called="d"),
+            Probe(called="d"),
             ["asked: it lists no models; it was called, and answers"],
         ),
         (
-            Account(called="other"),
+            Probe(called="other"),
             ["asked: it lists no models; other was called, and answers"],
         ),
         (
-            Account(called="d", error=ModelGone("v", status=404)),
+            Probe(called="d", error=ModelGone("v", status=404)),
             ["asked: it lists no models; it was called: ModelGone (404)"],
         ),
         (
-            Account(called="d", refused="d: 2 usd/month"),
+            Probe(called="d", refused="d: 2 usd/month"),
             ["asked: it lists no models; it was not called: d: 2 usd/month"],
         ),
     ],
 )
 def test_what_a_provider_answered_is_told(
-    tmp_path: Path, account: Account, notes: list[str]
+    tmp_path: Path, probe: Probe, notes: list[str]
 ) -> None:
-    assert list(told(tmp_path, account)) == notes
+    assert list(reported(tmp_path, probe)) == notes
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_what_a_provider_answered_is_told(
 def test_where_a_provider_says_otherwise_than_the_yaml_is_told(
     tmp_path: Path, said: dict[str, object], note: str
 ) -> None:
-    assert told(tmp_path, listed(**said)) == (
+    assert reported(tmp_path, listed(**said)) == (
         "asked: it has this model",
         f"it says: {note}",
     )
@@ -214,11 +214,11 @@ def test_where_a_provider_says_otherwise_than_the_yaml_is_told(
 def test_what_agrees_with_the_yaml_or_is_far_off_is_not_told(
     tmp_path: Path, said: dict[str, object]
 ) -> None:
-    assert told(tmp_path, listed(**said)) == ("asked: it has this model",)
+    assert reported(tmp_path, listed(**said)) == ("asked: it has this model",)
 
 
 def test_a_price_that_only_the_provider_knows_is_told(tmp_path: Path) -> None:
-    notes = told(tmp_path, listed(price=price("1", "20")), price=None)
+    notes = reported(tmp_path, listed(price=price("1", "20")), price=None)
 
     assert notes == (
         "price unknown",
@@ -228,9 +228,9 @@ def test_a_price_that_only_the_provider_knows_is_told(tmp_path: Path) -> None:
 
 
 def test_a_date_that_litellm_has_too_is_told_once(tmp_path: Path) -> None:
-    account = Account(models={"flash-2": Listed(retires=date(2027, 1, 10))})
+    probe = Probe(models={"flash-2": Listed(retires=date(2027, 1, 10))})
 
-    notes = told(tmp_path, account, model="vendor/flash-2")
+    notes = reported(tmp_path, probe, model="vendor/flash-2")
 
     assert notes == (
         "retires 2027-01-10, perhaps vendor/flash-3 instead",
@@ -239,9 +239,9 @@ def test_a_date_that_litellm_has_too_is_told_once(tmp_path: Path) -> None:
 
 
 def test_what_litellm_and_the_provider_both_say_is_told_once(tmp_path: Path) -> None:
-    account = Account(models={"limited": Listed(vision=False, context_window=8_000)})
+    probe = Probe(models={"limited": Listed(vision=False, context_window=8_000)})
 
-    notes = told(tmp_path, account, model="vendor/limited", max_output=512)
+    notes = reported(tmp_path, probe, model="vendor/limited", max_output=512)
 
     assert notes == (
         "litellm says: cannot call tools",

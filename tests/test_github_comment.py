@@ -46,7 +46,7 @@ class Hub:
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    told = Hub()
+    reported = Hub()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -61,19 +61,19 @@ def hub() -> Iterator[Hub]:
 
         def _answer(self, sent: Any) -> None:
             who = self.headers["authorization"] or ""
-            told.asked.append((self.command, self.path, who, sent))
-            raw = json.dumps(told.body).encode()
-            self.send_response(told.status)
+            reported.asked.append((self.command, self.path, who, sent))
+            raw = json.dumps(reported.body).encode()
+            self.send_response(reported.status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_port}"
+    reported.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    yield told
+    yield reported
     server.shutdown()
     server.server_close()
     thread.join()
@@ -437,12 +437,12 @@ def test_a_comment_that_cannot_be_posted_is_told_before_the_run(
     server: Scripted,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    told: str,
+    reported: str,
 ) -> None:
     code = main(["run", "Add pages", *arguments])
 
     assert code == 2
-    assert capsys.readouterr().err == f"crew: arguments: {told}" + (
-        "; put it into .env\n" if "TOKEN" in told else "\n"
+    assert capsys.readouterr().err == f"crew: arguments: {reported}" + (
+        "; put it into .env\n" if "TOKEN" in reported else "\n"
     )
     assert server.requests == []

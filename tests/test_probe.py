@@ -21,12 +21,12 @@ from crew.errors import (
     TimedOut,
     Unreachable,
 )
-from crew.journal import Call
+from crew.journal import CallRecord
 from crew.providers import http as fetching
 from crew.providers import probe as online
-from crew.providers.http import Door
+from crew.providers.http import Endpoint
 from crew.providers.listing import Listed
-from crew.providers.probe import Account, Answered, ask_call, ask_credit, ask_models
+from crew.providers.probe import Answered, Probe, ask_call, ask_credit, ask_models
 from crew.quota.limits import parse_limit
 from crew.settings import Plan, Provider, Settings
 from scripted import Scripted, serving
@@ -43,8 +43,8 @@ def asked(server: Scripted) -> Provider:
     return provider("router", base_url=server.url)
 
 
-def door(by: Provider, family: str = "openai") -> Door:
-    return Door(provider=by, family=family, base_url=by.base_url)
+def endpoint(by: Provider, family: str = "openai") -> Endpoint:
+    return Endpoint(provider=by, family=family, base_url=by.base_url)
 
 
 def key_page(limit: object, remaining: object) -> tuple[int, object]:
@@ -65,9 +65,9 @@ def test_the_models_of_a_key_are_listed_whatever_the_family_calls_them(
     ):
         server.pages["/v1/models"] = 200, page
 
-        account = ask_models(door(asked, family))
+        probe = ask_models(endpoint(asked, family))
 
-        assert account == Account(models={"m-1": Listed()})
+        assert probe == Probe(models={"m-1": Listed()})
         assert server.asked[-1][1][header[0]] == header[1]
 
 
@@ -77,7 +77,7 @@ def test_the_providers_own_headers_go_with_the_question_and_win(
     own = {"x-portkey-provider": "openai", "Authorization": "Bearer own"}
     server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
 
-    ask_models(door(provider("gate", base_url=server.url, headers=own)))
+    ask_models(endpoint(provider("gate", base_url=server.url, headers=own)))
 
     ((_, headers),) = server.asked
     assert headers["x-portkey-provider"] == "openai"
@@ -88,9 +88,9 @@ def test_anthropic_is_asked_where_litellm_sends_its_calls(server: Scripted) -> N
     root = server.url.removesuffix("/v1")
     server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
 
-    account = ask_models(door(provider("anthropic", base_url=root), "anthropic"))
+    probe = ask_models(endpoint(provider("anthropic", base_url=root), "anthropic"))
 
-    assert account == Account(models={"m-1": Listed()})
+    assert probe == Probe(models={"m-1": Listed()})
     ((path, headers),) = server.asked
     assert path == "/v1/models?limit=1000"  # 20 without it
     assert headers["x-api-key"] == "sk-anthropic"
@@ -101,7 +101,7 @@ def test_googles_list_is_asked_for_the_largest_page(
     server: Scripted, asked: Provider
 ) -> None:
     for family in ("gemini", "openai"):
-        ask_models(door(asked, family))
+        ask_models(endpoint(asked, family))
 
     assert [path for path, _ in server.asked] == [
         "/v1/models?pageSize=1000",
@@ -113,12 +113,12 @@ def test_openrouters_open_list_says_nothing_of_the_key(
     server: Scripted, asked: Provider
 ) -> None:
     server.pages["/v1/models"] = 200, {"data": [{"id": "m-1"}]}
-    unasked = ask_models(door(asked, "openrouter"))
+    unasked = ask_models(endpoint(asked, "openrouter"))
     server.pages["/v1/key"] = 401, {"error": {"message": "No auth", "code": 401}}
 
-    refused = ask_models(door(asked, "openrouter"))
+    refused = ask_models(endpoint(asked, "openrouter"))
 
-    assert unasked == Account(models={"m-1": Listed()})
+    assert unasked == Probe(models={"m-1": Listed()})
     assert isinstance(refused.error, BadKey)
 
 
@@ -127,9 +127,9 @@ def test_ollama_is_asked_at_its_own_paths(server: Scripted) -> None:
     local = provider("ollama", api_key=None, local=True, base_url=root)
     server.pages["/api/tags"] = 200, {"models": [{"name": "qwen3:8b"}, {"name": "x"}]}
 
-    account = ask_models(door(local, "ollama_chat"), ["qwen3:8b", "gone"])
+    probe = ask_models(endpoint(local, "ollama_chat"), ["qwen3:8b", "gone"])
 
-    assert list(account.models) == ["qwen3:8b", "x"]
+    assert list(probe.models) == ["qwen3:8b", "x"]
     assert [path for path, _ in server.posted] == ["/api/show"]
     assert "authorization" not in server.posted[0][1]
 
@@ -142,7 +142,7 @@ def test_a_failure_is_one_of_ours_and_shows_no_key(
 ) -> None:
     server.pages["/v1/models"] = status, {"error": {"message": "bad key sk-router"}}
 
-    error = ask_models(door(asked)).error
+    error = ask_models(endpoint(asked)).error
 
     assert isinstance(error, kind)
     assert "sk-router" not in f"{error} {error.raw}"
@@ -156,10 +156,10 @@ def test_an_answer_of_another_shape_says_nothing(
 ) -> None:
     server.pages["/v1/models"] = server.pages["/v1/key"] = 200, page
 
-    assert ask_models(door(asked)).models == {}
+    assert ask_models(endpoint(asked)).models == {}
     credit = ask_credit(asked, "openrouter")
     assert credit is not None
-    assert (credit.bought, credit.told) == (None, ())
+    assert (credit.bought, credit.reported) == (None, ())
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -169,7 +169,7 @@ def test_an_answer_without_end_is_cut_off(
     monkeypatch.setattr(fetching, "MOST_BYTES", 100_000)
     server.pages["/v1/models"] = status, "[" + " " * 1_000_000 + "]"
 
-    error = ask_models(door(asked)).error
+    error = ask_models(endpoint(asked)).error
 
     assert isinstance(error, BadAnswer)
     assert str(error) == "router: the answer is too long"
@@ -179,7 +179,7 @@ def test_a_packed_answer_is_not_unpacked(server: Scripted, asked: Provider) -> N
     server.headers["content-encoding"] = "gzip"
     server.pages["/v1/models"] = 200, "\x1f\x8b"
 
-    assert isinstance(ask_models(door(asked)).error, BadAnswer)
+    assert isinstance(ask_models(endpoint(asked)).error, BadAnswer)
     assert server.asked[0][1]["accept-encoding"] == "identity"
 
 
@@ -190,7 +190,7 @@ def test_a_redirect_takes_the_key_nowhere(server: Scripted, asked: Provider) -> 
         for status in (301, 302, 307, 308):
             server.pages["/v1/models"] = status, ""
 
-            error = ask_models(door(asked)).error
+            error = ask_models(endpoint(asked)).error
 
             assert (
                 str(error) == f"router: it redirects; correct its base_url ({status})"
@@ -229,7 +229,7 @@ def test_an_answer_in_drops_has_no_more_time_than_another(
     monkeypatch.setattr(online, "SECONDS", 0.4)
     with dripping() as url:
         began = time.monotonic()
-        error = ask_models(door(provider("slow", base_url=url))).error
+        error = ask_models(endpoint(provider("slow", base_url=url))).error
 
     assert isinstance(error, TimedOut)
     assert time.monotonic() - began < 3
@@ -242,7 +242,7 @@ def test_an_answer_in_drops_has_no_more_time_than_another(
 def test_a_key_that_is_not_ascii_is_told_without_it(
     server: Scripted, fields: dict[str, object]
 ) -> None:
-    error = ask_models(door(provider("v", base_url=server.url, **fields))).error
+    error = ask_models(endpoint(provider("v", base_url=server.url, **fields))).error
 
     assert str(error) == "v: the key, or a header, is not ASCII"
     assert isinstance(error, BadKey)
@@ -251,8 +251,8 @@ def test_a_key_that_is_not_ascii_is_told_without_it(
 def test_nobody_there_is_told_as_such() -> None:
     silent = provider("router", base_url="http://127.0.0.1:9/v1")
 
-    assert isinstance(ask_models(door(silent)).error, Unreachable)
-    assert "address" in str(ask_models(door(provider("x"), "unheard-of")).error)
+    assert isinstance(ask_models(endpoint(silent)).error, Unreachable)
+    assert "address" in str(ask_models(endpoint(provider("x"), "unheard-of")).error)
 
 
 def test_a_call_is_as_small_as_can_be_and_tells_what_it_took(
@@ -260,11 +260,11 @@ def test_a_call_is_as_small_as_can_be_and_tells_what_it_took(
 ) -> None:
     server.headers["x-ratelimit-remaining-requests"] = "7"
 
-    answer = ask_call(door(asked), "m-1")
+    answer = ask_call(endpoint(asked), "m-1")
 
     assert isinstance(answer, Answered)
-    assert answer.charged == server.told["m-1"][0]
-    assert [told.remaining for told in answer.told] == [7]
+    assert answer.charged == server.reported["m-1"][0]
+    assert [reported.remaining for reported in answer.reported] == [7]
     (request,) = server.requests
     assert request == {
         "model": "m-1",
@@ -290,7 +290,7 @@ def test_a_call_that_fails_is_one_of_our_classes(
 ) -> None:
     server.replies["m-1"] = [reply]
 
-    assert isinstance(ask_call(door(asked), "m-1"), kind)
+    assert isinstance(ask_call(endpoint(asked), "m-1"), kind)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_model_that_wants_more_tokens_answers(
     error = {"message": message, "type": "invalid_request_error", "code": "x"}
     server.refusal = 400, {"error": error}
 
-    assert ask_call(door(asked), "m-1") == Answered(charged=(0, 0))
+    assert ask_call(endpoint(asked), "m-1") == Answered(charged=(0, 0))
 
 
 def test_only_openrouter_tells_what_was_bought_for_nothing(asked: Provider) -> None:
@@ -346,16 +346,16 @@ def test_a_run_asks_in_the_background_which_plan_the_account_is_on(
 ) -> None:
     server.pages["/v1/key"] = page
     made = planned(tmp_path, server)
-    told: list[str] = []
+    reported: list[str] = []
 
-    Run.open(made, output=tmp_path / "out", listener=told.append).close()
+    Run.open(made, output=tmp_path / "out", listener=reported.append).close()
 
     run = Run.open(replace(made, rehearsal=True), output=tmp_path / "out2")
     assert run.guard.plans()["router"].plan == plan
     free = next(pool for pool in run.guard.status() if pool.name == "class:router/free")
     assert free.limits[0].left == left
     assert len(server.asked) == 1
-    assert any("plan credit" in line for line in told) == (plan == "credit")
+    assert any("plan credit" in line for line in reported) == (plan == "credit")
     run.close()
 
 
@@ -383,8 +383,8 @@ def test_what_was_spent_advances_the_plan_at_the_next_start(tmp_path: Path) -> N
     again.close()
 
 
-def spent_on(run: str, usd: Decimal) -> Call:
-    return Call(
+def spent_on(run: str, usd: Decimal) -> CallRecord:
+    return CallRecord(
         run=run,
         task=None,
         role="coder",

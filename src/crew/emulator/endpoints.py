@@ -9,16 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from crew.emulator.breaking import broken_response
+from crew.emulator.broken_answers import broken_response
 from crew.emulator.conversation import BadConversation, Conversation
 from crew.emulator.dialects import family_of, refusal, upstream_id
-from crew.emulator.enforcement import Ticket, spend
+from crew.emulator.enforcement import Admission, spend
 from crew.emulator.envelopes import Reply, failure, unknown_model
-from crew.emulator.failing import context_exceeded, failed_reply
 from crew.emulator.faults import Order
 from crew.emulator.headers import Headers, limit_headers
 from crew.emulator.history import foreign
 from crew.emulator.protocols.wire import Completion, Wire
+from crew.emulator.refusal_faults import context_exceeded, failed_reply
 from crew.emulator.script import Answer, answer
 from crew.emulator.sending import Served, answered, sent
 from crew.emulator.state import State
@@ -51,7 +51,7 @@ class _Call:
         )
 
 
-class Doors:
+class Endpoints:
     """What the clients of the providers see, whichever protocol they speak."""
 
     def __init__(self, state: State, latency: float) -> None:
@@ -62,7 +62,7 @@ class Doors:
     def open(self, wire: Wire) -> Callable[[Request], Awaitable[ASGIApp]]:
         """A door at which one protocol is spoken."""
 
-        async def door(request: Request) -> ASGIApp:
+        async def endpoint(request: Request) -> ASGIApp:
             number = next(self._numbers)
             try:
                 talk = wire.parse(request, json.loads(await request.body()))
@@ -79,7 +79,7 @@ class Doors:
                 )
             )
 
-        return door
+        return endpoint
 
     def _answer(self, call: _Call) -> ASGIApp:
         deployment, talk = call.deployment, call.talk
@@ -91,17 +91,17 @@ class Doors:
             return call.refused(unable)
         said = answer(talk)
         spent = spend(deployment, talk.input_tokens, said.output_tokens)
-        ticket = self._state.gate.admit(deployment, spent, call.now)
+        admission = self._state.limiter.admit(deployment, spent, call.now)
         headers = self._limit_headers(call)
-        if not isinstance(ticket, Ticket):
+        if not isinstance(admission, Admission):
             counter.refused += 1
-            return call.refused(refusal(deployment, ticket, call.now), headers)
+            return call.refused(refusal(deployment, admission, call.now), headers)
         order = self._state.orders.take(
             deployment.provider.name, deployment.name, call.now
         )
         if order is not None:
             counter.faults += 1
-            return self._fail(call, order, said, ticket)
+            return self._fail(call, order, said, admission)
         counter.accepted += 1
         counter.input_tokens += talk.input_tokens
         counter.output_tokens += said.output_tokens
@@ -112,12 +112,14 @@ class Doors:
             headers=headers | call.wire.marks(call.number),
             think=self._think,
         )
-        return Served(whole, ticket)
+        return Served(whole, admission)
 
-    def _fail(self, call: _Call, order: Order, said: Answer, ticket: Ticket) -> ASGIApp:
+    def _fail(
+        self, call: _Call, order: Order, said: Answer, admission: Admission
+    ) -> ASGIApp:
         failed = failed_reply(order, call.deployment, call.talk, call.now)
         if failed is not None:
-            ticket.cancel()
+            admission.cancel()
             return call.refused(failed, self._limit_headers(call))
         broken = broken_response(
             order.fault,
@@ -126,14 +128,14 @@ class Doors:
             stream=call.talk.stream,
             headers=self._limit_headers(call) | call.wire.marks(call.number),
         )
-        return Served(broken, ticket)
+        return Served(broken, admission)
 
     async def _think(self) -> None:
         if self._latency:
             await self._state.clock.asleep(self._latency)
 
     def _limit_headers(self, call: _Call) -> Headers:
-        readings = self._state.gate.readings(call.deployment, call.now)
+        readings = self._state.limiter.readings(call.deployment, call.now)
         return limit_headers(family_of(call.deployment), readings, call.now)
 
 

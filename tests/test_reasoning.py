@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crew.providers.reasoning import BLANK, KEPT, Thoughts, streamed
+from crew.providers.reasoning import BLANK, KEPT, KeptReasoning, streamed
 from crew.settings import Deployment, Provider
 
 ACCOUNT = Provider(name="account", api_key="k")
@@ -48,11 +48,11 @@ ALL = {
     ],
 )
 def test_a_family_is_given_back_what_it_takes(model: str, fields: list[str]) -> None:
-    thoughts, own = Thoughts(), deployment(model)
-    thoughts.keep(own, calls("c1", "c2"), ALL)
+    reasoning, own = KeptReasoning(), deployment(model)
+    reasoning.keep(own, calls("c1", "c2"), ALL)
 
-    assert thoughts.beside(own, message("c1", "c2")) == {n: ALL[n] for n in fields}
-    assert thoughts.beside(own, {"role": "tool", "tool_call_id": "c1"}) == {}
+    assert reasoning.beside(own, message("c1", "c2")) == {n: ALL[n] for n in fields}
+    assert reasoning.beside(own, {"role": "tool", "tool_call_id": "c1"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -70,55 +70,55 @@ def test_a_family_is_given_back_what_it_takes(model: str, fields: list[str]) -> 
 def test_who_insists_on_thoughts_gets_a_blank_for_those_of_others(
     model: str, blank: bool
 ) -> None:
-    thoughts = Thoughts()
-    thoughts.keep(deployment("openrouter/z-ai/other"), calls("c1"), ALL)
+    reasoning = KeptReasoning()
+    reasoning.keep(deployment("openrouter/z-ai/other"), calls("c1"), ALL)
     expected = {"reasoning_content": BLANK} if blank else {}
 
     own = deployment(model)
 
-    assert thoughts.beside(own, message("c1")) == expected
-    assert thoughts.beside(own, {"role": "assistant", "content": "hm"}) == expected
+    assert reasoning.beside(own, message("c1")) == expected
+    assert reasoning.beside(own, {"role": "assistant", "content": "hm"}) == expected
 
 
 def test_an_id_that_begins_anew_is_told_apart_by_the_call() -> None:
-    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
-    thoughts.keep(own, calls("call_0"), {"reasoning_content": "first"})
+    reasoning, own = KeptReasoning(), deployment("deepseek/deepseek-v4-flash")
+    reasoning.keep(own, calls("call_0"), {"reasoning_content": "first"})
     (again,) = calls("call_0")
     again.function = SimpleNamespace(name="f", arguments='{"a": 1}')
-    thoughts.keep(own, [again], {"reasoning_content": "second"})
+    reasoning.keep(own, [again], {"reasoning_content": "second"})
 
     later = message("call_0", arguments='{"a": 1}')
 
-    assert thoughts.beside(own, message("call_0")) == {"reasoning_content": "first"}
-    assert thoughts.beside(own, later) == {"reasoning_content": "second"}
+    assert reasoning.beside(own, message("call_0")) == {"reasoning_content": "first"}
+    assert reasoning.beside(own, later) == {"reasoning_content": "second"}
 
 
 def test_what_was_said_beside_a_call_goes_to_everybody() -> None:
-    thoughts = Thoughts()
-    thoughts.keep(deployment("anthropic/claude-opus-5"), calls("c1"), ALL, "I look.")
+    reasoning = KeptReasoning()
+    reasoning.keep(deployment("anthropic/claude-opus-5"), calls("c1"), ALL, "I look.")
 
     own = deployment("groq/openai/gpt-oss-120b")
 
-    assert thoughts.beside(own, message("c1")) == {"content": "I look."}
-    assert thoughts.beside(own, {**message("c1"), "content": "mine"}) == {}
+    assert reasoning.beside(own, message("c1")) == {"content": "I look."}
+    assert reasoning.beside(own, {**message("c1"), "content": "mine"}) == {}
 
 
 def test_the_oldest_thoughts_are_forgotten() -> None:
-    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
+    reasoning, own = KeptReasoning(), deployment("deepseek/deepseek-v4-flash")
     for number in range(KEPT + 1):
-        thoughts.keep(own, calls(f"c{number}"), {"reasoning_content": f"{number}"})
+        reasoning.keep(own, calls(f"c{number}"), {"reasoning_content": f"{number}"})
 
-    assert thoughts.beside(own, message("c0")) == {"reasoning_content": BLANK}
-    assert thoughts.beside(own, message("c1")) == {"reasoning_content": "1"}
+    assert reasoning.beside(own, message("c0")) == {"reasoning_content": BLANK}
+    assert reasoning.beside(own, message("c1")) == {"reasoning_content": "1"}
 
 
 def test_thoughts_count_for_the_length_of_the_conversation() -> None:
-    thoughts, own = Thoughts(), deployment("deepseek/deepseek-v4-flash")
-    thoughts.keep(own, calls("c1"), {"reasoning_content": "x" * 500})
+    reasoning, own = KeptReasoning(), deployment("deepseek/deepseek-v4-flash")
+    reasoning.keep(own, calls("c1"), {"reasoning_content": "x" * 500})
 
     conversation = [{"role": "user", "content": "hi"}, message("c1"), message("c9")]
 
-    assert thoughts.characters(conversation) == 500
+    assert reasoning.characters(conversation) == 500
 
 
 def chunk(**delta: Any) -> Any:

@@ -22,7 +22,7 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.providers.listing import Listed
-from crew.providers.probe import Account
+from crew.providers.probe import Probe
 from crew.quota.store import PoolState
 from crew.quota.stores.memory import MemoryStore
 from crew.settings import Deployment, Settings
@@ -80,7 +80,7 @@ def test_every_family_tells_what_it_can_tell(
         here = deployment("here", by, model=f"{family}/vendor/slot-1")
         accounts = ask_all(settings([here], tmp_path), not_needed)
 
-    assert accounts == {"here": Account(models={"vendor/slot-1": listed})}
+    assert accounts == {"here": Probe(models={"vendor/slot-1": listed})}
 
 
 @pytest.mark.parametrize("family", ["anthropic", "gemini"])
@@ -96,14 +96,14 @@ def test_what_is_on_a_late_page_is_found(tmp_path: Path, family: str) -> None:
 
 
 def test_openrouters_ways_to_ask_are_the_same_model(tmp_path: Path) -> None:
-    account = Account(models={"v/m": Listed(), "v/m:free": Listed(tools=True)})
+    probe = Probe(models={"v/m": Listed(), "v/m:free": Listed(tools=True)})
     by = provider("openrouter")
 
     for suffix, found in ((":nitro", Listed()), (":free", Listed(tools=True))):
         model = f"openrouter/v/m{suffix}"
-        assert account.find(deployment("d", by, model=model)) == found
-    assert account.find(deployment("d", by, model="openrouter/v/m:odd")) is None
-    assert Account(models={"m": Listed()}).find(deployment("d", by, model="m"))
+        assert probe.find(deployment("d", by, model=model)) == found
+    assert probe.find(deployment("d", by, model="openrouter/v/m:odd")) is None
+    assert Probe(models={"m": Listed()}).find(deployment("d", by, model="m"))
 
 
 # Who is asked, and how often.
@@ -203,12 +203,12 @@ def test_a_gateway_that_lists_nothing_is_called_once_under_a_lease(
 
     accounts = desk.asked()
 
-    assert accounts == dict.fromkeys(("first", "second"), Account(called="first"))
+    assert accounts == dict.fromkeys(("first", "second"), Probe(called="first"))
     assert [request["model"] for request in server.requests] == ["first"]
     assert server.posted[0][1]["x-portkey-provider"] == "openai"
     requests, tokens = desk.pool("provider:gate").limits
     assert (requests.used, requests.reserved) == (1, 0)
-    assert (tokens.used, tokens.reserved) == (sum(server.told["first"][0]), 0)
+    assert (tokens.used, tokens.reserved) == (sum(server.reported["first"][0]), 0)
 
 
 def test_without_a_word_of_usage_the_estimate_stays(
@@ -219,7 +219,7 @@ def test_without_a_word_of_usage_the_estimate_stays(
         server.refusal = 200, {"choices": [choice], "usage": usage}
         desk = Desk(settings(behind(server, "10K tokens/minute"), tmp_path))
 
-        assert desk.asked()["first"] == Account(called="first")
+        assert desk.asked()["first"] == Probe(called="first")
         (tokens,) = desk.pool("provider:gate").limits
         assert (tokens.used, tokens.reserved) == (101, 0)
 
@@ -237,10 +237,10 @@ def test_a_refusal_by_the_guard_is_told_and_nothing_is_called(
     dear = [replace(one, price=price("5", "25")) for one in behind(server, *limits)]
     desk = Desk(settings(dear, tmp_path))
 
-    account = desk.asked()["first"]
+    probe = desk.asked()["first"]
 
-    assert account.called == "first"
-    assert why in account.refused
+    assert probe.called == "first"
+    assert why in probe.refused
     assert server.requests == []
 
 
@@ -248,9 +248,9 @@ def test_a_full_limit_is_not_waited_for(tmp_path: Path, server: Scripted) -> Non
     desk = Desk(settings(behind(server, "1 requests/minute"), tmp_path, max_wait=300.0))
     desk.asked()
 
-    account = desk.asked()["first"]
+    probe = desk.asked()["first"]
 
-    assert "1 requests/minute (provider:gate); opens " in account.refused
+    assert "1 requests/minute (provider:gate); opens " in probe.refused
     assert desk.clock.slept == []
     assert len(server.requests) == 1
 
@@ -264,9 +264,9 @@ def test_a_call_that_fails_is_told_and_costs_nothing(
     server.replies["first"] = [reply]
     desk = Desk(settings(behind(server, "10K tokens/minute"), tmp_path))
 
-    account = desk.asked()["first"]
+    probe = desk.asked()["first"]
 
-    assert isinstance(account.error, kind)
+    assert isinstance(probe.error, kind)
     (tokens,) = desk.pool("provider:gate").limits
     assert (tokens.used, tokens.reserved) == (0, 0)
 
@@ -292,7 +292,7 @@ def test_a_store_that_does_not_work_lets_no_call_go(
 
     accounts = ask_all(settings(behind(server), tmp_path), broken)
 
-    refused = Account(called="first", refused="quota.db cannot be opened")
+    refused = Probe(called="first", refused="quota.db cannot be opened")
     assert accounts == dict.fromkeys(("first", "second"), refused)
     assert server.requests == []
 
@@ -315,7 +315,7 @@ def test_only_who_speaks_as_openai_does_is_called(
 ) -> None:
     one = deployment("a", provider("v", base_url=server.url), model=model)
 
-    account = ask_all(settings([one], tmp_path), not_needed)["a"]
+    probe = ask_all(settings([one], tmp_path), not_needed)["a"]
 
-    assert isinstance(account.error, ModelGone)
+    assert isinstance(probe.error, ModelGone)
     assert server.requests == []

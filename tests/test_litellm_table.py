@@ -43,7 +43,7 @@ def test_what_is_not_listed_for_that_provider_is_none(model: str) -> None:
 def test_a_missing_table_knows_nothing() -> None:
     script = (
         "import importlib.util as u; u.find_spec = lambda name: None;"
-        "from crew.model_map import lookup; print(lookup('gpt-5.6'))"
+        "from crew.settings.litellm_table import lookup; print(lookup('gpt-5.6'))"
     )
 
     printed = subprocess.run(
@@ -55,7 +55,7 @@ def test_a_missing_table_knows_nothing() -> None:
 
 def test_looking_up_does_not_import_litellm() -> None:
     script = (
-        "import sys; from crew.model_map import lookup; lookup('gpt-5.6');"
+        "import sys; from crew.settings.litellm_table import lookup; lookup('gpt-5.6');"
         "print('litellm' in sys.modules)"
     )
 

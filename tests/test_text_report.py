@@ -10,7 +10,7 @@ import pytest
 from crew.quota.limits import parse_limit
 from crew.quota.store import LimitState, PoolState
 from crew.reports.report import RoleRow, RunReport
-from crew.reports.text import status_lines, summary_lines, visible
+from crew.reports.text import escape_control, status_lines, summary_lines
 
 NOW = 1_795_466_700.0
 ROW = RoleRow(
@@ -99,12 +99,12 @@ def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_would_fool_a_terminal_is_written_out(
     text: str, shown: str | None
 ) -> None:
-    assert visible(text) == (shown or text.replace("\r\n", "\n"))
+    assert escape_control(text) == (shown or text.replace("\r\n", "\n"))
 
 
 def test_it_needs_neither_crewai_nor_litellm() -> None:
     program = (
-        "import sys, crew.terminal; "
+        "import sys, crew.reports.text; "
         "sys.exit(bool({'crewai', 'litellm'} & set(sys.modules)))"
     )
 

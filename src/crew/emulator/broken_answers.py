@@ -70,8 +70,8 @@ def _streamed(fault: Fault, wire: Wire, made: Completion) -> bytes:
         case Fault.ERROR_IN_200:
             return wire.error_frame(made) + wire.closing
         case Fault.ERROR_IN_STREAM:
-            told = [*frames[:words], wire.error_frame(made), wire.closing]
-            return b"".join(told)
+            reported = [*frames[:words], wire.error_frame(made), wire.closing]
+            return b"".join(reported)
         case _:
             return b"".join([*frames, wire.closing])
 

@@ -1,0 +1,50 @@
+"""The way into the `crew` command: one command line in, one exit code out."""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from crew.cli.arguments import parser
+from crew.cli.check import check
+from crew.cli.console import FAILED, refuse
+from crew.cli.emulate import emulate
+from crew.cli.report import report
+from crew.cli.run import run
+from crew.cli.signals import Stopped
+from crew.cli.status import status
+from crew.errors import (
+    CrewError,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = parser(_COMMANDS).parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Models write what a terminal, or UTF-8, cannot say.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return int(options.command(options))
+    except CrewError as exc:
+        return refuse(exc, as_json=getattr(options, "json", False))
+    except KeyboardInterrupt as exc:
+        stopped = Stopped.by(exc)
+        print(f"crew: {stopped}", file=sys.stderr)
+        if getattr(options, "json", False) and options.command is run:
+            print(json.dumps({"error": [str(stopped)]}, indent=2))
+        return stopped.exit_code
+    except BrokenPipeError:  # as in `crew report | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+_COMMANDS = {
+    "run": run,
+    "check": check,
+    "status": status,
+    "report": report,
+    "emulate": emulate,
+}

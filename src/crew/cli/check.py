@@ -1,0 +1,60 @@
+"""`crew check`."""
+
+import argparse
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from crew.check.deployments import check_deployments
+from crew.check.roles import unserved
+from crew.cli.console import (
+    DONE,
+    say,
+)
+from crew.clock import SystemClock
+from crew.errors import (
+    Mistake,
+    SettingsError,
+)
+from crew.guard import QuotaGuard
+from crew.settings import Settings
+from crew.settings.check_inputs import check_file
+from crew.settings.check_tasks import check_placeholders
+from crew.settings.loader import load_settings
+
+if TYPE_CHECKING:
+    from crew.providers.probe import Probe
+
+
+def check(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    if mistakes := _run_mistakes(settings):
+        raise SettingsError(mistakes)
+    print(f"configuration: {settings.config_dir} is well-formed")
+    probes: dict[str, Probe] = {}
+    if options.online:
+        # Imported here: only this needs an HTTP client.
+        from crew.check.online import ask_all
+
+        probes = ask_all(settings, partial(QuotaGuard.open, settings))
+    today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
+    rows = check_deployments(settings, today, probes)
+    name = max(len(row.deployment) for row in rows)
+    model = max(len(row.model) for row in rows)
+    for row in rows:
+        notes = "; ".join(row.notes)
+        say(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+    for line in unserved(settings, probes):
+        say(f"WARNING: {line}")
+    if not any(provider.api_key for provider in settings.providers.values()):
+        print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
+    return DONE
+
+
+def _run_mistakes(settings: Settings) -> list[Mistake]:
+    """What `crew run` without arguments would refuse."""
+    given = settings.inputs
+    if given is None:
+        return []  # what tasks.yaml asks for, each run may give
+    mistakes = check_file(settings.config_dir / "inputs.yaml", given)
+    return mistakes + check_placeholders(settings, given)

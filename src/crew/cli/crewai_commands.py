@@ -1,0 +1,44 @@
+"""What CrewAI's own commands (`crewai train`, `replay`, `test`) work on."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crew.cli.console import (
+    MISTAKEN,
+    OUTPUT,
+    import_lifecycle,
+    mistake,
+    prepare_state,
+    refuse,
+    tell,
+)
+from crew.errors import (
+    CrewError,
+)
+from crew.settings.loader import load_settings
+
+if TYPE_CHECKING:
+    from crewai import Crew
+
+
+@contextmanager
+def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
+    """A plain crew and its inputs from inputs.yaml, for CrewAI's other commands;
+    without any key it rehearses. Exits on an error of ours."""
+    try:
+        settings = load_settings()
+        given = settings.inputs
+        if given is None:
+            raise mistake("inputs.yaml", f"{settings.config_dir} has none")
+        values = {"repositories": "none", "images": "none", **given.values}
+        prepare_state(settings.state_dir)
+        opened = import_lifecycle(settings).opened_crew(settings, OUTPUT, tell)
+        with opened as crew:
+            yield crew, {"request": given.request, **values}
+    except CrewError as exc:
+        sys.exit(refuse(exc, as_json=False))
+    except EOFError:
+        print("crew: it asks for your feedback: use a terminal", file=sys.stderr)
+        sys.exit(MISTAKEN)

@@ -1,0 +1,133 @@
+"""Documents: the record of a run, and how the limits stand, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import ceil
+
+from crew.errors import Closed
+from crew.journal import CallRecord, RunRecord, TaskRecord
+from crew.quota.limits import NANO, Limit, Metric
+from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.report import RunReport
+
+
+def run_document(
+    report: RunReport,
+    record: RunRecord,
+    tasks: Sequence[TaskRecord],
+    results: Mapping[str, str],
+    result: str | None,
+    workspace: Mapping[str, object] | str | None,
+    *,
+    error: str | None = None,
+    closed: Sequence[Closed] = (),
+) -> dict[str, object]:
+    """The record of a run as a JSON document.
+
+    `results` are the tasks' results by name. `workspace` is told as it is,
+    `error` of a run that is not done, `closed` of one that is closed.
+    """
+    document: dict[str, object] = {
+        "run": record.run,
+        "status": record.status,
+        "rehearsal": record.rehearsal,
+        "result": result,
+        "workspace": workspace,
+        "tasks": [
+            {
+                "name": task.name,
+                "agent": task.agent,
+                "status": task.status,
+                "result": results.get(task.name),
+            }
+            for task in tasks
+        ],
+        "calls": [_call_document(call) for call in report.log],
+        "cost_usd": _dollars(report.cost),
+        "cost_all_senior_usd": _dollars(report.cost_all_senior),
+    }
+    if error is not None and record.status != "done":
+        document["error"] = error
+    if record.status == "closed":
+        document["closed"] = [
+            {
+                "deployment": entry.deployment,
+                "limit": entry.limit,
+                "opens_at": _iso(entry.opens_at),
+            }
+            for entry in closed
+        ]
+    return document
+
+
+def _call_document(call: CallRecord) -> dict[str, object]:
+    return {
+        "task": call.task,
+        "role": call.role,
+        "deployment": call.deployment,
+        "provider": call.provider,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cost_usd": _dollars(call.cost_usd),
+        "seconds": round(call.seconds, 3),
+        "outcome": call.outcome,
+        "reason": call.reason,
+    }
+
+
+def status_document(
+    pools: Sequence[PoolState], plans: Mapping[str, PlanState] = {}
+) -> dict[str, object]:
+    """How the pools stand and which plans hold, as a JSON document. Amounts of usd
+    are dollars."""
+    return {
+        "pools": [
+            {
+                "name": pool.name,
+                "limits": [_limit_document(state) for state in pool.limits],
+                "cooldown_until": _iso(pool.cooldown_until),
+                "cooldown_reason": pool.cooldown_reason or None,
+                "throttle": pool.throttle,
+                "waiting": pool.waiting,
+            }
+            for pool in pools
+        ],
+        "plans": [
+            {
+                "provider": provider,
+                "plan": state.plan,
+                "reason": state.reason,
+                "since": _iso(state.at) if state.at else None,
+            }
+            for provider, state in plans.items()
+        ],
+    }
+
+
+def _limit_document(state: LimitState) -> dict[str, object]:
+    return {
+        "limit": str(state.limit),
+        "used": _amount(state.limit, state.used),
+        "reserved": _amount(state.limit, state.reserved),
+        "left": _amount(state.limit, state.left),
+        "learned": None
+        if state.learned is None
+        else _amount(state.limit, state.learned),
+        "resets_at": _iso(state.resets_at),
+    }
+
+
+def _amount(limit: Limit, amount: int) -> int | float:
+    return amount / NANO if limit.metric is Metric.USD else amount
+
+
+def _dollars(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(round(amount, 9))
+
+
+def _iso(moment: float | None) -> str | None:
+    """The next whole second: nobody comes back too early."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(ceil(moment), UTC).isoformat()
