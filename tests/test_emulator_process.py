@@ -29,7 +29,7 @@ FOREGROUND = """
 import sys
 from pathlib import Path
 from crew.emulator.process import serve_forever
-from crew.loader import load_settings
+from crew.settings.loader import load_settings
 sys.exit(serve_forever(load_settings(Path(sys.argv[1]))))
 """
 

@@ -53,13 +53,13 @@ import itertools, sys
 from decimal import Decimal
 from pathlib import Path
 from crew.clock import SystemClock
-from crew.journal import Call, Journal
+from crew.journal import CallRecord, Journal
 
 path, run, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 with Journal.open(path, SystemClock()) as journal:
     journal.start_run(run, rehearsal=True, user="u", team="t", output=Path("out"))
     for number in range(count) if count else itertools.count():
-        journal.record(Call(
+        journal.record(CallRecord(
             run=run, task="code", role="coder", deployment="d", provider="p",
             input_tokens=number, output_tokens=1, cost_usd=Decimal("0.1"), seconds=0.5,
             outcome="ok", reason="", at=1.0,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
-from crew.quota.limits import WindowKind, Limit, Metric, window_end
+from crew.quota.limits import Limit, Metric, WindowKind, window_end
 
 LONGEST = 32 * 86_400.0
 """Seconds. No provider closes for longer than a month: more is a mistake."""
