@@ -204,7 +204,8 @@ MISTAKES = [
         "{input: 1, output: 2.5, cached: 1}",
         19,
         "deployments.big.price.cached",
-        "unknown key 'cached'; allowed: input, output",
+        "unknown key 'cached'; did you mean 'cached_input'? allowed: input, output, "
+        "cached_input, cache_write",
     ),
     ("providers", "deployments:", "deployment:", 15, "deployment", "'deployments'"),
     ("tiers", "then:", "than:", 5, "tiers.mid.than", "did you mean 'then'?"),

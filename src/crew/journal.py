@@ -43,7 +43,12 @@ _SECOND = """
 ALTER TABLE call ADD COLUMN characters INTEGER;
 ALTER TABLE call ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 """
-MIGRATIONS = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
+"""
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,10 @@ class CallRecord:
     the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
     where there were images. `detail` is what failed: the provider's own word where
     nobody knew the failure, cut and without keys, else our sentence, if there is one.
+
+    Of the input tokens, `cached_tokens` were read from the provider's cache and
+    `cache_write_tokens` written to it. `cache_saved_usd` is what the same call without
+    a cache would have cost more (below zero: less); None when nobody knows a price.
     """
 
     run: str
@@ -75,6 +84,9 @@ class CallRecord:
     senior_usd: Decimal | None = None
     characters: int | None = None
     detail: str = ""
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_saved_usd: Decimal | None = None
 
     @property
     def ok(self) -> bool:
@@ -258,7 +270,7 @@ def _stored(value: object) -> object:
 
 def _call(row: sqlite3.Row) -> CallRecord:
     values: dict[str, Any] = {name: row[name] for name in _CALL_FIELDS}
-    for name in ("cost_usd", "senior_usd"):
+    for name in ("cost_usd", "senior_usd", "cache_saved_usd"):
         if values[name] is not None:
             values[name] = Decimal(values[name])
     return CallRecord(**values | {"estimated": bool(values["estimated"])})

@@ -24,6 +24,8 @@ class ModelFacts:
 
     input_price: Decimal | None = None
     output_price: Decimal | None = None
+    cached_input_price: Decimal | None = None
+    cache_write_price: Decimal | None = None
     context_window: int | None = None
     max_output: int | None = None
     vision: bool | None = None
@@ -51,6 +53,9 @@ def lookup(model_id: str) -> ModelFacts | None:
     return ModelFacts(
         input_price=_price(entry.get("input_cost_per_token")),
         output_price=_price(entry.get("output_cost_per_token")),
+        cached_input_price=_price(entry.get("cache_read_input_token_cost")),
+        # 0 stands there for providers that charge a write as any other input.
+        cache_write_price=_price(entry.get("cache_creation_input_token_cost")) or None,
         context_window=_count(entry.get("max_input_tokens")),
         max_output=_count(entry.get("max_output_tokens")),
         vision=_flag(entry.get("supports_vision")),

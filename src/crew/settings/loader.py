@@ -1,6 +1,7 @@
 """The YAML files become Settings, or one error with everything that is wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -220,9 +221,9 @@ def _plan(name: str, shape: ProviderShape) -> Plan:
 
 def _deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deployment:
     """The deployment, with what the YAML leaves out as litellm's table knows it."""
-    given = (shape.price, shape.context_window, shape.max_output, shape.vision)
-    complete = None not in given and shape.tools is not None
-    facts = NOTHING_KNOWN if complete else lookup(shape.model) or NOTHING_KNOWN
+    facts = NOTHING_KNOWN
+    if not _is_complete(shape):
+        facts = lookup(shape.model) or NOTHING_KNOWN
     return Deployment(
         name=name,
         provider=provider,
@@ -231,27 +232,54 @@ def _deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploy
         klass=shape.klass,
         price=_price(shape, facts),
         limits=tuple(shape.limits),
-        context_window=_first(shape.context_window, facts.context_window, 128_000),
-        max_output=_first(shape.max_output, facts.max_output, 8_192),
-        vision=_first(shape.vision, facts.vision, False),
-        tools=_first(shape.tools, facts.tools, True),
+        context_window=_first(
+            shape.context_window, facts.context_window, otherwise=128_000
+        ),
+        max_output=_first(shape.max_output, facts.max_output, otherwise=8_192),
+        vision=_first(shape.vision, facts.vision, otherwise=False),
+        tools=_first(shape.tools, facts.tools, otherwise=True),
         timeout=shape.timeout,
         checked=shape.checked,
     )
 
 
-def _first(given: ValueT | None, known: ValueT | None, otherwise: ValueT) -> ValueT:
-    if given is not None:
-        return given
-    return known if known is not None else otherwise
+def _first(*given: ValueT | None, otherwise: ValueT) -> ValueT:
+    """The first value that there is."""
+    return next((value for value in given if value is not None), otherwise)
 
 
 def _price(shape: DeploymentShape, facts: ModelFacts) -> Price | None:
-    if shape.price is not None:
-        return Price(input=shape.price.input, output=shape.price.output)
-    if facts.input_price is None or facts.output_price is None:
-        return None
-    return Price(input=facts.input_price, output=facts.output_price)
+    """What the YAML says. The table adds what a cached token costs, where its price of
+    other input is the same: else it speaks of another offer."""
+    known = Price(
+        input=facts.input_price or Decimal(0),
+        output=facts.output_price or Decimal(0),
+        cached_input=facts.cached_input_price,
+        cache_write=facts.cache_write_price,
+    )
+    given = shape.price
+    if given is None:
+        listed = facts.input_price is not None and facts.output_price is not None
+        return known if listed else None
+    same = given.input == known.input
+    return Price(
+        input=given.input,
+        output=given.output,
+        cached_input=_first(
+            given.cached_input, known.cached_input if same else None, otherwise=None
+        ),
+        cache_write=_first(
+            given.cache_write, known.cache_write if same else None, otherwise=None
+        ),
+    )
+
+
+def _is_complete(shape: DeploymentShape) -> bool:
+    """Whether the YAML leaves nothing to look up in the table."""
+    price = shape.price
+    priced = price is not None and (not price.input or price.cached_input is not None)
+    given = (shape.context_window, shape.max_output, shape.vision, shape.tools)
+    return priced and None not in given
 
 
 def _role(name: str, shape: RoleShape) -> Role:

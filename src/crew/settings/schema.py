@@ -256,6 +256,8 @@ class PriceShape(Shape):
 
     input: Dollars
     output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
 
 
 class DeploymentShape(Shape):

@@ -35,14 +35,32 @@ PLACEHOLDERS = ("request", "repositories", "images")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """US dollars for one million tokens."""
+    """US dollars for one million tokens.
+
+    `cached_input` is for input tokens that the provider reads from its cache, and
+    `cache_write` for those that it writes there; None: as other input.
+    """
 
     input: Decimal
     output: Decimal
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
 
-    def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """US dollars for one call."""
-        spent = self.input * input_tokens + self.output * output_tokens
+    def cost(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+    ) -> Decimal:
+        """US dollars for one call. Of the input tokens, `cached_tokens` were read from
+        the cache and `cache_write_tokens` written to it."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        written = self.input if self.cache_write is None else self.cache_write
+        plain = input_tokens - cached_tokens - cache_write_tokens
+        spent = self.input * plain + self.output * output_tokens
+        spent += cached * cached_tokens + written * cache_write_tokens
         return spent / 1_000_000
 
 
