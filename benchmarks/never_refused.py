@@ -160,7 +160,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
         max_wait=600.0,
     )
     guard = QuotaGuard.open(settings)
-    estimates = guard.accounts.estimates
+    estimates = guard.estimates
 
     def call(text: str) -> float | None:
         messages = [{"role": "user", "content": text}]

@@ -7,7 +7,8 @@ from typing import Any
 from crewai import Agent, Crew, Process, Task
 from crewai.tasks.task_output import TaskOutput
 
-from crew.calls.llm import TieredLLM, working_on
+from crew.calls.current_task import working_on
+from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.gates import build_gates
 from crew.settings import Role, Settings, TaskSpec
