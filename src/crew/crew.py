@@ -1,10 +1,12 @@
 """From settings to a plain `crewai.Crew`: agents on tiers, tasks, and the manager."""
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
+from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
 from crew.calls.current_task import working_on
@@ -33,6 +35,15 @@ class NamedTask(Task):
     async def _aexecute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
         with working_on(self.name):
             return await super()._aexecute_core(*args, **kwargs)
+
+
+def quiet() -> None:
+    """Keep off the terminal what CrewAI prints for the developers of CrewAI. For a
+    command line: what ends a run is in its outcome, and reported once."""
+    logging.getLogger("crewai").setLevel(logging.CRITICAL)
+    silent = event_context.MismatchBehavior.SILENT
+    event_context._default_config.mismatch_behavior = silent
+    event_context._default_config.empty_pop_behavior = silent
 
 
 OnResult = Callable[[TaskSpec, TaskOutput], None]
