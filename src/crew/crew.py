@@ -75,15 +75,9 @@ def assemble(
     }
     tasks: dict[str, Task] = {}
     for spec in specs:
-        task = _task(spec, tasks, workers, workspace, on_result)
+        tasks[spec.name] = _task(spec, tasks, workers, workspace, on_result)
         if spec.name in finished:
-            task.output = TaskOutput(
-                name=spec.name,
-                description=spec.description,
-                raw=finished[spec.name],
-                agent=spec.agent or "",
-            )
-        tasks[spec.name] = task
+            tasks[spec.name].output = _kept(spec, finished[spec.name])
     return Crew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
@@ -94,6 +88,16 @@ def assemble(
         planning=False,
         tracing=False,
         share_crew=False,
+    )
+
+
+def _kept(spec: TaskSpec, result: str) -> TaskOutput:
+    """The result of a task that ended in an earlier part of the run."""
+    return TaskOutput(
+        name=spec.name,
+        description=spec.description,
+        raw=result,
+        agent=spec.agent or "",
     )
 
 
