@@ -12,6 +12,7 @@ from crew.clock import ManualClock
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
 from crew.workspace import Workspace, worktrees
+from crew.workspace import git as git_commands
 
 
 @pytest.fixture(autouse=True)
