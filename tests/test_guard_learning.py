@@ -20,7 +20,8 @@ from crew.errors import (
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
-from crew.quota.limits import Metric, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 from crew.quota.store import PoolState, Store
 from crew.quota.stores.fallback import FallbackStore

@@ -27,7 +27,7 @@ from crew.providers import probe as online
 from crew.providers.http import Endpoint
 from crew.providers.listing import Listed
 from crew.providers.probe import Answered, Probe, ask_call, ask_credit, ask_models
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Plan, Provider, Settings
 from scripted import Scripted, serving
 

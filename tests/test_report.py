@@ -11,7 +11,8 @@ import pytest
 from crew.clock import ManualClock
 from crew.errors import Closed
 from crew.journal import CallRecord, Journal, RunRecord
-from crew.quota.limits import NANO, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import NANO
 from crew.quota.store import LimitState, PoolState
 from crew.reports.document import run_document, status_document
 from crew.reports.report import RunReport, Swap, build_report

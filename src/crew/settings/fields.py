@@ -15,7 +15,8 @@ from pydantic import (
     StringConstraints,
 )
 
-from crew.quota.limits import FORM, Limit, WindowKind, parse_limit
+from crew.quota.limit_syntax import FORM, parse_limit
+from crew.quota.limits import Limit, WindowKind
 from crew.settings.values import COMPLEXITIES, KINDS
 from crew.settings.wording import shown, unknown
 
