@@ -53,7 +53,7 @@ _CLOCK = SystemClock()
 class Exchange:
     """One attempt. `seconds` is how long it may go on without a sign of the answer;
     filler is none. `response` is the last that came. `failed_end` says that the answer
-    ended in an error, `geminis_end` that Gemini told its end.
+    ended in an error, `geminis_end` that Gemini marked its end.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
@@ -90,8 +90,8 @@ class Exchange:
 
     @contextmanager
     def sending(self, request: httpx.Request) -> Iterator[None]:
-        """Around a request. Where litellm sends it again, behind the back of whoever
-        counts, what became of the first one is raised."""
+        """Around a request. When litellm sends it again, uncounted, this raises the
+        outcome of the first one."""
         if request.method == "POST":  # some families ask by GET how far they are
             if self._sent:
                 raise self._outcome()
@@ -138,8 +138,8 @@ class Exchange:
             await response.aclose()
 
     def _leave(self) -> httpx.Response | None:
-        """Let go of what came, as litellm may keep the client for its log; the answer
-        that is still open."""
+        """Drop the answer, because litellm may keep the client for its log. Returns the
+        answer if it is still open."""
         response, self.response, self._failure = self.response, None, None
         return None if response is None or response.is_closed else response
 

@@ -100,7 +100,14 @@ class _Handler(HTTPHandler):
     _base_url = property(lambda self: self._sdk._base_url)
 
 
-class _AsyncHandler(AsyncHTTPHandler):
+class _Kept(AsyncHTTPHandler):
+    """One whose connections end with their event loop."""
+
+    def __del__(self) -> None:
+        """litellm's own is closed by whatever loop runs then, which cannot."""
+
+
+class _AsyncHandler(_Kept):
     """As `_Handler`, for an event loop.
 
     litellm's own sends a request again when the connection is refused or breaks off,
@@ -110,13 +117,12 @@ class _AsyncHandler(AsyncHTTPHandler):
     def __init__(self, own: AsyncClient, arguments: Mapping[str, Any]) -> None:
         self._arguments, self._own = arguments, own
         super().__init__(timeout=arguments["timeout"])
-        self.client = own  # set from outside, it is not litellm's to close
 
     def create_client(self, *_: object, **__: object) -> AsyncClient:
         return self._own
 
     async def single_connection_post_request(self, *_: object, **__: object) -> Any:
-        raise  # what is being handled there
+        raise  # the exception that litellm handles there
 
     @cached_property
     def _sdk(self) -> openai.AsyncOpenAI:
@@ -160,7 +166,7 @@ class _Connections:
     """
 
     _kept: dict[str, HTTPHandler] = field(default_factory=dict)
-    _by_loop: dict[asyncio.AbstractEventLoop, dict[str, AsyncHTTPHandler]] = field(
+    _by_loop: dict[asyncio.AbstractEventLoop, dict[str, _Kept]] = field(
         default_factory=dict
     )
 
@@ -178,9 +184,7 @@ class _Connections:
                     self._by_loop.pop(other, None)
             kept = self._by_loop.setdefault(loop, {})
         if provider not in kept:
-            handler = kept[provider] = AsyncHTTPHandler()
-            # Else it would be closed, when it is dropped, by whatever loop then runs.
-            handler.client = handler.client
+            kept[provider] = _Kept()
         return kept[provider].client
 
 

@@ -26,9 +26,9 @@ OnChunk = Callable[[Any], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back. `tool_calls` are litellm's objects; `usage` is None when the
-    provider told none; `headers` are the provider's own, in lower case, and `told` is
-    what they say about its limits. `thoughts` are fields of the message that hold what
-    the model thought."""
+    provider gave none; `headers` are the provider's own, in lower case, and `reported`
+    are the limits that they name. `reasoning` holds the fields of the message with the
+    model's reasoning."""
 
     text: str
     tool_calls: tuple[Any, ...]
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def charged(self) -> tuple[int, int] | None:
-        """Input and output tokens, as the provider told them."""
+        """Input and output tokens, as the provider counted them."""
         if self.usage is None:
             return None
         return int(self.usage.prompt_tokens), int(self.usage.completion_tokens)
@@ -57,7 +57,7 @@ def complete(
 ) -> Answer:
     """Make the call; with `on_chunk` it is streamed. Raises ProviderError.
 
-    `now` is what the caller's clock says, in seconds since the epoch: providers tell
+    `now` is the time of the caller's clock, in seconds since the epoch: providers give
     some resets as moments. Without it the answer's own date is taken. `on_sent` is
     called when the request leaves.
     """
@@ -71,7 +71,7 @@ def complete(
             chunks = []
             for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
-                if _tells(chunk):
+                if _holds_a_part(chunk):
                     exchange.renew()
                 with exchange.paused():
                     on_chunk(chunk)
@@ -99,7 +99,7 @@ async def acomplete(
             chunks = []
             async for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
-                if _tells(chunk):
+                if _holds_a_part(chunk):
                     exchange.renew()
                 with exchange.paused():
                     on_chunk(chunk)
@@ -152,7 +152,7 @@ def _checked(deployment: Deployment, chunk: Any, now: float | None) -> Any:
     return chunk
 
 
-def _tells(chunk: Any) -> bool:
+def _holds_a_part(chunk: Any) -> bool:
     """Whether a chunk holds a part of the answer: Anthropic sends pings, too."""
     if not chunk.choices:
         return False
@@ -220,14 +220,14 @@ def _answer(
         reported=reported_by_headers(deployment.family, headers, now=at),
         reasoning=_reasoning(choice.message),
     )
-    what = ""
+    reason = ""
     if choice.finish_reason == "error" or exchange.failed_end:
-        what = "the answer ended in an error"
+        reason = "the answer ended in an error"
     elif not answer.text.strip() and not answer.tool_calls:
-        what = "the answer is empty"
-    if what:
+        reason = "the answer is empty"
+    if reason:
         raise BadAnswer(
-            deployment.name, what, charged=answer.charged, reported=answer.reported
+            deployment.name, reason, charged=answer.charged, reported=answer.reported
         )
     return answer
 
