@@ -17,7 +17,6 @@ from crew.quota.admission import (
     refills_at,
 )
 from crew.quota.limits import (
-    NOTHING,
     Charges,
     Limit,
     Pool,
@@ -44,6 +43,10 @@ class Counts(Protocol):
 
     def cooldown(self, pool: str) -> tuple[float, str] | None:
         """Until when the pool is closed, and why; None when it is not."""
+        ...
+
+    def is_plain(self, pool: str) -> bool:
+        """Whether the limits of the pool hold as they are written: mostly they do."""
         ...
 
     def share(self, pool: str) -> float:
@@ -88,15 +91,16 @@ def refusal(
     """The refusal that lasts longest, if anything closes the charges. What waits
     `ahead` in a pool's queue counts as if it were charged."""
     found = []
-    for name in dict.fromkeys(pool.name for pool in pools):
-        cooldown = counts.cooldown(name)
-        if cooldown is not None:
-            until, reason = cooldown
-            found.append(Refusal(pool=name, limit=None, reason=reason, opens_at=until))
+    for pool in pools:
+        if not counts.is_plain(pool.name) and (closed := counts.cooldown(pool.name)):
+            until, reason = closed
+            found.append(
+                Refusal(pool=pool.name, limit=None, reason=reason, opens_at=until)
+            )
     for charge in charges:
         held = _held(counts, charge.pool, charge.limit, charge.amount)
         counted = _used(counts, charge.pool, charge.limit, held)
-        first = ahead.get(charge.pool, NOTHING).amount(held.metric)
+        first = ahead[charge.pool].amount(held.metric) if charge.pool in ahead else 0
         if not admit(held, counted + first, charge.amount):
             opens = _opens_at(counts, charge, held, counted, first)
             found.append(refused(charge, opens))
@@ -171,6 +175,8 @@ def _resets_at(counts: Counts, pool: str, limit: Limit) -> float | None:
 
 def _held(counts: Counts, pool: str, limit: Limit, need: int) -> Limit:
     """The limit that holds now."""
+    if counts.is_plain(pool):
+        return limit
     learned, share = counts.learned(pool, limit), counts.share(pool)
     return effective(limit, need, learned=learned, share=share)
 

@@ -41,10 +41,9 @@ class _Window:
 
     def forget(self, now: float) -> None:
         """Leave out what has stopped counting."""
-        if self.earliest <= now:
-            for expires in [known for known in self.amounts if known <= now]:
-                self.total -= self.amounts.pop(expires)
-            self.earliest = min(self.amounts, default=float("inf"))
+        for expires in [known for known in self.amounts if known <= now]:
+            self.total -= self.amounts.pop(expires)
+        self.earliest = min(self.amounts, default=float("inf"))
 
     def add(self, expires: float, amount: int) -> None:
         self.amounts[expires] = self.amounts.get(expires, 0) + amount
@@ -100,6 +99,9 @@ class _Counts:
         until = found.cooldown_until
         return (until, found.cooldown_reason) if until > self.now else None
 
+    def is_plain(self, pool: str) -> bool:
+        return pool not in self._tables.conditions
+
     def share(self, pool: str) -> float:
         return self._tables.conditions.get(pool, _NONE).throttle.now(self.now)
 
@@ -134,7 +136,8 @@ class _Counts:
 
     def _window(self, pool: str, limit: Limit) -> _Window:
         window = self._tables.windows.get((pool, limit.spec), _EMPTY)
-        window.forget(self.now)
+        if window.earliest <= self.now:
+            window.forget(self.now)
         return window
 
 

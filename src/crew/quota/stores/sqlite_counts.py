@@ -59,6 +59,9 @@ class Counts:
     def cooldown(self, pool: str) -> tuple[float, str] | None:
         return self._cooldowns.get(pool)
 
+    def is_plain(self, pool: str) -> bool:
+        return not self._learned and pool not in self._throttles
+
     def throttle(self, pool: str) -> Throttle:
         return self._throttles.get(pool, UNTHROTTLED)
 
@@ -101,8 +104,10 @@ class Counts:
 
     def write(self) -> None:
         """Write what was added, once."""
-        self.db.executemany(_SET_BUCKET, self._drained.items())
-        self.db.executemany(ADD_CHARGE, self._added)
+        if self._drained:
+            self.db.executemany(_SET_BUCKET, self._drained.items())
+        if self._added:
+            self.db.executemany(ADD_CHARGE, self._added)
 
     def _read(self, pools: Sequence[Pool]) -> None:
         # Mostly there are none, and one question is cheaper than three answers.
