@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import Observation, Reservation, Store
 from crew.quota.stores import open_store
 from crew.quota.stores.memory import MemoryStore

@@ -17,7 +17,7 @@ from crew.settings.loader import load_settings
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from crew.runs.lifecycle import Outcome
+    from crew.runs.ending import Outcome
 
 # Before crewai and litellm are imported: nothing goes over the network by itself.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
@@ -40,7 +40,7 @@ def kickoff(
 ) -> "Outcome":
     """Run the crew on a request, or take up the run `resume` again.
 
-    `inputs` fills further placeholders of tasks.yaml; `listener` is told waits and
+    `inputs` fills further placeholders of tasks.yaml; `listener` gets waits and
     swaps in one line each. Raises SettingsError, WorkspaceError, StoreUnavailable
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.

@@ -3,9 +3,7 @@
 import argparse
 import json
 
-from crew.cli.console import (
-    DONE,
-)
+from crew.cli.console import DONE
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.reports.document import status_document
@@ -14,17 +12,18 @@ from crew.settings.loader import load_settings
 
 
 def status(options: argparse.Namespace) -> int:
+    """Print how full each limit is, once or again and again; returns the exit code."""
     guard = QuotaGuard.open(load_settings(options.config))
     clock = SystemClock()
     try:
         while True:
             pools = guard.status()
             if options.json:
-                print(json.dumps(status_document(pools, guard.plans()), indent=2))
+                print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
             else:
                 if options.watch:
                     print("\033[2J\033[H", end="")
-                print(status_lines(pools, guard.plans(), now=clock.now()))
+                print(status_lines(pools, guard.held_plans(), now=clock.now()))
             if not options.watch:
                 return DONE
             clock.sleep(2.0)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crew.settings.document import Document, KeyPath, unknown
+from crew.settings.document import Document, KeyPath
 from crew.settings.schema import (
     DeploymentShape,
     InputsFile,
@@ -14,6 +14,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.wording import unknown
 
 PROCESSES = ("hierarchical", "sequential")
 
@@ -50,8 +51,8 @@ class Shapes:
 
 
 def expect(
-    document: Document, path: KeyPath, what: str, name: str, known: list[str] | None
+    document: Document, path: KeyPath, noun: str, name: str, known: list[str] | None
 ) -> None:
     """Note a name that is not among the known; None: they could not be read."""
     if known is not None and name not in known:
-        document.reject(path, unknown(what, name, known))
+        document.reject(path, unknown(noun, name, known))

@@ -24,14 +24,6 @@ from crew.workspace.worktrees import Change, Repository
 WRITE_BYTES = 1024 * 1024
 
 
-def hide_from_git(directory: Path) -> None:
-    """Keep a directory of ours out of the status of a repository around it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    marker = directory / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """A directory with the run's repositories and images.
@@ -131,7 +123,7 @@ class Workspace:
         return files.content(self.root, self.resolve(path), path, limit)
 
     def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
-        """Lines of a text file, `start_line` counting from 1; a last line tells how
+        """Lines of a text file, `start_line` counting from 1; a last line says how
         many follow. Raises WorkspaceError."""
         raw = self.content(path, limit=TEXT_BYTES + 1)
         return excerpt(raw, path, start_line, line_count)
