@@ -29,8 +29,8 @@ from crew.calls.run import Run
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.journal import Journal
+from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
-from crew.providers.transport import Answer
 from crew.quota.stores import open_store
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings

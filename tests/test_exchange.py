@@ -28,8 +28,9 @@ from building import deployment, provider
 from crew.clock import SystemClock
 from crew.errors import BadAnswer, RateLimited, Unsupported
 from crew.providers import exchange
+from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
-from crew.providers.transport import Answer, OnChunk, acomplete, complete
+from crew.providers.transport import OnChunk, acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment
 from crew.settings.loader import load_settings

@@ -14,7 +14,7 @@ from crew.clock import SystemClock
 from crew.errors import BadAnswer, Overloaded, RateLimited, RunFailed
 from crew.guard import QuotaGuard
 from crew.journal import Journal
-from crew.providers.transport import Answer
+from crew.providers.answer import Answer
 from crew.quota.store import Reservation
 from crew.quota.stores.memory import MemoryStore
 

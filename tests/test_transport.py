@@ -14,9 +14,10 @@ from PIL import Image
 
 from crew.errors import ModelGone, ProviderError, TimedOut
 from crew.images.image import data_url
+from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
-from crew.providers.transport import Answer, acomplete, complete
+from crew.providers.transport import acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings

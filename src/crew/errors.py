@@ -15,6 +15,7 @@ CrewError                    anything this package raises on purpose
     ├── Unreachable          refused, no such host: nothing was sent
     ├── TimedOut             no answer in time
     ├── BadAnswer            malformed, empty, broken off, an error in a 200
+    ├── CutOff               the answer is longer than this deployment may write
     ├── Unsupported          400, 404: not this conversation there; others may take it
     └── BadRequest           400, 413, 422: the request itself is at fault
         ├── ContextTooLong   the conversation does not fit the window
@@ -194,6 +195,10 @@ class TimedOut(ProviderError):
 
 class BadAnswer(ProviderError):
     """The answer is malformed, empty, an error in disguise, or broke off."""
+
+
+class CutOff(ProviderError):
+    """The answer was cut off by the output limit. Others may have more room."""
 
 
 class Unsupported(ProviderError):

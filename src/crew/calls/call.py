@@ -13,9 +13,10 @@ from crew.calls.size import measure
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
+from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
-from crew.providers.transport import Answer, OnChunk
+from crew.providers.transport import OnChunk
 from crew.routing import Request
 from crew.settings import TaskSpec
 

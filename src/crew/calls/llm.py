@@ -21,8 +21,8 @@ from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.stops import as_stop
 from crew.errors import ContextTooLong, CrewError, RunFailed
+from crew.providers.answer import Answer
 from crew.providers.reasoning import KeptReasoning
-from crew.providers.transport import Answer
 from crew.routing import Request, route
 from crew.settings import Role
 

@@ -17,7 +17,7 @@ from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
 from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, Journal
-from crew.providers.transport import Answer
+from crew.providers.answer import Answer
 from crew.routing import Request
 from crew.settings import Price
 

@@ -18,10 +18,11 @@ from crew.errors import (
 from crew.guard import QuotaGuard
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
+from crew.providers.answer import Answer
 from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
 from crew.providers.prompt import Prompt
-from crew.providers.transport import Answer, OnChunk
+from crew.providers.transport import OnChunk
 from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200

@@ -13,15 +13,17 @@ that keeps its connections from call to call, and watches the answer. No other r
 passes through it, whatever goes over the wire at the same time.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
 
 from crew.clock import SystemClock
+from crew.providers.answer_end import End, read_end
+from crew.providers.line_breaks import LineBreaks
 
 MOST_BYTES = 20_000_000
 """An answer that is longer is none: 128,000 tokens are half a million."""
@@ -34,14 +36,6 @@ class Redirected(httpx.TransportError):
     alone."""
 
 
-_FAILED_END = re.compile(
-    rb'"finish_?[rR]eason": ?"(?:error|MALFORMED_FUNCTION_CALL|UNEXPECTED_TOOL_CALL)"'
-)
-"""How an answer ends that is none. litellm makes `stop` of each. In a text of the
-answer the quotation marks would have bars before them."""
-_GEMINIS_END = b'"finishReason"'
-_OVERLAP = 80
-
 OnSent = Callable[[], None]
 """Called when a request leaves."""
 
@@ -49,11 +43,10 @@ OnSent = Callable[[], None]
 _CLOCK = SystemClock()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Exchange:
     """One attempt. `seconds` is how long it may go on without a sign of the answer;
-    filler is none. `response` is the last that came. `failed_end` says that the answer
-    ended in an error, `geminis_end` that Gemini marked its end.
+    filler is none. `response` is the last that came.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
@@ -61,8 +54,8 @@ class Exchange:
     seconds: float
     on_sent: OnSent = lambda: None
     response: httpx.Response | None = None
-    failed_end: bool = False
-    geminis_end: bool = False
+    _body: bytearray = field(default_factory=bytearray)
+    _packed: bool = False
     _sent: bool = False
     _failure: Exception | None = None
     _ends: float = field(init=False)
@@ -82,6 +75,10 @@ class Exchange:
             yield
         finally:
             self._ends += _CLOCK.monotonic() - began
+
+    def keep(self, part: bytes) -> None:
+        """Keep what came, for its end."""
+        self._body += part
 
     def check(self) -> None:
         """Raise httpx.ReadTimeout when the time is over."""
@@ -119,9 +116,19 @@ class Exchange:
         if response.is_redirect:
             raise Redirected("it redirects")
         self.response = response
-        if response.headers.get("content-encoding", "identity") != "identity":
-            self.geminis_end = True  # it is packed, and nobody sees its end here
-        return _Measure(exchange=self, failed=response.status_code >= 400)
+        encoding = response.headers.get("content-encoding", "identity")
+        self._packed = encoding != "identity"
+        self._body.clear()
+        breaks = None if self._packed else LineBreaks()
+        return _Measure(
+            exchange=self, failed=response.status_code >= 400, breaks=breaks
+        )
+
+    @cached_property
+    def end(self) -> End | None:
+        """How the answer ended, by the provider's own word; None where that cannot be
+        seen: it came packed, past this client, or is a failure. Ask when all has come."""
+        return read_end(bytes(self._body)) if self._body and not self._packed else None
 
     def __enter__(self) -> "Exchange":
         return self
@@ -150,20 +157,24 @@ class _Measure:
 
     exchange: Exchange
     failed: bool
+    breaks: LineBreaks | None
     size: int = 0
-    _tail: bytes = b""
+
+    def escape(self, part: bytes) -> bytes:
+        """A part with its line breaks escaped, as far as they can be seen."""
+        return part if self.breaks is None else self.breaks.escape(part)
+
+    def rest(self) -> bytes:
+        """What is still held back at the end."""
+        return b"" if self.breaks is None else self.breaks.rest()
 
     def full(self, part: bytes) -> bool:
         """Whether no more is wanted. Raises httpx.ReadTimeout when the time is over,
         httpx.RemoteProtocolError for an answer without end."""
         self.exchange.check()
         self.size += len(part)
-        read = self._tail + part
-        self._tail = read[-_OVERLAP:]
-        if _FAILED_END.search(read):
-            self.exchange.failed_end = True
-        if _GEMINIS_END in read:
-            self.exchange.geminis_end = True
+        if not self.failed:
+            self.exchange.keep(part)
         if not self.failed and self.size > MOST_BYTES:
             raise httpx.RemoteProtocolError("the answer has no end")
         return self.failed and self.size > MOST_OF_A_FAILURE
@@ -177,7 +188,8 @@ class _Bounded(httpx.SyncByteStream):
         for part in self._stream:
             if self._measure.full(part):
                 return
-            yield part
+            yield self._measure.escape(part)
+        yield self._measure.rest()
 
     def close(self) -> None:
         self._stream.close()
@@ -191,7 +203,8 @@ class _BoundedAsync(httpx.AsyncByteStream):
         async for part in self._stream:
             if self._measure.full(part):
                 return
-            yield part
+            yield self._measure.escape(part)
+        yield self._measure.rest()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

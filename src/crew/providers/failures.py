@@ -8,6 +8,8 @@ import openai
 import openai.resources
 
 from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut, Unreachable
+from crew.providers.answer_end import End
+from crew.providers.bodies import read_body
 from crew.providers.exchange import Redirected
 from crew.providers.signals import classify
 from crew.settings import Deployment
@@ -17,12 +19,28 @@ def disguised(
     deployment: Deployment, error: object, now: float | None
 ) -> ProviderError:
     """What an error inside a 200 stands for."""
+    body = json.dumps({"error": error}, default=str)
     status = error.get("code") if isinstance(error, dict) else None
-    if status in _BELIEVED:
-        body = json.dumps({"error": error}, default=str)
-        return _classified(deployment, int(status), body, {}, now)
+    if status not in _BELIEVED:
+        status = _status_in(read_body(body).words)
+    if isinstance(status, int):
+        return _classified(deployment, status, body, {}, now)
     return BadAnswer(deployment.name, "an error came in place of the answer")
 
+
+def _status_in(words: str) -> int | None:
+    """The status that an error without one stands for, by what it says."""
+    for status, known in _IN_WORDS.items():
+        if any(word in words for word in known):
+            return status
+    return None
+
+
+_IN_WORDS: Mapping[int, tuple[str, ...]] = {
+    529: ("overloaded",),
+    429: ("rate_limit", "rate limit", "resource_exhausted"),
+}
+"""Errors in a stream have words, and no status (Anthropic, OpenAI; 2026-11)."""
 
 _PREFIX = "llm_provider-"
 
@@ -54,8 +72,10 @@ def _classified(
     )
 
 
-def mapped(deployment: Deployment, exc: Exception, now: float | None) -> Exception:
-    """Our class for whatever came out of litellm.
+def mapped(
+    deployment: Deployment, exc: Exception, now: float | None, end: End | None = None
+) -> Exception:
+    """Our class for whatever came out of litellm. `end` is how the answer ended.
 
     litellm's own classes and statuses differ by provider (a body that is no JSON is
     a 500 here and a 422 there), so the exception at the root decides.
@@ -72,6 +92,8 @@ def mapped(deployment: Deployment, exc: Exception, now: float | None) -> Excepti
                 body = response.text if response.is_stream_consumed else str(exc)
                 found, headers = response.status_code, response.headers
                 return _classified(deployment, found, body, headers, now)
+        if end is not None and end.error:
+            return disguised(deployment, end.error, now)
         if (known := _on_the_way(name, cause)) is not None:
             return known
     status = getattr(exc, "status_code", None)

@@ -4,47 +4,25 @@ Whatever litellm raises leaves here as one class of our own error tree.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import litellm
 
-from crew.errors import BadAnswer
+from crew.providers.answer import Answer
+from crew.providers.completeness import check_whole, counted
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
 from crew.providers.prompt import Prompt, accepted, ordered, output_bound
 from crew.providers.reasoning import streamed
-from crew.providers.signals import ReportedLimit, reported_by_headers
+from crew.providers.signals import reported_by_headers
+from crew.providers.tool_calls import number_calls
 from crew.settings import Deployment
 
 OnChunk = Callable[[Any], None]
 """Called with each chunk of a streamed answer, as litellm gives it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back. `tool_calls` are litellm's objects; `usage` is None when the
-    provider gave none; `headers` are the provider's own, in lower case, and `reported`
-    are the limits that they name. `reasoning` holds the fields of the message with the
-    model's reasoning."""
-
-    text: str
-    tool_calls: tuple[Any, ...]
-    finish_reason: str | None
-    id: str | None
-    usage: Any | None
-    headers: Mapping[str, str]
-    reported: tuple[ReportedLimit, ...] = ()
-    reasoning: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def charged(self) -> tuple[int, int] | None:
-        """Input and output tokens, as the provider counted them."""
-        if self.usage is None:
-            return None
-        return int(self.usage.prompt_tokens), int(self.usage.completion_tokens)
 
 
 def complete(
@@ -61,13 +39,14 @@ def complete(
     some resets as moments. Without it the answer's own date is taken. `on_sent` is
     called when the request leaves.
     """
+    exchange = Exchange(_seconds(deployment), on_sent)
     try:
         arguments = _arguments(deployment, prompt, stream=on_chunk is not None)
-        with Exchange(arguments["timeout"], on_sent) as exchange:
+        with exchange:
             own = handed(deployment, exchange, arguments)
             response = litellm.completion(**arguments, **own)
             if on_chunk is None:
-                return _answer(deployment, response, exchange, now=now)
+                return _answer(deployment, prompt, response, exchange, now=now)
             chunks = []
             for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
@@ -77,7 +56,7 @@ def complete(
                     on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
-        raise mapped(deployment, exc, now) from exc
+        raise mapped(deployment, exc, now, exchange.end) from exc
 
 
 async def acomplete(
@@ -89,13 +68,14 @@ async def acomplete(
     on_sent: OnSent = lambda: None,
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
+    exchange = Exchange(_seconds(deployment), on_sent)
     try:
         arguments = _arguments(deployment, prompt, stream=on_chunk is not None)
-        async with Exchange(arguments["timeout"], on_sent) as exchange:
+        async with exchange:
             own = handed_async(deployment, exchange, arguments)
             response = await litellm.acompletion(**arguments, **own)
             if on_chunk is None:
-                return _answer(deployment, response, exchange, now=now)
+                return _answer(deployment, prompt, response, exchange, now=now)
             chunks = []
             async for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
@@ -105,7 +85,11 @@ async def acomplete(
                     on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
-        raise mapped(deployment, exc, now) from exc
+        raise mapped(deployment, exc, now, exchange.end) from exc
+
+
+def _seconds(deployment: Deployment) -> float:
+    return deployment.timeout or deployment.provider.timeout
 
 
 def _arguments(
@@ -123,7 +107,7 @@ def _arguments(
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "extra_headers": dict(deployment.provider.headers) or None,
-        "timeout": deployment.timeout or deployment.provider.timeout,
+        "timeout": _seconds(deployment),
         # One lease stands for one attempt: the openai SDK alone would make three.
         "max_retries": 0,
         "num_retries": 0,
@@ -170,65 +154,63 @@ def _joined(
     *,
     now: float | None,
 ) -> Answer:
-    if not any(chunk.choices for chunk in chunks):
-        raise BadAnswer(deployment.name, "the stream was empty")
-    silent = deployment.family == "gemini" and not exchange.geminis_end
-    if silent or not _ended(stream):
-        raise BadAnswer(deployment.name, "the stream ended before the answer did")
     # Without the provider's numbers litellm makes up its own, in a chunk that it adds.
     received = getattr(stream, "chunks", chunks)
-    counted = any(getattr(chunk, "usage", None) for chunk in received)
-    whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
+    reported = any(getattr(chunk, "usage", None) for chunk in received)
+    number_calls(chunks)
+    whole: Any = _Nothing()
+    if any(chunk.choices for chunk in chunks):
+        whole = litellm.stream_chunk_builder(chunks, messages=list(prompt.messages))
     headers = _headers(stream, exchange)
     answer = _answer(
-        deployment, whole, exchange, counted=counted, headers=headers, now=now
+        deployment, prompt, whole, exchange, reported=reported, headers=headers, now=now
     )
     return replace(answer, reasoning={**answer.reasoning, **streamed(chunks)})
 
 
-def _ended(stream: Any) -> bool:
-    """Whether the provider said that the answer is complete. litellm says so in any
-    case, and a gateway ends its own stream well when the provider's broke off."""
-    names = ("received_finish_reason", "intermittent_finish_reason")
-    return any(getattr(stream, name, "unknown") for name in names)
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """A stream that brought no part of an answer."""
+
+    choices: tuple[()] = ()
 
 
 def _answer(
     deployment: Deployment,
+    prompt: Prompt,
     response: Any,
     exchange: Exchange,
     *,
     now: float | None,
-    counted: bool = True,
+    reported: bool = True,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     if error := getattr(response, "error", None):
         raise disguised(deployment, error, now)
-    if not response.choices:
-        raise BadAnswer(deployment.name, "the answer holds no choice")
-    choice = response.choices[0]
-    usage = getattr(response, "usage", None) if counted else None
     headers = _headers(response, exchange) if headers is None else headers
     at = moment_of(headers) if now is None else now
+    charged = counted(getattr(response, "usage", None)) if reported else None
     answer = Answer(
-        text=choice.message.content or "",
-        tool_calls=tuple(choice.message.tool_calls or ()),
-        finish_reason=choice.finish_reason,
-        id=response.id,
-        usage=usage if usage and usage.prompt_tokens else None,
+        text="",
+        tool_calls=(),
+        finish_reason=None,
+        id=getattr(response, "id", None),
+        usage=response.usage if charged else None,
+        charged=charged,
         headers=headers,
         reported=reported_by_headers(deployment.family, headers, now=at),
-        reasoning=_reasoning(choice.message),
     )
-    reason = ""
-    if choice.finish_reason == "error" or exchange.failed_end:
-        reason = "the answer ended in an error"
-    elif not answer.text.strip() and not answer.tool_calls:
-        reason = "the answer is empty"
-    if reason:
-        raise BadAnswer(
-            deployment.name, reason, charged=answer.charged, reported=answer.reported
+    if response.choices:
+        choice = response.choices[0]
+        answer = replace(
+            answer,
+            text=choice.message.content or "",
+            tool_calls=tuple(choice.message.tool_calls or ()),
+            finish_reason=choice.finish_reason,
+            reasoning=_reasoning(choice.message),
         )
+    asked_most = prompt.parameters.get("max_tokens")
+    check_whole(deployment, answer, exchange.end, asked_most)
     return answer
 
 
