@@ -73,7 +73,7 @@ _usage = st.builds(
     output_tokens=st.integers(0, 30),
     usd=st.none() | st.decimals(0, "0.3", places=3),
 )
-_step = st.one_of(
+STEP = st.one_of(
     st.tuples(st.just("reserve"), _drawn, _usage, st.booleans()),
     st.tuples(
         st.just("settle"), st.integers(0, 9), _usage, st.sampled_from([0, 0, 3, 50])
@@ -178,7 +178,7 @@ class Pair:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_step, min_size=5, max_size=40))
+@given(steps=st.lists(STEP, min_size=5, max_size=40))
 def test_every_step_answers_as_the_store_in_memory(
     steps: list[tuple[Any, ...]],
 ) -> None:

@@ -219,6 +219,21 @@ def test_the_answers_tokens_count_from_the_end_of_the_call(opened: Open) -> None
     assert isinstance(refusal, Refusal)
 
 
+def test_a_correction_of_a_window_that_has_passed_changes_nothing(
+    opened: Open,
+) -> None:
+    clock = ManualClock()
+    store, p = opened(clock), pool("100 input_tokens/second")
+    got = reserve(store, p)
+    assert isinstance(got, Reservation)
+    clock.advance(30)
+
+    assert store.settle(got, Usage(input_tokens=90))
+
+    assert held(store, p) == [(0, 0)]
+    assert isinstance(reserve(store, p, usage=Usage(input_tokens=100)), Reservation)
+
+
 def test_a_cooldown_refuses_everybody_until_its_end_and_the_longer_stays(
     opened: Open,
 ) -> None:
