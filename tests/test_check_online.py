@@ -216,7 +216,7 @@ def test_without_a_word_of_usage_the_estimate_stays(
 ) -> None:
     choice = {"message": {"role": "assistant", "content": "H"}}
     for usage in (None, {"prompt_tokens": True, "completion_tokens": -1}):
-        server.refusal = 200, {"choices": [choice], "usage": usage}
+        server.canned = 200, {"choices": [choice], "usage": usage}
         desk = Desk(settings(behind(server, "10K tokens/minute"), tmp_path))
 
         assert desk.asked()["first"] == Probe(called="first")

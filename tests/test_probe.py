@@ -306,7 +306,7 @@ def test_a_model_that_wants_more_tokens_answers(
     asked: Provider, message: str, server: Scripted
 ) -> None:
     error = {"message": message, "type": "invalid_request_error", "code": "x"}
-    server.refusal = 400, {"error": error}
+    server.canned = 400, {"error": error}
 
     assert ask_call(endpoint(asked), "m-1") == Answered(charged=(0, 0))
 
