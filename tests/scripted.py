@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from hangs import HANGS_AFTER
+
 Reply = str | dict[str, Any]
 """A fault's name, an HTTP status as digits, the same with what the error says behind
 it, a text, or a message of the assistant."""
 _REFUSAL = re.compile(r"(\d{3})(?: (.+))?")
-
-HANGS = 5.0
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Scripted:
     `headers` go with every answer, before the server's own of the same name.
     `pages[path]` is the status and the body of a GET; `asked` are those that came, and
     `posted` the path and the headers of each POST.
+    `hold` returns when a GET may be answered.
     `canned` is the status and the body of the answer to every POST, if it is set.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
@@ -48,7 +49,7 @@ class Scripted:
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    delay: float = 0.0
+    hold: Callable[[], object] = lambda: None
     tells_usage: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -131,8 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.asked.append((self.path, names))
-        if self.script.delay:
-            self.script.stop.wait(self.script.delay)
+        self.script.hold()
         path = self.path.partition("?")[0]
         status, body = self.script.pages.get(path, (404, {"error": "no page"}))
         self._send(status, body, self.script.headers)
@@ -146,8 +146,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(*self.script.canned, self.script.headers)
             return
         reply = self.script.next_reply(request)
-        if self.script.delay:
-            self.script.stop.wait(self.script.delay)
         fault = getattr(self, f"_{reply}", None) if isinstance(reply, str) else None
         if fault is not None:
             fault(request)
@@ -283,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _timeout(self, request: dict[str, Any]) -> None:
-        self.script.stop.wait(HANGS)
+        self.script.stop.wait(HANGS_AFTER)
         self.close_connection = True
 
 

@@ -19,6 +19,7 @@ from crew.clock import Clock, ManualClock
 from crew.emulator.app import build_app
 from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Settings
+from hangs import HANGS_AFTER
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 
@@ -138,7 +139,7 @@ def served(settings: Settings, clock: Clock | None = None) -> Iterator[str]:
 async def over_tcp(settings: Settings) -> AsyncIterator[Desk]:
     """A client of `served`."""
     with served(settings) as root:
-        async with httpx.AsyncClient(base_url=root, timeout=5) as client:
+        async with httpx.AsyncClient(base_url=root, timeout=HANGS_AFTER) as client:
             yield Desk(client, next(iter(settings.providers)))
 
 

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crew.errors import (
@@ -93,7 +93,6 @@ SOME_HEADERS = st.dictionaries(
 FAMILIES = [*sorted({case.family for case in REFUSALS}), "", "new"]
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     status=st.sampled_from(sorted(COARSE)) | st.integers(-10, 1_000),
     body=BODIES,
@@ -123,7 +122,6 @@ def test_nothing_that_comes_breaks_the_reading(
         assert type(error) is Overloaded
 
 
-@settings(deadline=None)
 @given(status=st.integers(-10, 1_000), body=ANYTHING.map(json.dumps))
 def test_a_body_without_a_known_word_is_judged_by_its_status(
     status: int, body: str
@@ -163,8 +161,8 @@ def test_a_body_without_a_known_word_is_judged_by_its_status(
     ids=lambda text: text[:30],
 )
 def test_a_hostile_body_is_read_in_no_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # of the processor: a busy machine is no failure
     for status in (400, 413, 429, 500):
         error = classify("slot", status, text, {"retry-after": text}, now=NOW)
         assert error.retry_after is None
-    assert time.perf_counter() - began < 5.0
+    assert time.process_time() - began < 20.0
