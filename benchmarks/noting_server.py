@@ -8,7 +8,8 @@ took and asks nobody. One client at a time.
 
 It stands beside the emulator for the time between a byte and its note: it writes to
 the socket itself, where uvicorn and starlette under the emulator would add their own
-milliseconds to swaps that take two. What it writes comes from the emulator's protocols.
+milliseconds to differences of less than one. What it writes comes from the emulator's
+protocols.
 """
 
 import json
