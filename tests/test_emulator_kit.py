@@ -121,6 +121,8 @@ def served(settings: Settings, clock: Clock | None = None) -> Iterator[str]:
         http="h11",
         log_level="critical",
         timeout_graceful_shutdown=1,
+        # A client that is kept waiting finds its connection open.
+        timeout_keep_alive=round(HANGS_AFTER),
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as bound:

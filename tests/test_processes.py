@@ -18,10 +18,12 @@ from crew.cli import main
 from hangs import HANGS_AFTER
 from scripted import Reply, Scripted, serving
 
-# Where the tests run in the background, SIGINT is ignored, also in a child.
+# Where the tests run in the background SIGINT is ignored, and under nohup SIGHUP, also
+# in a child.
 CREW = (
     "import signal, sys; from crew.cli import main; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.exit(main())"
 )
 
 Start = Callable[..., "subprocess.Popen[str]"]
