@@ -26,6 +26,7 @@ from crew.quota.limit_syntax import parse_limit
 from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import PoolState, Reservation, Store
 from crew.quota.stores import open_store
+from hangs import HANGS_AFTER
 from redis_server import fresh_url
 
 Open = Callable[[Clock], Store]
@@ -293,7 +294,7 @@ def test_racing_processes_admit_exactly_what_fits(kind: str, tmp_path: Path) -> 
     racers = [context.Process(target=_race, args=(url, 25, results)) for _ in range(4)]
     for racer in racers:
         racer.start()
-    admitted = [results.get(timeout=60) for _ in racers]
+    admitted = [results.get(timeout=HANGS_AFTER) for _ in racers]
     for racer in racers:
         racer.join()
 
