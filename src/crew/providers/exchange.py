@@ -127,7 +127,8 @@ class Exchange:
     @cached_property
     def end(self) -> End | None:
         """How the answer ended, by the provider's own word; None where that cannot be
-        seen: it came packed, past this client, or is a failure. Ask when all has come."""
+        seen: it came packed, past this client, or is a failure. Ask when all has
+        come."""
         return read_end(bytes(self._body)) if self._body and not self._packed else None
 
     def __enter__(self) -> "Exchange":
