@@ -23,7 +23,8 @@ from guard_cost import ACTUAL, ESTIMATE, FIVE, pools, redis_server, timed
 
 from crew.clock import ManualClock
 from crew.journal import CallRecord, Journal
-from crew.quota.limits import Pool, Refusal, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Refusal
 from crew.quota.stores import open_store
 
 SIZES = (1_000, 10_000, 100_000)

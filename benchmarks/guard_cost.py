@@ -37,7 +37,8 @@ import throttled
 
 import crew  # noqa: F401  before litellm: it keeps that off the network
 from crew.clock import SystemClock
-from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.stores import open_store
 
 ROUNDS = 20

@@ -131,7 +131,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
     from crew.guard import QuotaGuard
     from crew.providers.prompt import Prompt
     from crew.providers.transport import complete
-    from crew.quota.limits import parse_limit
+    from crew.quota.limit_syntax import parse_limit
     from crew.routing import Request
     from crew.settings import Deployment, Price, Provider, Settings, Tier
 
@@ -160,7 +160,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
         max_wait=600.0,
     )
     guard = QuotaGuard.open(settings)
-    estimates = guard.accounts.estimates
+    estimates = guard.estimates
 
     def call(text: str) -> float | None:
         messages = [{"role": "user", "content": text}]

@@ -23,12 +23,14 @@ from swap_clients import (
     following,
 )
 
-import crew.calls.call
+import crew.providers.transport as transport
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.journal import Journal
+from crew.providers.prompt import Prompt
+from crew.providers.transport import Answer
 from crew.quota.stores import open_store
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings
@@ -100,8 +102,8 @@ def ours(places: Places, *, name: str, store_url: str | None = None) -> Clients:
     """A TieredLLM for each role, on the default store or another."""
     EventListener().formatter.verbose = False  # as a crew does when it starts
     stand, settings, clock = Stand(places), configured(places), SkippingClock()
-    _mark_first_words(stand)
-    run = _opened(settings, store_url or settings.store_url, clock)
+    _mark_first_events(stand)
+    run = _opened(settings, store_url or settings.store_url, clock, stand)
     return {name: _client(stand, run, clock)}
 
 
@@ -110,30 +112,44 @@ def beside(places: Places) -> Clients:
     return {"litellm beside crew": bare(Stand(places))["litellm"]}
 
 
-def _mark_first_words(stand: Stand) -> None:
-    """Note when the transport gives the first words on, and when a listener of
-    CrewAI's event has them."""
+class _Marking:
+    """The transport, which notes when it gives the first words of a stream on."""
 
-    def marking(on_chunk: Any) -> Any:
+    def __init__(self, stand: Stand) -> None:
+        self._stand = stand
+
+    def complete(
+        self, deployment: Deployment, prompt: Prompt, on_chunk: Any = None, **more: Any
+    ) -> Answer:
+        return transport.complete(deployment, prompt, self._marked(on_chunk), **more)
+
+    async def acomplete(
+        self, deployment: Deployment, prompt: Prompt, on_chunk: Any = None, **more: Any
+    ) -> Answer:
+        return await transport.acomplete(
+            deployment, prompt, self._marked(on_chunk), **more
+        )
+
+    def _marked(self, on_chunk: Any) -> Any:
         def marked(chunk: Any) -> None:
             if chunk.choices and chunk.choices[0].delta.content:
-                stand.mark("chunk")
+                self._stand.mark("chunk")
             on_chunk(chunk)
 
         return marked if on_chunk else None
 
-    made, amade = crew.calls.call.complete, crew.calls.call.acomplete
-    crew.calls.call.complete = lambda d, p, on, **more: made(d, p, marking(on), **more)
-    crew.calls.call.acomplete = lambda d, p, on, **more: amade(
-        d, p, marking(on), **more
-    )
+
+def _mark_first_events(stand: Stand) -> None:
+    """Note when a listener of CrewAI's event has the first words."""
 
     @crewai_event_bus.on(LLMStreamChunkEvent)
     def heard(source: object, event: LLMStreamChunkEvent) -> None:
         stand.mark("heard")
 
 
-def _opened(settings: Settings, store_url: str, clock: SkippingClock) -> Run:
+def _opened(
+    settings: Settings, store_url: str, clock: SkippingClock, stand: Stand
+) -> Run:
     """A run on our clock: `Run.open` would take the machine's."""
     journal = Journal.open(settings.state_dir / "journal.db", clock)
     run = Run(
@@ -142,6 +158,7 @@ def _opened(settings: Settings, store_url: str, clock: SkippingClock) -> Run:
         guard=QuotaGuard(settings, open_store(store_url, clock), clock),
         journal=journal,
         clock=clock,
+        transport=_Marking(stand),
     )
     output = settings.state_dir
     journal.start_run(run.id, rehearsal=False, user="u", team="t", output=output)

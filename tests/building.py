@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Role, Settings, TaskSpec, Tier
 
 FREE = Price(input=Decimal(0), output=Decimal(0))

@@ -129,7 +129,7 @@ def listed(**fields: object) -> Probe:
 
 
 @pytest.mark.parametrize(
-    ("account", "notes"),
+    ("probe", "notes"),
     [
         (listed(), ["asked: it has this model"]),
         (Probe(), ["asked: it answers, and lists no models"]),

@@ -213,7 +213,7 @@ def test_a_closed_run_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["run"], "REQUEST: say what to do"),
         (["run", " "], "REQUEST: it is empty"),

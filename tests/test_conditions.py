@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from crew.clock import ManualClock
-from crew.quota.limits import Refusal, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Refusal, Usage
 from crew.quota.store import Observation, Reservation
 from test_stores import ONE, Open, held, opened, pool, reserve
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from crew.clock import Clock, ManualClock
 from crew.emulator.app import build_app
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Settings
 
 HELLO = [{"role": "user", "content": "Say hello."}]

@@ -77,7 +77,7 @@ PYTHON = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "told"), PYTHON, ids=range(len(PYTHON)))
+@pytest.mark.parametrize(("raw", "reported"), PYTHON, ids=range(len(PYTHON)))
 def test_python_in_the_result_must_parse(
     workspace: Workspace, raw: str, reported: str
 ) -> None:
@@ -88,7 +88,7 @@ def test_python_in_the_result_must_parse(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("a.py", "x = 1\n", PASSES),
         ("a.txt", "x = = 1\n", PASSES),
@@ -143,7 +143,7 @@ JSON = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "told"), JSON, ids=range(len(JSON)))
+@pytest.mark.parametrize(("raw", "reported"), JSON, ids=range(len(JSON)))
 def test_json_must_parse(workspace: Workspace, raw: str, reported: str) -> None:
     found = judged("json_parses", raw, workspace)
 

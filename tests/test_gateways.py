@@ -26,7 +26,7 @@ from crew.errors import (
     Unreachable,
 )
 from crew.guard import QuotaGuard
-from crew.guard.pools import FAILURE_COOLDOWN
+from crew.guard.health import FAILURE_COOLDOWN
 from crew.providers.prompt import Prompt
 from crew.providers.transport import complete
 from crew.quota.stores.memory import MemoryStore

@@ -425,7 +425,7 @@ def test_a_rehearsal_is_never_posted(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--post"], "--post: say where: --comment OWNER/REPO#12"),
         (["--comment", "12"], "--comment: '12' is not of the form OWNER/REPO#NUMBER"),

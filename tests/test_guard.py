@@ -22,7 +22,7 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.guard.guard import Attempts
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings import Settings

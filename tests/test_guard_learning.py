@@ -20,7 +20,8 @@ from crew.errors import (
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
-from crew.quota.limits import Metric, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 from crew.quota.store import PoolState, Store
 from crew.quota.stores.fallback import FallbackStore
@@ -190,7 +191,7 @@ def test_estimates_follow_what_each_deployment_really_counts(tmp_path: Path) -> 
     chain = [deployment("only", provider("p", "100K tokens/minute"))]
     bench = Bench(settings(chain, tmp_path))
     ask = replace(ASK, characters=4_000, input_tokens=1_000)
-    estimates = bench.guard.accounts.estimates
+    estimates = bench.guard.estimates
     before = bench.guard.begin(ask).acquire().estimate.input_tokens
 
     for _ in range(20):
@@ -254,9 +255,9 @@ def test_an_account_moves_to_the_last_plan_whose_price_is_paid(
     bench = Bench(planned(tmp_path))
     router = bench.guard.settings.providers["router"]
 
-    bench.guard.accounts.advance(router, **reached)
+    bench.guard.plans.advance(router, **reached)
 
-    assert bench.guard.plans()["router"].plan == plan
+    assert bench.guard.held_plans()["router"].plan == plan
     for _ in range(room):
         bench.served()
     with pytest.raises(QuotaExceeded):
@@ -267,11 +268,11 @@ def test_an_account_moves_to_the_last_plan_whose_price_is_paid(
 def test_a_plan_is_never_taken_back(tmp_path: Path) -> None:
     bench = Bench(planned(tmp_path))
     router = bench.guard.settings.providers["router"]
-    bench.guard.accounts.advance(router, spent=Decimal(60))
+    bench.guard.plans.advance(router, spent=Decimal(60))
 
-    bench.guard.accounts.advance(router, spent=Decimal(0), bought=Decimal(10))
+    bench.guard.plans.advance(router, spent=Decimal(0), bought=Decimal(10))
 
-    held = bench.guard.plans()["router"]
+    held = bench.guard.held_plans()["router"]
     assert (held.plan, held.reason) == ("big", "50 usd spent, says the journal")
 
 
@@ -357,7 +358,7 @@ def test_a_model_that_the_plan_does_not_offer_is_named_with_its_reason(
     bench = one()
 
     with pytest.raises(QuotaExceeded, match="is not offered on this plan"):
-        bench.fail(ModelGone, status=429, what="not offered on this plan").acquire()
+        bench.fail(ModelGone, status=429, reason="not offered on this plan").acquire()
 
 
 def test_what_was_refused_at_the_door_costs_no_tokens(

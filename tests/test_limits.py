@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crew.quota.admission import admit, opens_at
-from crew.quota.limits import (
-    LimitSyntaxError,
-    Metric,
-    Usage,
-    WindowKind,
-    parse_limit,
-    window_end,
-)
+from crew.quota.limit_syntax import LimitSyntaxError, parse_limit
+from crew.quota.limits import Metric, Usage, WindowKind, window_end
 
 NOW = 1_800_000_000.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crew.errors import Mistake, SettingsError
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Inputs
 from crew.settings.check_tasks import check_placeholders
 from crew.settings.loader import load_settings

@@ -27,7 +27,7 @@ from crew.providers import probe as online
 from crew.providers.http import Endpoint
 from crew.providers.listing import Listed
 from crew.providers.probe import Answered, Probe, ask_call, ask_credit, ask_models
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Plan, Provider, Settings
 from scripted import Scripted, serving
 
@@ -351,7 +351,7 @@ def test_a_run_asks_in_the_background_which_plan_the_account_is_on(
     Run.open(made, output=tmp_path / "out", listener=reported.append).close()
 
     run = Run.open(replace(made, rehearsal=True), output=tmp_path / "out2")
-    assert run.guard.plans()["router"].plan == plan
+    assert run.guard.held_plans()["router"].plan == plan
     free = next(pool for pool in run.guard.status() if pool.name == "class:router/free")
     assert free.limits[0].left == left
     assert len(server.asked) == 1
@@ -372,13 +372,13 @@ def test_what_was_spent_advances_the_plan_at_the_next_start(tmp_path: Path) -> N
     dear = deployment("a", by)
     made = settings([dear], tmp_path)
     run = Run.open(made, output=tmp_path / "out")
-    assert run.guard.plans()["together"].plan == "free"
+    assert run.guard.held_plans()["together"].plan == "free"
     run.journal.record(spent_on(run.id, Decimal("0.5")))
     run.close()
 
     again = Run.open(made, output=tmp_path / "out")
 
-    held = again.guard.plans()["together"]
+    held = again.guard.held_plans()["together"]
     assert (held.plan, held.reason) == ("tier2", "0.0001 usd spent, says the journal")
     again.close()
 
@@ -409,7 +409,7 @@ def test_a_new_run_estimates_as_the_last_ones_ended(tmp_path: Path) -> None:
 
     again = Run.open(made, output=tmp_path / "out")
 
-    estimates = again.guard.accounts.estimates
+    estimates = again.guard.estimates
     assert estimates.output_tokens("coder") == 360
     assert estimates.input_tokens("a", 3_000) == 1_100
     again.close()

@@ -10,7 +10,7 @@ import pytest
 
 from crew.cli import main
 from crew.errors import SettingsError
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings.loader import load_settings
 
 PROJECT = Path(__file__).parents[1]

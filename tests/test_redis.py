@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import Observation, Reservation, Store
 from crew.quota.stores import open_store
 from crew.quota.stores.memory import MemoryStore
@@ -88,8 +89,8 @@ _step = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([0, 1, 7, 45, 61, 300, 4000, 40_000])),
     st.tuples(st.just("cool"), st.sampled_from(POOLS), st.integers(-5, 90)),
     st.tuples(st.just("throttle"), st.sampled_from(POOLS)),
-    st.tuples(st.just("line_up"), st.sampled_from(POOLS), _usage, st.booleans()),
-    st.tuples(st.just("leave")),
+    st.tuples(st.just("join_queue"), st.sampled_from(POOLS), _usage, st.booleans()),
+    st.tuples(st.just("leave_queue")),
 )
 
 

@@ -11,10 +11,11 @@ import pytest
 from crew.clock import ManualClock
 from crew.errors import Closed
 from crew.journal import CallRecord, Journal, RunRecord
-from crew.quota.limits import NANO, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import NANO
 from crew.quota.store import LimitState, PoolState
 from crew.reports.document import run_document, status_document
-from crew.reports.report import RunReport, Swap, build_report, write_document
+from crew.reports.report import RunReport, Swap, build_report
 from crew.reports.text import status_lines, summary_lines
 
 CALL = CallRecord(
@@ -385,34 +386,6 @@ def test_document_tells_why_a_run_is_not_done(
     assert {key: document[key] for key in document if key in ("error", "closed")} == (
         extra
     )
-
-
-def test_document_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "output" / "r1" / "run.json"
-    write_document(path, {"result": "old"})
-    write_document(path, {"result": "größer — 大 \ud800"})
-    text = path.read_text(encoding="utf-8")
-
-    assert json.loads(text) == {"result": "größer — 大 \ud800"}
-    assert text.startswith('{\n  "result": "größer — 大')
-    assert text.endswith("}\n")
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_document_stays_as_it_was_when_writing_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    path = tmp_path / "run.json"
-    write_document(path, {"result": "old"})
-    monkeypatch.setattr("os.fsync", full)
-
-    with pytest.raises(OSError, match="No space"):
-        write_document(path, {"result": "new"})
-    assert json.loads(path.read_text()) == {"result": "old"}
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def state(

@@ -88,7 +88,8 @@ import resource, signal, sys
 from pathlib import Path
 from crew.clock import SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import Pool, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Usage
 from crew.quota.stores.sqlite import SQLiteStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = SQLiteStore(Path(sys.argv[1]), SystemClock())
@@ -131,7 +132,8 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from crew.clock import SystemClock
-from crew.quota.limits import Pool, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Usage
 from crew.quota.stores.sqlite import SQLiteStore
 store = SQLiteStore(Path(sys.argv[1]), SystemClock())
 texts = ("9 requests/day", "1 concurrent")

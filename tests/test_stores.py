@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 
 from crew.clock import Clock, ManualClock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import Pool, Refusal, Usage, parse_limit
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import PoolState, Reservation, Store
 from crew.quota.stores import open_store
 from redis_server import fresh_url

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.quota.store import LimitState, PoolState
 from crew.reports.report import RoleRow, RunReport
 from crew.reports.text import escape_control, status_lines, summary_lines

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -154,25 +153,6 @@ def test_a_stream_that_breaks_off_is_closed_at_once(
     assert caught.value.deployment == deployment.name
     assert [one for one in responses if not one.is_closed] == []
     assert len(requests(deployment)) == 1
-
-
-def test_a_stream_of_gemini_takes_the_connection_of_the_one_before(
-    played: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deployment = next(d for d in played.deployments.values() if d.family == "gemini")
-    connects: list[Any] = []
-    connect = socket.create_connection
-
-    def counted(*args: Any, **options: Any) -> socket.socket:
-        connects.append(args)
-        return connect(*args, **options)
-
-    uncounted(deployment)
-    complete(deployment, HELLO, lambda chunk: None)
-    monkeypatch.setattr(socket, "create_connection", counted)
-    complete(deployment, HELLO, lambda chunk: None)
-
-    assert not connects
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -12,6 +12,7 @@ from crew.clock import ManualClock
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
 from crew.workspace import Workspace, worktrees
+from crew.workspace import git as git_commands
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +144,7 @@ def test_a_lock_of_another_git_is_waited_for(
         def sleep(self, seconds: float) -> None:
             lock.unlink(missing_ok=True)
 
-    monkeypatch.setattr(worktrees, "SystemClock", Other)
+    monkeypatch.setattr(git_commands, "SystemClock", Other)
     workspace.write("shop/a.txt", "new")
     workspace.commit("crew: work")
 
@@ -158,7 +159,7 @@ def test_a_lock_that_stays_is_named(
     where = git(workspace.root / "shop", "rev-parse", "--absolute-git-dir").strip()
     (Path(where) / "index.lock").touch()
     clock = ManualClock()
-    monkeypatch.setattr(worktrees, "SystemClock", lambda: clock)
+    monkeypatch.setattr(git_commands, "SystemClock", lambda: clock)
     workspace.write("shop/a.txt", "new")
 
     with pytest.raises(WorkspaceError, match=r"index\.lock': File exists"):

@@ -17,7 +17,7 @@ from crew.settings.loader import load_settings
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from crew.runs.lifecycle import Outcome
+    from crew.runs.ending import Outcome
 
 # Before crewai and litellm are imported: nothing goes over the network by itself.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")

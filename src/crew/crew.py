@@ -1,13 +1,16 @@
 """From settings to a plain `crewai.Crew`: agents on tiers, tasks, and the manager."""
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
+from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
-from crew.calls.llm import TieredLLM, working_on
+from crew.calls.current_task import working_on
+from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.gates import build_gates
 from crew.settings import Role, Settings, TaskSpec
@@ -32,6 +35,15 @@ class NamedTask(Task):
     async def _aexecute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
         with working_on(self.name):
             return await super()._aexecute_core(*args, **kwargs)
+
+
+def quiet() -> None:
+    """Keep off the terminal what CrewAI prints for the developers of CrewAI. For a
+    command line: what ends a run is in its outcome, and reported once."""
+    logging.getLogger("crewai").setLevel(logging.CRITICAL)
+    silent = event_context.MismatchBehavior.SILENT
+    event_context._default_config.mismatch_behavior = silent
+    event_context._default_config.empty_pop_behavior = silent
 
 
 OnResult = Callable[[TaskSpec, TaskOutput], None]
@@ -63,15 +75,9 @@ def assemble(
     }
     tasks: dict[str, Task] = {}
     for spec in specs:
-        task = _task(spec, tasks, workers, workspace, on_result)
+        tasks[spec.name] = _task(spec, tasks, workers, workspace, on_result)
         if spec.name in finished:
-            task.output = TaskOutput(
-                name=spec.name,
-                description=spec.description,
-                raw=finished[spec.name],
-                agent=spec.agent or "",
-            )
-        tasks[spec.name] = task
+            tasks[spec.name].output = _kept(spec, finished[spec.name])
     return Crew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
@@ -82,6 +88,16 @@ def assemble(
         planning=False,
         tracing=False,
         share_crew=False,
+    )
+
+
+def _kept(spec: TaskSpec, result: str) -> TaskOutput:
+    """The result of a task that ended in an earlier part of the run."""
+    return TaskOutput(
+        name=spec.name,
+        description=spec.description,
+        raw=result,
+        agent=spec.agent or "",
     )
 
 

@@ -118,7 +118,7 @@ class ProviderError(CrewError):
     The provider's own text is not kept: it may quote the prompt or a key. Only of a
     failure that no rule knows `raw` keeps the codes and the beginning of the message,
     at most 500 characters, with whatever looks like a key or a quotation masked.
-    `what` is our own sentence about it, if there is one.
+    `reason` is our own sentence about it, if there is one.
     """
 
     refused: ClassVar[bool] = False
@@ -127,7 +127,7 @@ class ProviderError(CrewError):
     def __init__(
         self,
         deployment: str,
-        what: str = "",
+        reason: str = "",
         *,
         status: int | None = None,
         retry_after: float | None = None,
@@ -143,9 +143,9 @@ class ProviderError(CrewError):
         self.never = never
         self.reported = reported
         self.raw = raw
-        self.what = what
+        self.reason = reason
         code = f" ({status})" if status is not None else ""
-        super().__init__(f"{deployment}: {what or type(self).__name__}{code}")
+        super().__init__(f"{deployment}: {reason or type(self).__name__}{code}")
 
     @property
     def costs_nothing(self) -> bool:

@@ -1,6 +1,5 @@
-"""The attempts at one call: a lease, a deployment, and the next one when it fails."""
+"""One call of an agent: attempts at one deployment after another, until one answers."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,45 +7,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
-from crew.errors import BadAnswer, ProviderError
+from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
-from crew.providers.transport import Answer, OnChunk, acomplete, complete
+from crew.providers.transport import Answer, OnChunk
 from crew.routing import Request
 from crew.settings import TaskSpec
-
-
-@dataclass(slots=True)
-class Relay:
-    """Hands the chunks of a stream on, and tells when an answer begins anew after one
-    that broke off: whoever listens has seen a part of that already.
-
-    `on_restart` is given the name of the deployment that answers anew.
-    """
-
-    on_chunk: OnChunk
-    on_restart: Callable[[str], None]
-    _shown: bool = False
-
-    def of(self, deployment: str) -> OnChunk:
-        """What an attempt at a deployment calls with each chunk."""
-        anew = self._shown
-
-        def hand_on(chunk: Any) -> None:
-            nonlocal anew
-            delta = chunk.choices[0].delta if chunk.choices else None
-            if delta and (delta.content or delta.tool_calls):
-                if anew:
-                    anew = False
-                    self.on_restart(deployment)
-                self._shown = True
-            self.on_chunk(chunk)
-
-        return hand_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +27,7 @@ class Call:
     `role` and `task` are names in agents.yaml and tasks.yaml. `validate` makes an
     instance of the response model of an answer; what it cannot use is a ValueError,
     or comes back as text. `relay` is given where the answer is streamed.
-    `thoughts` are those that the LLM had in this conversation.
+    `reasoning` is what the models reasoned in this conversation.
     """
 
     run: Run
@@ -77,15 +48,12 @@ class Call:
         Raises QuotaExceeded when every deployment is closed, RunFailed when the
         request itself is refused, ContextTooLong when no window holds it.
         """
-        attempts, request, prompt = self._open()
+        attempts, prompt = self._open()
         while True:
             self.run.count_attempt()
             lease = attempts.acquire()
-            began = self.run.clock.monotonic()
-            self.run.begin(lease, request)
-            failure: ProviderError
-            try:
-                answer = complete(
+            with self.run.recorder.attempt(attempts, lease) as attempt:
+                answer = self.run.transport.complete(
                     lease.deployment,
                     prompt,
                     self._on_chunk(lease),
@@ -93,28 +61,17 @@ class Call:
                     on_sent=lease.sent,
                 )
                 self.structured(answer)
-            except ProviderError as exc:
-                failure = exc
-            except BaseException:
-                self.run.break_off(lease)
-                raise
-            else:
-                seconds = self.run.clock.monotonic() - began
-                self.run.settle(lease, answer, request, seconds)
+                attempt.answered(answer)
                 return self._kept(lease, answer)
-            self._failed(attempts, lease, failure, request, began)
 
     async def acomplete(self) -> Answer:
         """As `complete`, without blocking the event loop."""
-        attempts, request, prompt = self._open()
+        attempts, prompt = self._open()
         while True:
             self.run.count_attempt()
             lease = await attempts.acquire_async()
-            began = self.run.clock.monotonic()
-            self.run.begin(lease, request)
-            failure: ProviderError
-            try:
-                answer = await acomplete(
+            async with self.run.recorder.attempt(attempts, lease) as attempt:
+                answer = await self.run.transport.acomplete(
                     lease.deployment,
                     prompt,
                     self._on_chunk(lease),
@@ -122,20 +79,8 @@ class Call:
                     on_sent=lease.sent,
                 )
                 self.structured(answer)
-            except ProviderError as exc:
-                failure = exc
-            except BaseException:
-                self.run.break_off(lease)
-                raise
-            else:
-                seconds = self.run.clock.monotonic() - began
-                await asyncio.to_thread(
-                    self.run.settle, lease, answer, request, seconds
-                )
+                attempt.answered(answer)
                 return self._kept(lease, answer)
-            await asyncio.to_thread(
-                self._failed, attempts, lease, failure, request, began
-            )
 
     def _kept(self, lease: Lease, answer: Answer) -> Answer:
         self.reasoning.keep(
@@ -165,7 +110,7 @@ class Call:
     def _on_chunk(self, lease: Lease) -> OnChunk | None:
         return self.relay.of(lease.deployment.name) if self.relay else None
 
-    def _open(self) -> tuple[Attempts, Request, Prompt]:
+    def _open(self) -> tuple[Attempts, Prompt]:
         messages = self.messages
         if self.response_model is not None:
             schema = json.dumps(self.response_model.model_json_schema())
@@ -180,7 +125,7 @@ class Call:
             parameters=self.parameters,
             reasoning=self.reasoning,
         )
-        return self.run.guard.begin(request), request, prompt
+        return self.run.guard.begin(request), prompt
 
     def _request(self, messages: list[Any]) -> Request:
         settings = self.run.settings
@@ -194,7 +139,7 @@ class Call:
         return Request(
             tier=role.tier,
             input_tokens=size.tokens,
-            output_tokens=self.run.guard.accounts.estimates.output_tokens(role.name),
+            output_tokens=self.run.guard.estimates.output_tokens(role.name),
             role=role.name,
             task=task.name if task else None,
             run=self.run.id,
@@ -206,15 +151,3 @@ class Call:
             characters=size.characters,
             images=size.images,
         )
-
-    def _failed(
-        self,
-        attempts: Attempts,
-        lease: Lease,
-        failure: ProviderError,
-        request: Request,
-        began: float,
-    ) -> None:
-        seconds = self.run.clock.monotonic() - began
-        self.run.note_failure(lease, failure, request, seconds)
-        attempts.failed(lease, failure)

@@ -4,11 +4,8 @@ Each call asks the guard for a lease, and takes the next deployment when one fai
 with the whole conversation. One instance per agent: CrewAI counts tokens by it.
 """
 
-import contextvars
 import json
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,10 +14,13 @@ from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
-from crew.calls.call import Call, Relay
+from crew.calls.call import Call
+from crew.calls.current_task import current_task
+from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
-from crew.errors import ContextTooLong, CrewError, QuotaExceeded, RunFailed
+from crew.calls.stops import as_stop
+from crew.errors import ContextTooLong, CrewError, RunFailed
 from crew.providers.reasoning import KeptReasoning
 from crew.providers.transport import Answer
 from crew.routing import Request, route
@@ -28,33 +28,9 @@ from crew.settings import Role
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 
-# The task of the crew that a delegated call works for: CrewAI gives a coworker a
-# task without a name.
-_current_task: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    "crew_current_task", default=None
-)
-
-
-@contextmanager
-def working_on(task: str | None) -> Iterator[None]:
-    """Every call made in here works for this task of tasks.yaml."""
-    token = _current_task.set(task)
-    try:
-        yield
-    finally:
-        _current_task.reset(token)
-
 
 # A copy that was pickled finds its run again by name.
 _runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
-
-
-class QuotaStop(QuotaExceeded, HookAborted):
-    """QuotaExceeded as CrewAI lets it through: it retries every other exception."""
-
-
-class RunStop(RunFailed, HookAborted):
-    """RunFailed as CrewAI lets it through."""
 
 
 class TieredLLM(BaseLLM):
@@ -211,7 +187,7 @@ class TieredLLM(BaseLLM):
         response_model: type[BaseModel] | None,
     ) -> Call:
         if self._run.failure is not None:
-            raise _stopping(self._run.failure)
+            raise as_stop(self._run.failure)
         self._emit_call_started_event(
             messages=messages, tools=tools, from_task=from_task, from_agent=from_agent
         )
@@ -226,7 +202,7 @@ class TieredLLM(BaseLLM):
         return Call(
             run=self._run,
             role=self.role,
-            task=_current_task.get(),
+            task=current_task.get(),
             messages=formatted,
             tools=tools or None,
             response_model=response_model,
@@ -246,7 +222,7 @@ class TieredLLM(BaseLLM):
             return error
         if self._run.failure is None:
             self._run.failure = error
-        return _stopping(error)
+        return as_stop(error)
 
     def _emit_restart(self, from_task: Any, from_agent: Any, deployment: str) -> None:
         self._emit_stream_chunk_event(
@@ -316,10 +292,3 @@ class TieredLLM(BaseLLM):
         if isinstance(result, str):
             return self._invoke_after_llm_call_hooks(call.messages, result, from_agent)
         return result
-
-
-def _stopping(error: CrewError) -> Exception:
-    """An error in the class that CrewAI passes through instead of trying again."""
-    if isinstance(error, QuotaExceeded):
-        return QuotaStop(error.closed, role=error.role)
-    return RunStop(f"{type(error).__name__}: {error}")

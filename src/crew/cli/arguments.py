@@ -3,8 +3,10 @@
 import argparse
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 Command = Callable[[argparse.Namespace], int]
+Names: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 PORTS = 65535
 
 
@@ -24,7 +26,19 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         "or config/ here, or config/ of the project)",
     )
     names = top.add_subparsers(metavar="COMMAND", required=True)
+    adding = {
+        "run": _add_run,
+        "check": _add_check,
+        "status": _add_status,
+        "report": _add_report,
+        "emulate": _add_emulate,
+    }
+    for name, add in adding.items():
+        add(names).set_defaults(command=commands[name])
+    return top
 
+
+def _add_run(names: Names) -> argparse.ArgumentParser:
     run = names.add_parser("run", help="run the crew on a request")
     run.add_argument(
         "request",
@@ -53,6 +67,11 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         metavar="K=V",
         help="a placeholder {K} of tasks.yaml; may be repeated",
     )
+    _add_run_endings(run)
+    return run
+
+
+def _add_run_endings(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--resume",
         metavar="RUN",
@@ -74,8 +93,9 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         action="store_true",
         help="print the run as one JSON document",
     )
-    run.set_defaults(command=commands["run"])
 
+
+def _add_check(names: Names) -> argparse.ArgumentParser:
     check = names.add_parser(
         "check",
         help="check the YAML, the keys, the models",
@@ -91,18 +111,24 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         "base_url of your own) that does not list its models: it gets one call of a "
         "few tokens, if the limits have room for it",
     )
-    check.set_defaults(command=commands["check"])
+    return check
 
+
+def _add_status(names: Names) -> argparse.ArgumentParser:
     status = names.add_parser("status", help="how full each limit is")
     status.add_argument("--watch", action="store_true", help="again every 2 seconds")
     status.add_argument("--json", action="store_true", help="as one JSON document")
-    status.set_defaults(command=commands["status"])
+    return status
 
+
+def _add_report(names: Names) -> argparse.ArgumentParser:
     report = names.add_parser("report", help="what a run did and what it cost")
     report.add_argument("run", nargs="?", metavar="RUN", help="default: the latest")
     report.add_argument("--json", action="store_true", help="as one JSON document")
-    report.set_defaults(command=commands["report"])
+    return report
 
+
+def _add_emulate(names: Names) -> argparse.ArgumentParser:
     emulate = names.add_parser("emulate", help="play the providers on loopback")
     emulate.add_argument(
         "--port",
@@ -118,8 +144,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         metavar="X",
         help="how many times as fast as real time the limits run (default: 1)",
     )
-    emulate.set_defaults(command=commands["emulate"])
-    return top
+    return emulate
 
 
 def _port(text: str) -> int:

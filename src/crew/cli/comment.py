@@ -1,12 +1,8 @@
 """`crew run --comment`: the comment on a GitHub issue."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from dotenv import dotenv_values
 
 from crew.cli.console import (
     DONE,
@@ -26,9 +22,10 @@ from crew.reports.github_comment import (
     results_of,
 )
 from crew.settings import Settings
+from crew.settings.environment import read_environment
 
 if TYPE_CHECKING:
-    from crew.runs.lifecycle import Outcome
+    from crew.runs.ending import Outcome
 
 
 def comment(
@@ -66,10 +63,8 @@ def comment(
 def open_github() -> GitHub:
     """By `.env` of the working directory, below the environment. Raises
     SettingsError."""
-    written = dotenv_values(Path.cwd() / ".env")
-    known = {name: value for name, value in written.items() if value is not None}
     try:
-        return GitHub.read({**known, **os.environ})
+        return GitHub.read(read_environment())
     except CommentFailed as exc:
         raise mistake("--post", str(exc)) from None
 

@@ -44,19 +44,22 @@ def import_lifecycle(settings: Settings) -> ModuleType:
     os.environ.setdefault(
         "CREWAI_STORAGE_DIR", str(settings.state_dir.absolute() / "crewai")
     )
+    from crew.crew import quiet
     from crew.runs import lifecycle
 
-    lifecycle.quiet()
+    quiet()
     return lifecycle
 
 
 def mistake(key: str, message: str) -> SettingsError:
+    """The error for one argument."""
     return SettingsError(
         [Mistake(file="arguments", line=None, key=key, message=message)]
     )
 
 
 def tell(line: str) -> None:
+    """Print a notice of a run."""
     say(f"· {line}", file=sys.stderr)
     sys.stderr.flush()
 
@@ -67,6 +70,7 @@ def say(text: str, *, file: TextIO | None = None) -> None:
 
 
 def resume_command(run: str, options: argparse.Namespace) -> str:
+    """The command that goes on with a run."""
     config = f" --config {shlex.quote(options.config)}" if options.config else ""
     comment = ""
     if getattr(options, "comment", None):  # `crew report` has no such option
@@ -76,7 +80,7 @@ def resume_command(run: str, options: argparse.Namespace) -> str:
 
 
 def refuse(error: CrewError, *, as_json: bool) -> int:
-    """Tell what kept a command from its work; returns the exit code."""
+    """Print what kept a command from its work; returns the exit code."""
     lines = [str(error)]
     if isinstance(error, SettingsError):
         lines = [str(mistake) for mistake in error.mistakes]

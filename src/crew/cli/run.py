@@ -35,13 +35,14 @@ from crew.errors import (
 )
 from crew.journal import new_run_id
 from crew.reports.text import summary_lines
+from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
 from crew.settings.check_tasks import check_placeholders
 from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
-    from crew.runs.lifecycle import Outcome, Underway
+    from crew.runs.ending import Outcome, Underway
 
 STARTING_SECONDS = 10.0
 """How long a run that is interrupted while it starts, or ends, may take for that."""
@@ -113,7 +114,7 @@ def _leave(
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
         say(f"crew: {stopped}", file=sys.stderr)
-        if (OUTPUT / run / "inputs.json").exists():
+        if RunDirectory(OUTPUT / run).is_begun:
             say(f"crew: go on with: {resume_command(run, options)}", file=sys.stderr)
         if options.json:
             document = outcome.document if outcome else {"error": [str(stopped)]}

@@ -20,11 +20,11 @@ def status(options: argparse.Namespace) -> int:
         while True:
             pools = guard.status()
             if options.json:
-                print(json.dumps(status_document(pools, guard.plans()), indent=2))
+                print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
             else:
                 if options.watch:
                     print("\033[2J\033[H", end="")
-                print(status_lines(pools, guard.plans(), now=clock.now()))
+                print(status_lines(pools, guard.held_plans(), now=clock.now()))
             if not options.watch:
                 return DONE
             clock.sleep(2.0)

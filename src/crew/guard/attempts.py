@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from crew.clock import Clock
 from crew.errors import (
     BadRequest,
     Closed,
@@ -11,10 +12,12 @@ from crew.errors import (
     QuotaExceeded,
     RateLimited,
 )
+from crew.guard.health import Health, failure_name
 from crew.guard.lease import Lease
-from crew.guard.pools import Accounts, what
+from crew.guard.pools import Pools
+from crew.notices import Listener
 from crew.quota.limits import Refusal, WindowKind
-from crew.quota.store import Reservation
+from crew.quota.store import Reservation, Store
 from crew.routing import TOO_SMALL, Request, Route
 from crew.settings import Deployment
 
@@ -24,7 +27,7 @@ LONGEST_LOOK = 5.0
 """Seconds after which a waiting call looks again at the latest: calls that took less
 than reserved may have made room."""
 PLACE_SECONDS = 10.0
-"""How long a place in a line outlives the next look of who holds it."""
+"""How long a place in a queue outlives the next look of its holder."""
 JITTER = 0.1
 """Seconds by which those who wait for the same moment are spread, at most."""
 JITTER_SHARE = 0.02
@@ -34,7 +37,7 @@ JITTER_SHARE = 0.02
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Nothing better to do than to wait until `until` (seconds since the epoch), in
-    the line of `pool` where a limit is what closes."""
+    the queue of `pool` where a limit closes the deployment."""
 
     until: float
     what: str
@@ -44,8 +47,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shut:
-    """A deployment that is closed, and the pool whose line one waits in. `failed`:
-    this call saw it fail, and is in no mood to wait for it."""
+    """A deployment that is closed, and the pool whose queue a call waits in.
+    `failed`: this call saw it fail and does not wait for it."""
 
     entry: Closed
     deployment: Deployment
@@ -57,7 +60,12 @@ class _Shut:
 class Attempts:
     """The attempts at one call: which deployments failed, how long it has waited."""
 
-    accounts: Accounts
+    store: Store
+    clock: Clock
+    listener: Listener
+    pools: Pools
+    health: Health
+    max_wait: float
     request: Request
     route: Route
     deadline: float | None = None
@@ -68,7 +76,7 @@ class Attempts:
     _announced: str = ""
 
     def __post_init__(self) -> None:
-        self._began = self.accounts.clock.monotonic()
+        self._began = self.clock.monotonic()
 
     def acquire(self) -> Lease:
         """The lease for the next attempt, at the best deployment that is open.
@@ -79,7 +87,7 @@ class Attempts:
         """
         try:
             while isinstance(step := self._decide(), Wait):
-                self.accounts.clock.sleep(self._join_queue(step))
+                self.clock.sleep(self._join_queue(step))
         except (QuotaExceeded, BadRequest):
             self._leave_queue()
             raise
@@ -90,31 +98,25 @@ class Attempts:
         try:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._join_queue, step)
-                await self.accounts.clock.asleep(pause)
+                await self.clock.asleep(pause)
         except (QuotaExceeded, BadRequest, asyncio.CancelledError):
             self._leave_queue()
             raise
         return step
 
     def failed(self, lease: Lease, error: ProviderError) -> None:
-        """Take note of a failed attempt. Raises it again when it is the second
-        provider that finds the request at fault."""
-        opens = self.accounts.note_failure(lease.deployment, error, self.request)
-        if error.charged is not None:
-            sent, wrote = error.charged
-            lease.settle(
-                input_tokens=sent, output_tokens=wrote, reported=error.reported
-            )
-        elif error.costs_nothing:
-            lease.settle(input_tokens=0, output_tokens=0, reported=error.reported)
-        else:
-            lease.keep(error.reported)
+        """End a failed attempt: close what has to be closed, then settle the lease.
+        Raises the error again when it is the second provider that finds the request at
+        fault."""
+        deployment = lease.deployment
+        # Others must see what is closed before they see the room that comes free.
+        opens = self.health.note_failure(deployment, error, self.request)
+        lease.settle_failure(error)
         if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
-            self._ask_another_provider(lease.deployment, error)
+            self._ask_another_provider(deployment, error)
         if error.never or not isinstance(error, RateLimited):
-            name = lease.deployment.name
-            self._failed[name] = Closed(
-                deployment=name, limit=what(error), opens_at=opens
+            self._failed[deployment.name] = Closed(
+                deployment=deployment.name, limit=failure_name(error), opens_at=opens
             )
 
     def _ask_another_provider(self, refused: Deployment, error: BadRequest) -> None:
@@ -127,12 +129,12 @@ class Attempts:
             if deployment.provider.name == refused.provider.name:
                 name = deployment.name
                 self._failed[name] = Closed(
-                    deployment=name, limit=what(error), opens_at=None
+                    deployment=name, limit=failure_name(error), opens_at=None
                 )
 
     def _decide(self) -> Lease | Wait:
-        now = self.accounts.store.now()
-        waited = self.accounts.clock.monotonic() - self._began
+        now = self.store.now()
+        waited = self.clock.monotonic() - self._began
         shut: list[_Shut] = []
         for deployment in self.route.candidates:
             found = self._try(deployment, now)
@@ -144,9 +146,9 @@ class Attempts:
                         reason=str(shut[0].entry) if shut else "",
                         estimate=reservation.estimate,
                         reservation=reservation,
-                        _store=self.accounts.store,
-                        _clock=self.accounts.clock,
-                        _own_pools=self.accounts.own_pools(deployment),
+                        _store=self.store,
+                        _clock=self.clock,
+                        _own_pools=self.pools.own_pools(deployment),
                     )
                 case _Shut(entry=entry, pool=pool):
                     opens, left = entry.opens_at, self.request.patience - waited
@@ -164,7 +166,7 @@ class Attempts:
         entry = self._out(deployment, now)
         if entry is not None:
             return _Shut(entry=entry, deployment=deployment, failed=True)
-        match self.accounts.reserve(deployment, self.request, self._ticket):
+        match self.pools.reserve(deployment, self.request, self._ticket):
             case Reservation() as reservation:
                 return reservation
             case Refusal() as refusal:
@@ -176,7 +178,7 @@ class Attempts:
 
     def _out(self, deployment: Deployment, now: float) -> Closed | None:
         """Whether this call keeps away from a deployment that failed."""
-        reason = self.accounts.disabled(deployment, self.request)
+        reason = self.health.disabled(deployment, self.request)
         if reason is None and self._too_long(deployment):
             reason = TOO_SMALL
         if reason is not None:
@@ -189,7 +191,7 @@ class Attempts:
     def _all_shut(self, shut: list[_Shut], now: float, waited: float) -> Wait:
         if self._refusal is not None:
             raise self._refusal
-        left = self.accounts.settings.max_wait - waited
+        left = self.max_wait - waited
         if self.deadline is not None:
             left = min(left, self.deadline - now)
         opening = [one for one in shut if one.entry.opens_at is not None]
@@ -216,9 +218,9 @@ class Attempts:
         deployments whose window alone is what keeps them out."""
         known = (*self.route.candidates, *self.route.too_small)
         windows = [
-            self.accounts.window(deployment)
+            self.health.window(deployment)
             for deployment in known
-            if self.accounts.disabled(deployment, self.request) is None
+            if self.health.disabled(deployment, self.request) is None
             and self._too_long(deployment)
         ]
         if windows:
@@ -231,20 +233,19 @@ class Attempts:
 
     def _too_long(self, deployment: Deployment) -> bool:
         size = self.request.input_tokens + self.request.output_tokens
-        return size > self.accounts.window(deployment)
+        return size > self.health.window(deployment)
 
     def _join_queue(self, wait: Wait) -> float:
-        """Take or keep a place in the line; returns the seconds until the next look:
+        """Take or keep a place in the queue; returns the seconds until the next look:
         sooner than the window opens, as others may need less than they reserved."""
-        accounts = self.accounts
-        left = max(0.0, wait.until - accounts.store.now())
+        left = max(0.0, wait.until - self.store.now())
         self._tell(wait, left)
-        pause = left + min(JITTER, JITTER_SHARE * left) * accounts.clock.chance()
+        pause = left + min(JITTER, JITTER_SHARE * left) * self.clock.chance()
         if wait.pool is not None:
             pause = min(pause, max(LONGEST_LOOK, left / 20))
-            self._ticket = accounts.store.join_queue(
+            self._ticket = self.store.join_queue(
                 wait.pool,
-                accounts.estimate(wait.deployment, self.request),
+                self.pools.estimate(wait.deployment, self.request),
                 seconds=pause + PLACE_SECONDS,
                 ticket=self._ticket,
             )
@@ -252,7 +253,7 @@ class Attempts:
 
     def _leave_queue(self) -> None:
         if self._ticket is not None:
-            self.accounts.store.leave_queue(self._ticket)
+            self.store.leave_queue(self._ticket)
             self._ticket = None
 
     def _tell(self, wait: Wait, seconds: float) -> None:
@@ -262,7 +263,7 @@ class Attempts:
         place = f"{who}:{wait.deployment.name}:{wait.pool}"
         if place != self._announced:
             self._announced = place
-            self.accounts.listener(f"{who} waits {seconds:.0f} s: {wait.what}")
+            self.listener(f"{who} waits {seconds:.0f} s: {wait.what}")
 
 
 def _closed(deployment: Deployment, refusal: Refusal, now: float) -> Closed:

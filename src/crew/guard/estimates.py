@@ -7,7 +7,7 @@ import threading
 from math import ceil
 
 FIRST_RATIO = 0.25
-"""Tokens per character before a deployment has told any: English text has 4 to 5
+"""Tokens per character before a deployment has reported any: English text has 4 to 5
 characters to a token, code 3 to 4."""
 FIRST_OUTPUT = 800
 """Output tokens that a role is expected to write before it has written anything."""

@@ -1,19 +1,26 @@
 """The guard: every call asks it for a lease, and it decides to serve, wait or swap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
 
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
+from crew.guard.estimates import Estimates
+from crew.guard.health import Health, answers
+from crew.guard.learning import observations
 from crew.guard.lease import Lease, tokens
-from crew.guard.pools import Accounts
+from crew.guard.plans import Plans
+from crew.guard.pools import Pools
 from crew.notices import Listener
-from crew.quota.store import PlanState, PoolState, Store
+from crew.quota.limits import NOTHING
+from crew.quota.reported import ReportedLimit
+from crew.quota.store import PlanState, PoolState, Reservation, Store
 from crew.quota.stores import open_store
 from crew.quota.stores.fallback import FallbackStore
 from crew.routing import Request, Route, route
-from crew.settings import Deployment, Settings
+from crew.settings import Deployment, Provider, Settings
 
 
 class QuotaGuard:
@@ -33,8 +40,18 @@ class QuotaGuard:
     ) -> None:
         self.settings = settings
         self.store = store
+        self.clock = clock
+        self.listener = listener
         self.deadline = deadline
-        self.accounts = Accounts(settings, store, clock, listener)
+        self.estimates = Estimates()
+        self.plans = Plans(store, clock, listener)
+        self.pools = Pools(settings, store, self.plans, self.estimates)
+        self.health = Health(store, self.pools, listener)
+        self._unreachable = frozenset(
+            provider.name
+            for provider in settings.providers.values()
+            if provider.local and not answers(provider.base_url)
+        )
 
     @classmethod
     def open(
@@ -53,11 +70,6 @@ class QuotaGuard:
         else:
             store = open_store(settings.store_url, clock)
         return cls(settings, store, clock, listener, deadline=deadline)
-
-    @property
-    def listener(self) -> Listener:
-        """Who is told of waits, swaps and refusals."""
-        return self.accounts.listener
 
     def close(self) -> None:
         """Let go of the store."""
@@ -97,32 +109,63 @@ class QuotaGuard:
 
     def begin(self, request: Request) -> Attempts:
         """Start on one call. Raises ContextTooLong when no window can hold it."""
-        found = route(self.settings, request, unreachable=self.accounts.unreachable)
-        attempts = Attempts(
-            accounts=self.accounts,
-            request=request,
-            route=found,
-            deadline=self.deadline,
-        )
+        found = route(self.settings, request, unreachable=self._unreachable)
+        attempts = self._attempts(request, found, self.deadline)
         if not found.candidates:
             attempts.check_length()
         return attempts
 
     def begin_at(self, deployment: Deployment, request: Request) -> Attempts:
         """Start on one call that only this deployment may take, now or not at all."""
+        alone = Route(candidates=(deployment,), left_out=())
+        return self._attempts(request, alone, self.store.now())
+
+    def _attempts(
+        self, request: Request, found: Route, deadline: float | None
+    ) -> Attempts:
         return Attempts(
-            accounts=self.accounts,
+            store=self.store,
+            clock=self.clock,
+            listener=self.listener,
+            pools=self.pools,
+            health=self.health,
+            max_wait=self.settings.max_wait,
             request=request,
-            route=Route(candidates=(deployment,), left_out=()),
-            deadline=self.store.now(),
+            route=found,
+            deadline=deadline,
         )
 
-    def plans(self) -> dict[str, PlanState]:
+    def learn_account(
+        self,
+        provider: Provider,
+        *,
+        bought: Decimal | None,
+        reported: Sequence[ReportedLimit],
+    ) -> None:
+        """Take note of what a provider reports about the account: the credit that was
+        bought, in US dollars, and the limits of its free models."""
+        if bought is not None:
+            self.plans.advance(provider, bought=bought, source=provider.name)
+        if not reported:
+            return
+        free = [
+            pool
+            for deployment in self.settings.deployments.values()
+            if deployment.provider.name == provider.name and deployment.klass
+            for pool in self.pools.own_pools(deployment)[1:2]
+        ]
+        nobody = Reservation(
+            id="", estimate=NOTHING, made_at=0.0, expires_at=0.0, charges=()
+        )
+        seen = observations(free, reported, self.store.now())
+        self.store.settle(nobody, NOTHING, seen)
+
+    def held_plans(self) -> dict[str, PlanState]:
         """Which plan holds at each provider that has plans, and why."""
-        found = self.accounts.plan_states()
+        found = self.plans.states()
         held = {}
         for provider in self.settings.providers.values():
-            plan = self.accounts.plan(provider)
+            plan = self.plans.plan(provider)
             if plan is not None:
                 as_written = PlanState(
                     plan=plan.name, reason="as providers.yaml says", at=0.0
@@ -133,4 +176,4 @@ class QuotaGuard:
 
     def status(self) -> list[PoolState]:
         """How every pool stands."""
-        return self.store.snapshot(self.accounts.known_pools())
+        return self.store.snapshot(self.pools.known_pools())

@@ -1,19 +1,16 @@
 """What providers tell of their limits, matched with the limits that we count."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from crew.quota.limits import Limit, Pool, WindowKind
+from crew.quota.reported import ReportedLimit
 from crew.quota.store import Observation
-
-if TYPE_CHECKING:
-    from crew.quota.reported import ReportedLimit
 
 _SHORT_SECONDS = 3_600
 
 
 def matched(
-    pools: Iterable[Pool], reported: "ReportedLimit"
+    pools: Iterable[Pool], reported: ReportedLimit
 ) -> tuple[Pool, Limit] | None:
     """The limit of ours that the provider spoke of: of the same metric and window."""
     for pool in pools:
@@ -29,9 +26,9 @@ def matched(
 
 
 def observations(
-    pools: Sequence[Pool], reported: "Sequence[ReportedLimit]", now: float
+    pools: Sequence[Pool], reported: Sequence[ReportedLimit], now: float
 ) -> list[Observation]:
-    """What the provider told, as corrections of the pools (the narrowest first)."""
+    """What the provider reported, as corrections of the pools (the narrowest first)."""
     found = []
     for one in reported:
         match = matched(pools, one)

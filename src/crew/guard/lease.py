@@ -1,17 +1,15 @@
-"""A lease: room for one call, which whoever holds it settles."""
+"""A lease: room for one call. Its holder settles it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from crew.clock import Clock
+from crew.errors import ProviderError
 from crew.guard.learning import observations
 from crew.quota.limits import Pool, Usage
+from crew.quota.reported import ReportedLimit
 from crew.quota.store import Reservation, Store
 from crew.settings import Deployment
-
-if TYPE_CHECKING:
-    from crew.quota.reported import ReportedLimit
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,10 +44,10 @@ class Lease:
         *,
         input_tokens: int,
         output_tokens: int,
-        reported: "Sequence[ReportedLimit]" = (),
+        reported: Sequence[ReportedLimit] = (),
     ) -> Usage:
         """Put what the call really used in place of the estimate; returns it with
-        its cost. `told` is what the provider said of its limits. Settling again
+        its cost. `reported` is what the provider says of its limits. Settling again
         changes nothing. Raises ValueError for what is no number of tokens."""
         tokens(input_tokens=input_tokens, output_tokens=output_tokens)
         price = self.deployment.price
@@ -58,11 +56,22 @@ class Lease:
         self._settle(usage, reported)
         return usage
 
-    def keep(self, reported: "Sequence[ReportedLimit]" = ()) -> None:
+    def keep(self, reported: Sequence[ReportedLimit] = ()) -> None:
         """Settle with the estimate: nobody knows what the provider charged."""
         self._settle(self.estimate, reported)
 
-    def _settle(self, usage: Usage, reported: "Sequence[ReportedLimit]") -> None:
+    def settle_failure(self, error: ProviderError) -> None:
+        """Settle an attempt that failed: with what the provider charged as far as it
+        reports it, with nothing where it took nothing, else with the estimate."""
+        if error.charged is not None:
+            sent, wrote = error.charged
+            self.settle(input_tokens=sent, output_tokens=wrote, reported=error.reported)
+        elif error.costs_nothing:
+            self.settle(input_tokens=0, output_tokens=0, reported=error.reported)
+        else:
+            self.keep(error.reported)
+
+    def _settle(self, usage: Usage, reported: Sequence[ReportedLimit]) -> None:
         seen = (
             observations(self._own_pools, reported, self._store.now())
             if reported

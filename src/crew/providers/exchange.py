@@ -8,14 +8,16 @@ of 2025-02). Of Groq's whole answers the headers are dropped. And a stream that 
 off is left to the garbage collector, which may come while the pool of connections is
 locked, by the very thread that holds the lock: it then waits for itself (httpcore 1.0).
 
-So httpx's transports, through which all of them send, look whether an exchange is under
-way in their context. Where there is none, nothing changes.
+So litellm is handed a client of ours, made for one attempt. It sends through a client
+that keeps its connections from call to call, and watches the answer. No other request
+passes through it, whatever goes over the wire at the same time.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextvars import ContextVar, Token
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -40,6 +42,9 @@ answer the quotation marks would have bars before them."""
 _GEMINIS_END = b'"finishReason"'
 _OVERLAP = 80
 
+OnSent = Callable[[], None]
+"""Called when a request leaves."""
+
 # A network keeps real time, whatever clock a run has.
 _CLOCK = SystemClock()
 
@@ -48,17 +53,19 @@ _CLOCK = SystemClock()
 class Exchange:
     """One attempt. `seconds` is how long it may go on without a sign of the answer;
     filler is none. `response` is the last that came. `failed_end` says that the answer
-    ended in an error, `geminis_end` that Gemini told its end.
+    ended in an error, `geminis_end` that Gemini marked its end.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
 
     seconds: float
+    on_sent: OnSent = lambda: None
     response: httpx.Response | None = None
     failed_end: bool = False
     geminis_end: bool = False
+    _sent: bool = False
+    _failure: Exception | None = None
     _ends: float = field(init=False)
-    _token: "Token[Exchange | None] | None" = None
 
     def __post_init__(self) -> None:
         self.renew()
@@ -67,46 +74,74 @@ class Exchange:
         """Count the time anew: a part of the answer came."""
         self._ends = _CLOCK.monotonic() + self.seconds
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time: a listener takes it, and not the provider."""
+        began = _CLOCK.monotonic()
+        try:
+            yield
+        finally:
+            self._ends += _CLOCK.monotonic() - began
+
     def check(self) -> None:
         """Raise httpx.ReadTimeout when the time is over."""
         if _CLOCK.monotonic() > self._ends:
             raise httpx.ReadTimeout(f"no answer in {self.seconds:g} s, only filler")
 
+    @contextmanager
+    def sending(self, request: httpx.Request) -> Iterator[None]:
+        """Around a request. When litellm sends it again, uncounted, this raises the
+        outcome of the first one."""
+        if request.method == "POST":  # some families ask by GET how far they are
+            if self._sent:
+                raise self._outcome()
+            self._sent = True
+        request.headers["accept-encoding"] = "identity"
+        self.on_sent()
+        try:
+            yield
+        except Exception as exc:
+            self._failure = exc
+            raise
+
+    def _outcome(self) -> Exception:
+        if self._failure is not None:
+            return self._failure
+        try:
+            if self.response is not None:
+                self.response.raise_for_status()
+        except httpx.HTTPStatusError as exc:
+            return exc
+        return httpx.RemoteProtocolError("a second attempt")
+
     def measure(self, response: httpx.Response) -> "_Measure":
-        """What bounds an answer of this exchange."""
+        """What bounds an answer of this exchange. Raises Redirected."""
+        if response.is_redirect:
+            raise Redirected("it redirects")
+        self.response = response
         if response.headers.get("content-encoding", "identity") != "identity":
             self.geminis_end = True  # it is packed, and nobody sees its end here
         return _Measure(exchange=self, failed=response.status_code >= 400)
 
     def __enter__(self) -> "Exchange":
-        self._token = _current.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
-        if self._open is not None:
-            self._open.close()
+        if (response := self._leave()) is not None:
+            response.close()
 
     async def __aenter__(self) -> "Exchange":
-        return self.__enter__()
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._leave()
-        if self._open is not None:
-            await self._open.aclose()
+        if (response := self._leave()) is not None:
+            await response.aclose()
 
-    @property
-    def _open(self) -> httpx.Response | None:
-        response = self.response
+    def _leave(self) -> httpx.Response | None:
+        """Drop the answer, because litellm may keep the client for its log. Returns the
+        answer if it is still open."""
+        response, self.response, self._failure = self.response, None, None
         return None if response is None or response.is_closed else response
-
-    def _leave(self) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-            self._token = None
-
-
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 @dataclass(slots=True)
@@ -162,45 +197,64 @@ class _BoundedAsync(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
-_handle = httpx.HTTPTransport.handle_request
-_handle_async = httpx.AsyncHTTPTransport.handle_async_request
+class _Nowhere(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """The transport of a client that sends through another one."""
 
 
-def _asked_plainly(request: httpx.Request) -> Exchange | None:
-    """The exchange that a request belongs to; its answer is to come unpacked."""
-    exchange = _current.get()
-    if exchange is not None:
-        request.headers["accept-encoding"] = "identity"
-    return exchange
+_NOWHERE = _Nowhere()
 
 
-def _watched(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-    exchange = _asked_plainly(request)
-    response = _handle(self, request)
-    if exchange is not None:
-        if response.is_redirect:
-            response.close()
-            raise Redirected("it redirects")
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _Bounded(response.stream, exchange.measure(response))
-        exchange.response = response
-    return response
+class Client(httpx.Client):
+    """Sends the request of one exchange through a client that many share."""
+
+    def __init__(self, exchange: Exchange, shared: httpx.Client) -> None:
+        super().__init__(
+            transport=_NOWHERE, headers=shared.headers, timeout=exchange.seconds
+        )
+        self._exchange, self._shared = exchange, shared
+
+    def send(
+        self, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
+        """As httpx does it, without following a redirect. Raises Redirected."""
+        options["follow_redirects"] = False
+        with self._exchange.sending(request):
+            response = self._shared.send(request, stream=True, **options)
+            try:
+                measure = self._exchange.measure(response)
+                assert isinstance(response.stream, httpx.SyncByteStream)
+                response.stream = _Bounded(response.stream, measure)
+                if not stream:
+                    response.read()
+            except BaseException:
+                response.close()
+                raise
+        return response
 
 
-async def _watched_async(
-    self: httpx.AsyncHTTPTransport, request: httpx.Request
-) -> httpx.Response:
-    exchange = _asked_plainly(request)
-    response = await _handle_async(self, request)
-    if exchange is not None:
-        if response.is_redirect:
-            await response.aclose()
-            raise Redirected("it redirects")
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _BoundedAsync(response.stream, exchange.measure(response))
-        exchange.response = response
-    return response
+class AsyncClient(httpx.AsyncClient):
+    """As `Client`, without blocking the event loop."""
 
+    def __init__(self, exchange: Exchange, shared: httpx.AsyncClient) -> None:
+        super().__init__(
+            transport=_NOWHERE, headers=shared.headers, timeout=exchange.seconds
+        )
+        self._exchange, self._shared = exchange, shared
 
-httpx.HTTPTransport.handle_request = _watched  # type: ignore[method-assign]
-httpx.AsyncHTTPTransport.handle_async_request = _watched_async  # type: ignore[method-assign]
+    async def send(
+        self, request: httpx.Request, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
+        """As httpx does it, without following a redirect. Raises Redirected."""
+        options["follow_redirects"] = False
+        with self._exchange.sending(request):
+            response = await self._shared.send(request, stream=True, **options)
+            try:
+                measure = self._exchange.measure(response)
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                response.stream = _BoundedAsync(response.stream, measure)
+                if not stream:
+                    await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response

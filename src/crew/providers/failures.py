@@ -78,8 +78,8 @@ def mapped(deployment: Deployment, exc: Exception, now: float | None) -> Excepti
     if status in _BELIEVED:
         return _classified(deployment, status, str(exc), {}, now)
     # The class only: the text may quote the answer.
-    what = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
-    return BadAnswer(name, what)
+    reason = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
+    return BadAnswer(name, reason)
 
 
 def _on_the_way(name: str, cause: BaseException) -> ProviderError | None:

@@ -1,72 +1,34 @@
 """One call to one deployment through litellm: exactly one attempt, no fallbacks.
 
-The only module that imports litellm. Whatever litellm raises leaves here as one
-class of our own error tree.
+Whatever litellm raises leaves here as one class of our own error tree.
 """
 
-import asyncio
-import logging
-import warnings
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import litellm
-from litellm.llms.custom_httpx.http_handler import (
-    AsyncHTTPHandler,
-    HTTPHandler,
-    get_async_httpx_client,
-)
-from litellm.types.utils import LlmProviders
 
 from crew.errors import BadAnswer
 from crew.providers.durations import moment_of
-from crew.providers.exchange import Exchange
+from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
+from crew.providers.litellm_setup import handed, handed_async
 from crew.providers.prompt import Prompt, accepted, ordered, output_bound
 from crew.providers.reasoning import streamed
 from crew.providers.signals import ReportedLimit, reported_by_headers
 from crew.settings import Deployment
 
-# litellm's own types and answers make pydantic warn; a user can do nothing about it.
-warnings.filterwarnings("ignore", "Item '.*' on TypedDict class", UserWarning)
-warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
-logging.getLogger("LiteLLM").setLevel(logging.ERROR)
-litellm.suppress_debug_info = True
-litellm.telemetry = False
-# One HTTP client for sync and async, so that a broken connection is one exception.
-litellm.disable_aiohttp_transport = True
-# Counting the tokens of a Llama stream would download a tokenizer.
-litellm.disable_hf_tokenizer_download = True
-
-# litellm does the rest of its imports in the first call. They take a second or more,
-# by which that call would reach its provider later than it was counted here.
-litellm.completion(
-    model="openai/warm-up", messages=[], mock_response="warm", api_key="none"
-)
-
-
-async def _no_second_attempt(*_: object, **__: object) -> Any:
-    """In place of litellm's own: its async client sends a request again when the
-    connection is refused or breaks off, behind the back of whoever counts."""
-    raise  # what is being handled there
-
-
-AsyncHTTPHandler.single_connection_post_request = _no_second_attempt  # type: ignore[method-assign]
-
 OnChunk = Callable[[Any], None]
 """Called with each chunk of a streamed answer, as litellm gives it."""
-OnSent = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came back. `tool_calls` are litellm's objects; `usage` is None when the
-    provider told none; `headers` are the provider's own, in lower case, and `told` is
-    what they say about its limits. `thoughts` are fields of the message that hold what
-    the model thought."""
+    provider gave none; `headers` are the provider's own, in lower case, and `reported`
+    are the limits that they name. `reasoning` holds the fields of the message with the
+    model's reasoning."""
 
     text: str
     tool_calls: tuple[Any, ...]
@@ -79,7 +41,7 @@ class Answer:
 
     @property
     def charged(self) -> tuple[int, int] | None:
-        """Input and output tokens, as the provider told them."""
+        """Input and output tokens, as the provider counted them."""
         if self.usage is None:
             return None
         return int(self.usage.prompt_tokens), int(self.usage.completion_tokens)
@@ -95,24 +57,24 @@ def complete(
 ) -> Answer:
     """Make the call; with `on_chunk` it is streamed. Raises ProviderError.
 
-    `now` is what the caller's clock says, in seconds since the epoch: providers tell
+    `now` is the time of the caller's clock, in seconds since the epoch: providers give
     some resets as moments. Without it the answer's own date is taken. `on_sent` is
     called when the request leaves.
     """
     try:
-        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        if on_chunk is not None and deployment.family == "gemini":
-            arguments["client"] = _streaming_client(arguments["timeout"])
-        with Exchange(arguments["timeout"]) as exchange:
-            response = litellm.completion(**arguments)
+        arguments = _arguments(deployment, prompt, stream=on_chunk is not None)
+        with Exchange(arguments["timeout"], on_sent) as exchange:
+            own = handed(deployment, exchange, arguments)
+            response = litellm.completion(**arguments, **own)
             if on_chunk is None:
                 return _answer(deployment, response, exchange, now=now)
             chunks = []
             for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
-                if _tells(chunk):
+                if _holds_a_part(chunk):
                     exchange.renew()
-                on_chunk(chunk)
+                with exchange.paused():
+                    on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
         raise mapped(deployment, exc, now) from exc
@@ -128,56 +90,26 @@ async def acomplete(
 ) -> Answer:
     """As `complete`, without blocking the event loop. Raises ProviderError."""
     try:
-        arguments = _arguments(deployment, prompt, on_sent, stream=on_chunk is not None)
-        arguments |= _of_this_loop(deployment, arguments["timeout"])
-        async with Exchange(arguments["timeout"]) as exchange:
-            response = await litellm.acompletion(**arguments)
+        arguments = _arguments(deployment, prompt, stream=on_chunk is not None)
+        async with Exchange(arguments["timeout"], on_sent) as exchange:
+            own = handed_async(deployment, exchange, arguments)
+            response = await litellm.acompletion(**arguments, **own)
             if on_chunk is None:
                 return _answer(deployment, response, exchange, now=now)
             chunks = []
             async for chunk in response:
                 chunks.append(_checked(deployment, chunk, now))
-                if _tells(chunk):
+                if _holds_a_part(chunk):
                     exchange.renew()
-                on_chunk(chunk)
+                with exchange.paused():
+                    on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
         raise mapped(deployment, exc, now) from exc
 
 
-@cache
-def _streaming_client(timeout: float) -> HTTPHandler:
-    """A client for Gemini's streams: litellm's own has another timeout than the call.
-    One for all calls with that timeout, so that their connections are kept: a new one
-    to a real provider takes several ways there and back."""
-    return HTTPHandler(timeout=timeout)
-
-
-_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
-_ONE_CLIENT_FOR_ALL_LOOPS = ("anthropic", "gemini", "groq")
-
-
-def _of_this_loop(deployment: Deployment, timeout: float) -> dict[str, Any]:
-    """The client of a call in this event loop, where litellm has none of its own.
-
-    A connection of a loop that was closed sends the request and then fails, so none
-    must be left: litellm keeps its clients by the id of their loop, which a later
-    loop may be given again, and for some families one client for all loops.
-    """
-    loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        _loops.add(loop)
-        kept = litellm.in_memory_llm_clients_cache.cache_dict
-        for key in [key for key in kept if str(key).endswith(f"-{id(loop)}")]:
-            kept.pop(key, None)
-    if deployment.family not in _ONE_CLIENT_FOR_ALL_LOOPS:
-        return {}
-    family = LlmProviders(deployment.family)
-    return {"client": get_async_httpx_client(family, params={"timeout": timeout})}
-
-
 def _arguments(
-    deployment: Deployment, prompt: Prompt, on_sent: OnSent, *, stream: bool
+    deployment: Deployment, prompt: Prompt, *, stream: bool
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
@@ -196,8 +128,6 @@ def _arguments(
         "max_retries": 0,
         "num_retries": 0,
         "drop_params": True,
-        # litellm calls it right before the request, and again after.
-        "logger_fn": lambda details: on_sent(),
         **prompt.parameters,
         **output_bound(deployment, prompt),
     }
@@ -222,7 +152,7 @@ def _checked(deployment: Deployment, chunk: Any, now: float | None) -> Any:
     return chunk
 
 
-def _tells(chunk: Any) -> bool:
+def _holds_a_part(chunk: Any) -> bool:
     """Whether a chunk holds a part of the answer: Anthropic sends pings, too."""
     if not chunk.choices:
         return False
@@ -290,14 +220,14 @@ def _answer(
         reported=reported_by_headers(deployment.family, headers, now=at),
         reasoning=_reasoning(choice.message),
     )
-    what = ""
+    reason = ""
     if choice.finish_reason == "error" or exchange.failed_end:
-        what = "the answer ended in an error"
+        reason = "the answer ended in an error"
     elif not answer.text.strip() and not answer.tool_calls:
-        what = "the answer is empty"
-    if what:
+        reason = "the answer is empty"
+    if reason:
         raise BadAnswer(
-            deployment.name, what, charged=answer.charged, reported=answer.reported
+            deployment.name, reason, charged=answer.charged, reported=answer.reported
         )
     return answer
 

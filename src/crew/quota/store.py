@@ -72,7 +72,7 @@ class LimitState:
 class PoolState:
     """One pool as it stands. `cooldown_until` is in seconds since the epoch,
     `throttle` the share of its short limits that it uses, None when it uses all;
-    `waiting` counts the calls in its line."""
+    `waiting` counts the calls in its queue."""
 
     name: str
     limits: tuple[LimitState, ...] = ()
@@ -129,8 +129,9 @@ class Store(Protocol):
     ) -> Reservation | Refusal:
         """Charge all limits of all pools, or none and say which closes and when.
 
-        What waits in a pool's line before this call goes first: it is counted as if
-        it were charged. Who holds a `ticket` has its place, everybody else is last.
+        Calls that wait in a pool's queue before this one go first: they count as if
+        they were charged. A call with a `ticket` has its place there, any other is
+        last.
         A reservation takes the ticket back.
         """
         ...
@@ -152,7 +153,7 @@ class Store(Protocol):
     def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
-        """Take a place at the end of a pool's line, or keep the one of `ticket`.
+        """Take a place at the end of a pool's queue, or keep the one of `ticket`.
 
         Returns the ticket. It lapses after `seconds`, so that a dead process holds
         nobody up.
@@ -160,7 +161,7 @@ class Store(Protocol):
         ...
 
     def leave_queue(self, ticket: int) -> None:
-        """Give a place in a line up."""
+        """Give a place in a queue up."""
         ...
 
     def throttle(self, pool: str) -> float:

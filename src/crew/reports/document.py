@@ -25,7 +25,7 @@ def run_document(
 ) -> dict[str, object]:
     """The record of a run as a JSON document.
 
-    `results` are the tasks' results by name. `workspace` is told as it is,
+    `results` are the tasks' results by name. `workspace` goes in as it is,
     `error` of a run that is not done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
@@ -34,15 +34,7 @@ def run_document(
         "rehearsal": record.rehearsal,
         "result": result,
         "workspace": workspace,
-        "tasks": [
-            {
-                "name": task.name,
-                "agent": task.agent,
-                "status": task.status,
-                "result": results.get(task.name),
-            }
-            for task in tasks
-        ],
+        "tasks": [_task_document(task, results.get(task.name)) for task in tasks],
         "calls": [_call_document(call) for call in report.log],
         "cost_usd": _dollars(report.cost),
         "cost_all_senior_usd": _dollars(report.cost_all_senior),
@@ -50,15 +42,25 @@ def run_document(
     if error is not None and record.status != "done":
         document["error"] = error
     if record.status == "closed":
-        document["closed"] = [
-            {
-                "deployment": entry.deployment,
-                "limit": entry.limit,
-                "opens_at": _iso(entry.opens_at),
-            }
-            for entry in closed
-        ]
+        document["closed"] = [_closed_document(entry) for entry in closed]
     return document
+
+
+def _task_document(task: TaskRecord, result: str | None) -> dict[str, object]:
+    return {
+        "name": task.name,
+        "agent": task.agent,
+        "status": task.status,
+        "result": result,
+    }
+
+
+def _closed_document(entry: Closed) -> dict[str, object]:
+    return {
+        "deployment": entry.deployment,
+        "limit": entry.limit,
+        "opens_at": _iso(entry.opens_at),
+    }
 
 
 def _call_document(call: CallRecord) -> dict[str, object]:

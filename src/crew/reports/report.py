@@ -1,13 +1,9 @@
 """Reports: what a run took and how the limits stand, as values and JSON."""
 
-import json
-import os
-import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 
 from crew.journal import CallRecord, Journal
 
@@ -142,19 +138,3 @@ def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
             return None
         total += amount
     return total
-
-
-def write_document(path: Path, document: Mapping[str, object]) -> None:
-    """Write a JSON document: all of it, or the file stays as it was. Raises OSError."""
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("xb") as file:
-            # Models write lone surrogates; so escaped, they are still JSON.
-            file.write(text.encode(errors="backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

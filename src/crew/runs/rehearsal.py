@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from crew.emulator.process import running
-from crew.guard.pools import answers
+from crew.guard.health import answers
 from crew.routing import Request, route
 from crew.settings import Deployment, Provider, Settings
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from crew.quota.limits import Limit, Metric
 from crew.settings.cycles import cycles, shown_cycle
-from crew.settings.document import Document, KeyPath, unknown
+from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
 from crew.settings.schema import (
     ProviderShape,
@@ -18,6 +18,7 @@ from crew.settings.values import (
     Deployment,
     Provider,
 )
+from crew.settings.wording import unknown
 
 SCOPES = ("user", "team", "role", "run")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from crew.errors import Mistake
 from crew.settings.cycles import cycles, shown_cycle
-from crew.settings.document import Document, unknown
+from crew.settings.document import Document
 from crew.settings.files import Files, Shapes, expect
 from crew.settings.schema import (
     RoleShape,
@@ -16,6 +16,7 @@ from crew.settings.values import (
     Inputs,
     Settings,
 )
+from crew.settings.wording import unknown
 
 MANAGER = "manager"
 _NEEDED: Mapping[str, str] = {
@@ -211,7 +212,18 @@ def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
         for name in inputs.values
         if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
     ]
-    texts = {
+    for file, texts in _texts(settings).items():
+        document = Document(settings.config_dir / file, {})
+        for path, text in texts.items():
+            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
+                if name not in allowed:
+                    mistakes.append(_unfilled(document, path, name, allowed))
+    return mistakes
+
+
+def _texts(settings: Settings) -> dict[str, dict[tuple[str, str], str]]:
+    """The texts in which CrewAI fills placeholders, by file and key."""
+    return {
         "agents.yaml": {
             (role.name, key): text
             for role in settings.roles.values()
@@ -226,24 +238,20 @@ def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
             )
         },
     }
-    for file, places in texts.items():
-        unfilled = Document(settings.config_dir / file, {})
-        unfilled.mistakes.clear()
-        for path, text in places.items():
-            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
-                if name not in allowed:
-                    what = unknown("placeholder", f"{{{name}}}", _braced(allowed))
-                    line, key, _ = unfilled.at(path)
-                    mistakes.append(
-                        Mistake(
-                            file=unfilled.file,
-                            line=line,
-                            key=key or ".".join(path),
-                            message=f"{what}; give it under `values` of inputs.yaml "
-                            f"or as --input {name}=TEXT",
-                        )
-                    )
-    return mistakes
+
+
+def _unfilled(
+    document: Document, path: tuple[str, str], name: str, allowed: list[str]
+) -> Mistake:
+    found = unknown("placeholder", f"{{{name}}}", _braced(allowed))
+    line, key, _ = document.at(path)
+    return Mistake(
+        file=document.file,
+        line=line,
+        key=key or ".".join(path),
+        message=f"{found}; give it under `values` of inputs.yaml "
+        f"or as --input {name}=TEXT",
+    )
 
 
 def _braced(names: list[str]) -> list[str]:

@@ -1,8 +1,7 @@
 """One YAML file as plain data that remembers its lines and collects its mistakes."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -11,48 +10,18 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from crew.errors import Mistake
+from crew.settings.variables import expand
+from crew.settings.wording import broken_yaml
 
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
-_VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{")
 _KEY_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
-
-SHORT = 16
-"""Characters of a text that a message may quote where no text is expected."""
-
-
-def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
-    """The message for a name that does not exist, with the nearest that does."""
-    names = list(allowed)
-    close = get_close_matches(found, names, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    listed = ", ".join(names) or "none is defined"
-    return f"unknown {what} {found!r}; {hint}allowed: {listed}"
-
-
-def shown(value: object) -> str:
-    """What was found, in words. A longer text is not quoted: it may be a key."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-        case str():
-            return repr(value) if len(value) <= SHORT else "a text"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return f"a {type(value).__name__}"
 
 
 class Document:
@@ -184,7 +153,7 @@ class Document:
         try:
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.YAMLError as exc:
-            self._note(*_broken(exc, text))
+            self._note(*broken_yaml(exc, text))
             return None
         if root is None or (root.tag.endswith(":null") and not root.value):
             self._note(1, "", "the file is empty")
@@ -291,50 +260,10 @@ class Document:
             return None
 
     def _expanded(self, text: str, path: KeyPath) -> str:
-        def value(match: re.Match[str]) -> str:
-            escaped, name, default = match.groups()
-            if escaped:
-                return "${"
-            if name is None:
-                problem = "a variable is written ${NAME} or ${NAME:-default}, "
-                problems.append(f"{problem}and a plain '${{' is written '$${{'")
-                return ""
-            if name.upper().endswith("_API_KEY"):
-                problems.append(f"${{{name}}} may only be used as `api_key`")
-                return ""
-            if found := self._environ.get(name):
-                return found
-            if default is None:
-                problems.append(
-                    f"the variable {name} is not set; "
-                    f"set it in .env or write ${{{name}:-default}}"
-                )
-            return default or ""
-
-        problems: list[str] = []
-        expanded = _VARIABLE.sub(value, text)
+        found, problems = expand(text, self._environ)
         if problems:
             self._reported.add(path)
             line, key, _ = self.at(path)
             for problem in problems:
                 self._note(line, key, problem)
-        return expanded
-
-
-def _broken(error: yaml.YAMLError, text: str) -> tuple[int | None, str, str]:
-    """The line, the key (none) and the message of a syntax error."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return None, "", "broken YAML: a character that is not allowed"
-    lines = text.splitlines() or [""]
-    number = min(mark.line, len(lines) - 1)
-    indent = lines[number][: len(lines[number]) - len(lines[number].lstrip())]
-    if "\t" in indent:
-        return number + 1, "", "a tab; YAML is indented with spaces"
-    problem = getattr(error, "problem", None) or "it cannot be understood"
-    if "alias" in problem:
-        problem = "an alias (*name) whose anchor (&name) is missing"
-    context = getattr(error, "context_mark", None)
-    if context is not None and context.line != number:
-        problem += f" (in what starts on line {context.line + 1})"
-    return number + 1, "", f"broken YAML: {problem}"
+        return found

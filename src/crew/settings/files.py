@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crew.settings.document import Document, KeyPath, unknown
+from crew.settings.document import Document, KeyPath
 from crew.settings.schema import (
     DeploymentShape,
     InputsFile,
@@ -14,6 +14,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.wording import unknown
 
 PROCESSES = ("hierarchical", "sequential")
 

@@ -1,6 +1,7 @@
 """The YAML files become Settings, or one error with everything that is wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,16 @@ from crew.settings.check_tasks import (
     MANAGER,
     check_roles_and_tasks,
 )
-from crew.settings.document import SECRET, Document, unknown
+from crew.settings.conversion import (
+    deployment,
+    expanded,
+    inputs,
+    provider,
+    role,
+    task,
+    tier,
+)
+from crew.settings.document import Document
 from crew.settings.environment import (
     check_store,
     config_directory,
@@ -22,9 +32,7 @@ from crew.settings.environment import (
     read_environment,
 )
 from crew.settings.files import PROCESSES, Files, Shapes
-from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.schema import (
-    AgentOptions,
     DeploymentShape,
     InputsFile,
     ProvidersFile,
@@ -32,26 +40,17 @@ from crew.settings.schema import (
     RoleShape,
     RuleShape,
     Shape,
-    TaskOptions,
     TaskShape,
     TiersFile,
     TierShape,
 )
-from crew.settings.validation import options, read
+from crew.settings.validation import read
 from crew.settings.values import (
-    Deployment,
-    Inputs,
-    Plan,
-    Price,
-    Provider,
-    Role,
     Settings,
-    TaskSpec,
-    Tier,
 )
+from crew.settings.wording import unknown
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
-ValueT = TypeVar("ValueT")
 
 
 def load_settings(
@@ -72,11 +71,11 @@ def load_settings(
     check_roles_and_tasks(files, shapes)
     check_providers_and_tiers(files, shapes)
     providers = {
-        name: _provider(name, shape, files.providers)
+        name: provider(name, shape, files.providers)
         for name, shape in shapes.providers.items()
     }
     deployments = {
-        name: _deployment(name, shape, providers[shape.provider])
+        name: deployment(name, shape, providers[shape.provider])
         for name, shape in shapes.deployments.items()
         if shape.provider in providers
     }
@@ -87,6 +86,15 @@ def load_settings(
     if mistakes or shapes.tiers_file is None:
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
         raise SettingsError(list(dict.fromkeys(ordered)))
+    settings = _settings(directory, environ, shapes, shapes.tiers_file)
+    return replace(settings, providers=providers, deployments=deployments)
+
+
+def _settings(
+    directory: Path, environ: Mapping[str, str], shapes: Shapes, limits: TiersFile
+) -> Settings:
+    """The settings but for the providers and their deployments. `limits` are the
+    user's own, with the tiers."""
     state = Path(environ.get("CREW_STATE_DIR") or ".crew")
     return Settings(
         config_dir=directory,
@@ -94,36 +102,25 @@ def load_settings(
         store_url=environ.get("CREW_STORE") or f"sqlite:///{state / 'quota.db'}",
         user=environ.get("CREW_USER") or login(),
         team=environ.get("CREW_TEAM") or "default",
-        providers=providers,
-        deployments=deployments,
-        tiers={
-            name: Tier(
-                name=name,
-                chain=expanded(shape.chain, shapes.tiers),
-                then=shape.then,
-                limits=tuple(shape.limits),
-            )
-            for name, shape in shapes.tiers.items()
-        },
-        routing={
-            name: expanded(shape.chain, shapes.tiers)
-            for name, shape in shapes.rules.items()
-        },
-        roles={name: _role(name, shape) for name, shape in shapes.roles.items()},
-        tasks={name: _task(name, shape) for name, shape in shapes.tasks.items()},
+        providers={},
+        deployments={},
+        tiers={n: tier(n, one, shapes.tiers) for n, one in shapes.tiers.items()},
+        routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
+        roles={name: role(name, shape) for name, shape in shapes.roles.items()},
+        tasks={name: task(name, shape) for name, shape in shapes.tasks.items()},
         process=shapes.process,
         manager=MANAGER,
-        budgets=tuple(shapes.tiers_file.budgets),
+        budgets=tuple(limits.budgets),
         quotas={
-            f"{scope}:{member}" if member else scope: tuple(limits)
-            for scope, members in shapes.tiers_file.quotas.items()
-            for member, limits in members.items()
+            f"{scope}:{member}" if member else scope: tuple(own)
+            for scope, members in limits.quotas.items()
+            for member, own in members.items()
         },
-        max_wait=shapes.tiers_file.max_wait,
-        max_calls=shapes.tiers_file.max_calls,
-        deadline=shapes.tiers_file.deadline,
-        store_failure=shapes.tiers_file.store_failure,
-        inputs=_inputs(shapes.inputs) if shapes.inputs is not None else None,
+        max_wait=limits.max_wait,
+        max_calls=limits.max_calls,
+        deadline=limits.deadline,
+        store_failure=limits.store_failure,
+        inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
     )
 
 
@@ -179,127 +176,3 @@ def _process(tasks: Document) -> str:
         return str(found)
     tasks.reject(("process",), unknown("process", str(found), PROCESSES))
     return PROCESSES[0]
-
-
-def _provider(name: str, shape: ProviderShape, document: Document) -> Provider:
-    plans = {one: _plan(one, shape) for one in shape.plans}
-    held = plans.get(shape.plan or "") or _plan("", shape)
-    variable = document.raw(("providers", name, SECRET)).strip()
-    return Provider(
-        name=name,
-        api_key=shape.api_key,
-        api_key_variable=variable.strip("${}") or None,
-        base_url=shape.base_url,
-        headers=shape.headers,
-        local=shape.local,
-        timeout=shape.timeout,
-        limits=held.limits,
-        classes=held.classes,
-        plan=shape.plan if shape.plan in plans else None,
-        plans=plans,
-    )
-
-
-def _plan(name: str, shape: ProviderShape) -> Plan:
-    """A plan with the limits that hold whatever the plan; "" has only those."""
-    plan = shape.plans.get(name)
-    limits = plan.limits if plan else {}
-    classes = [one for other in shape.plans.values() for one in other.limits if one]
-    condition = plan.condition if plan else None
-    return Plan(
-        name=name,
-        limits=(*shape.limits, *limits.get("", ())),
-        classes={
-            one: (*shape.classes.get(one, ()), *limits.get(one, ()))
-            for one in dict.fromkeys([*classes, *shape.classes])
-        },
-        spent=condition.usd if condition and condition.how == "spent" else None,
-        bought=condition.usd if condition and condition.how == "bought" else None,
-    )
-
-
-def _deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deployment:
-    """The deployment, with what the YAML leaves out as litellm's table knows it."""
-    given = (shape.price, shape.context_window, shape.max_output, shape.vision)
-    complete = None not in given and shape.tools is not None
-    facts = NOTHING_KNOWN if complete else lookup(shape.model) or NOTHING_KNOWN
-    return Deployment(
-        name=name,
-        provider=provider,
-        model=shape.model,
-        base_url=shape.base_url or provider.base_url,
-        klass=shape.klass,
-        price=_price(shape, facts),
-        limits=tuple(shape.limits),
-        context_window=_first(shape.context_window, facts.context_window, 128_000),
-        max_output=_first(shape.max_output, facts.max_output, 8_192),
-        vision=_first(shape.vision, facts.vision, False),
-        tools=_first(shape.tools, facts.tools, True),
-        timeout=shape.timeout,
-        checked=shape.checked,
-    )
-
-
-def _first(given: ValueT | None, known: ValueT | None, otherwise: ValueT) -> ValueT:
-    if given is not None:
-        return given
-    return known if known is not None else otherwise
-
-
-def _price(shape: DeploymentShape, facts: ModelFacts) -> Price | None:
-    if shape.price is not None:
-        return Price(input=shape.price.input, output=shape.price.output)
-    if facts.input_price is None or facts.output_price is None:
-        return None
-    return Price(input=facts.input_price, output=facts.output_price)
-
-
-def _role(name: str, shape: RoleShape) -> Role:
-    return Role(
-        name=name,
-        role=shape.role,
-        goal=shape.goal,
-        backstory=shape.backstory,
-        tier=shape.tier,
-        kind=shape.kind,
-        patience=shape.patience,
-        tools=tuple(shape.tools),
-        options=options(shape, AgentOptions),
-    )
-
-
-def _task(name: str, shape: TaskShape) -> TaskSpec:
-    return TaskSpec(
-        name=name,
-        description=shape.description,
-        expected_output=shape.expected_output,
-        agent=shape.agent,
-        context=None if shape.context is None else tuple(shape.context),
-        complexity=shape.complexity,
-        kind=shape.kind,
-        gates=tuple(shape.gates),
-        when=shape.when,
-        options=options(shape, TaskOptions),
-    )
-
-
-def _inputs(shape: InputsFile) -> Inputs:
-    return Inputs(
-        request=shape.request,
-        repositories=tuple(shape.repositories),
-        images=tuple(shape.images),
-        values=dict(shape.values),
-    )
-
-
-def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
-    """A chain with its tiers written out, each deployment once, at its first place."""
-
-    def walk(names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            if name in tiers:
-                yield from walk(tiers[name].chain)
-            else:
-                yield name
-
-    return tuple(dict.fromkeys(walk(chain)))

@@ -6,8 +6,9 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from crew.settings.document import Document, KeyPath, shown, unknown
+from crew.settings.document import Document, KeyPath
 from crew.settings.schema import RoleShape, RuleShape, Shape, TaskShape, TierShape
+from crew.settings.wording import shown, unknown
 
 _UNGUARDED = "an LLM named here would not pass the quota guard; use `tier:`"
 _MEMORY = "it would call models of CrewAI's own choice, past the quota guard"

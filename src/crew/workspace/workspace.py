@@ -24,14 +24,6 @@ from crew.workspace.worktrees import Change, Repository
 WRITE_BYTES = 1024 * 1024
 
 
-def hide_from_git(directory: Path) -> None:
-    """Keep a directory of ours out of the status of a repository around it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    marker = directory / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """A directory with the run's repositories and images.

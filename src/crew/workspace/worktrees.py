@@ -1,38 +1,16 @@
 """Git worktrees for a run: the crew works on a branch of its own, and the user's
 checkout is never touched."""
 
-import os
-import re
 import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from crew.clock import SystemClock
 from crew.errors import WorkspaceError
+from crew.workspace.git import git
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
 COPY_BYTES = 200 * 1024 * 1024
-_SECONDS = 120
-# What git says when another git is at work in the same repository. The last one is
-# `worktree add` reading the half-made worktree of another.
-_BUSY = re.compile(r"\.lock'?: File exists|could not lock|already locked|commondir")
-_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
-# No hooks, no signing, no identity needed: what the user configured for commits of
-# his own must neither run nor stop this.
-_OPTIONS = (
-    "-c", "core.hooksPath=/dev/null",
-    "-c", "commit.gpgsign=false",
-    "-c", "user.name=crew",
-    "-c", "user.email=crew@localhost",
-    "-c", "core.fsmonitor=false",
-    "-c", "core.safecrlf=false",
-    "-c", "core.filesRefLockTimeout=2000",
-    "-c", "submodule.recurse=false",
-    "-c", "gc.auto=0",
-    "-c", "maintenance.auto=false",
-)  # fmt: skip
 _FACTS = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv")
 
@@ -85,12 +63,12 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
     if top is None:
         _copy(source, directory)
         return Repository(name=name, source=source, path=directory)
-    base = _git(top, "rev-parse", "HEAD").strip()
+    base = git(top, "rev-parse", "HEAD").strip()
     branch = _new_branch(top, run, base)
     try:
-        _git(top, "worktree", "add", "--quiet", str(directory), branch)
+        git(top, "worktree", "add", "--quiet", str(directory), branch)
     except BaseException:
-        _git(top, "branch", "-D", branch, check=False)
+        git(top, "branch", "-D", branch, check=False)
         raise
     return Repository(
         name=str(PurePosixPath(name, source.relative_to(top).as_posix())),
@@ -106,8 +84,8 @@ def remove(repository: Repository) -> None:
     """Take a worktree and its branch, or a copy, away again."""
     if repository.branch is not None:
         path = str(repository.path)
-        _git(repository.source, "worktree", "remove", "--force", path, check=False)
-        _git(repository.source, "branch", "-D", repository.branch, check=False)
+        git(repository.source, "worktree", "remove", "--force", path, check=False)
+        git(repository.source, "branch", "-D", repository.branch, check=False)
     shutil.rmtree(repository.path, ignore_errors=True)
 
 
@@ -115,22 +93,22 @@ def commit(repository: Repository, message: str) -> None:
     """Commit everything that changed, if anything did."""
     if repository.branch is None:
         return
-    _git(repository.path, "add", "--all")
+    git(repository.path, "add", "--all")
     # Not `status`: it also tells of changes that no commit can take.
-    if _git(repository.path, *_DIFF, "--cached", "--name-only"):
-        _git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
+    if git(repository.path, *_DIFF, "--cached", "--name-only"):
+        git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
 
 
 def release(repository: Repository) -> None:
     """Let go of the branch, so that the user can check it out; the files stay."""
     if repository.branch is not None:
-        _git(repository.path, "checkout", "--quiet", "--detach")
+        git(repository.path, "checkout", "--quiet", "--detach")
 
 
 def take(repository: Repository) -> None:
     """Go back to the branch, to go on with a run."""
     if repository.branch is not None:
-        _git(repository.path, "checkout", "--quiet", repository.branch)
+        git(repository.path, "checkout", "--quiet", repository.branch)
 
 
 def change(repository: Repository) -> Change:
@@ -138,7 +116,7 @@ def change(repository: Repository) -> Change:
     rows: list[list[str]] = []
     if repository.branch is not None and repository.base is not None:
         span = f"{repository.base}..{repository.branch}"
-        reported = _git(repository.source, *_DIFF, "--numstat", span)
+        reported = git(repository.source, *_DIFF, "--numstat", span)
         rows = [line.split("\t") for line in reported.splitlines()]
     return Change(
         name=repository.name,
@@ -165,7 +143,7 @@ def is_dirty(source: Path) -> bool:
     if top is None:
         return False
     # Unchecked: a bare repository has no status.
-    return bool(_git(top, "status", "--porcelain", "-unormal", check=False))
+    return bool(git(top, "status", "--porcelain", "-unormal", check=False))
 
 
 def top_level(source: Path) -> Path | None:
@@ -174,7 +152,7 @@ def top_level(source: Path) -> Path | None:
 
     Raises WorkspaceError for a broken repository, and for the inside of one.
     """
-    reported = _git(source, "rev-parse", *_FACTS, check=(source / ".git").exists())
+    reported = git(source, "rev-parse", *_FACTS, check=(source / ".git").exists())
     if not reported:
         return None
     bare, inside, git_dir = reported.removesuffix("\n").split("\n", 2)
@@ -185,23 +163,23 @@ def top_level(source: Path) -> Path | None:
     if inside == "true":
         raise WorkspaceError(f"{source} is the inside of a git repository")
     if bare == "false":
-        top = Path(_git(source, "rev-parse", "--show-toplevel").removesuffix("\n"))
-    if not _git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False):
+        top = Path(git(source, "rev-parse", "--show-toplevel").removesuffix("\n"))
+    if not git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False):
         return None
     part = source.relative_to(top).as_posix()
-    if part != "." and not _git(top, "ls-tree", "HEAD", "--", part):
+    if part != "." and not git(top, "ls-tree", "HEAD", "--", part):
         return None
     return top
 
 
 def _submodules(directory: Path) -> tuple[str, ...]:
-    staged = _git(directory, "ls-files", "--stage", "-z").split("\0")
+    staged = git(directory, "ls-files", "--stage", "-z").split("\0")
     return tuple(line.partition("\t")[2] for line in staged if line[:6] == "160000")
 
 
 def _new_branch(top: Path, run: str, base: str) -> str:
     """Make the branch of a run, under the first name that is free."""
-    refs = _git(top, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+    refs = git(top, "for-each-ref", "--format=%(refname:short)", "refs/heads")
     taken = set(refs.splitlines())
     # A branch named `crew` leaves no room for `crew/...`.
     stem = f"crew-{run}" if "crew" in taken else f"crew/{run}"
@@ -209,66 +187,8 @@ def _new_branch(top: Path, run: str, base: str) -> str:
     while branch in taken:
         count += 1
         branch = f"{stem}-{count}"
-    _git(top, "branch", "--no-track", branch, base)
+    git(top, "branch", "--no-track", branch, base)
     return branch
-
-
-def _git(directory: Path, *arguments: str, check: bool = True) -> str:
-    """Run git, again while another one holds a lock; returns what it printed, and
-    nothing when it failed unchecked."""
-    done = _once(directory, arguments)
-    for seconds in _WAITS:
-        if done.returncode == 0 or not _BUSY.search(done.stderr):
-            break
-        SystemClock().sleep(seconds)
-        done = _once(directory, arguments)
-    if done.returncode == 0:
-        return done.stdout
-    if check:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        # The advice that git adds at the end is no reason.
-        reasons = (line for line in lines if line.startswith(("fatal:", "error:")))
-        said = next(reasons, lines[-1])
-        raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(said)}")
-    return ""
-
-
-def _once(
-    directory: Path, arguments: Sequence[str]
-) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            ["git", *_OPTIONS, *arguments],
-            cwd=directory,
-            env=_environment(os.environ),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        return subprocess.CompletedProcess([], 127, "", "git is not installed")
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess([], 124, "", f"it took over {_SECONDS} s")
-
-
-def _shown(text: str) -> str:
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what points git at another repository."""
-    kept = {name: value for name, value in ours.items() if name[:4] != "GIT_"}
-    # Reading the user's status must not rewrite his index.
-    # What git says is read, so it must not be translated.
-    return {
-        **kept,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "LC_ALL": "C",
-    }
 
 
 def _copy(source: Path, directory: Path) -> None:

@@ -2,26 +2,22 @@
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crew.clock import Clock
-from crew.quota.admission import (
-    UNTHROTTLED,
-    Throttle,
-    admit,
-    drained,
-    effective,
-    latest,
-    level,
-    opens_at,
-    refills_at,
+from crew.quota.admission import UNTHROTTLED, Throttle
+from crew.quota.limits import (
+    NOTHING,
+    Charges,
+    Limit,
+    Pool,
+    Refusal,
+    Usage,
 )
-from crew.quota.limits import NOTHING, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
     LEARNED_SECONDS,
-    Charge,
-    LimitState,
     Observation,
     PlanState,
     PoolState,
@@ -29,9 +25,8 @@ from crew.quota.store import (
     charges_for,
     corrections,
     left_at,
-    refused,
-    unforeseen,
 )
+from crew.quota.stores.decisions import count, observe, pool_state, refusal
 
 
 class _Window:
@@ -44,52 +39,16 @@ class _Window:
         self.earliest = float("inf")
         self.total = 0
 
-    def used(self, limit: Limit, now: float) -> float:
-        if self.earliest <= now:
-            for expires in [known for known in self.amounts if known <= now]:
-                self.total -= self.amounts.pop(expires)
-            self.earliest = min(self.amounts, default=float("inf"))
-        return self.total
+    def forget(self, now: float) -> None:
+        """Leave out what has stopped counting."""
+        for expires in [known for known in self.amounts if known <= now]:
+            self.total -= self.amounts.pop(expires)
+        self.earliest = min(self.amounts, default=float("inf"))
 
-    def add(self, limit: Limit, expires: float, amount: int, now: float) -> None:
-        if expires <= now:
-            return
+    def add(self, expires: float, amount: int) -> None:
         self.amounts[expires] = self.amounts.get(expires, 0) + amount
         self.total += amount
         self.earliest = min(self.earliest, expires)
-
-    def opens_at(
-        self, limit: Limit, need: int, now: float, *, ahead: int
-    ) -> float | None:
-        return opens_at(limit, list(self.amounts.items()), need, now, ahead=ahead)
-
-    def resets_at(self, now: float) -> float | None:
-        return max(
-            (at for at, n in self.amounts.items() if n and at > now), default=None
-        )
-
-
-class _Bucket:
-    """A refilling bucket, by the time at which nothing counts any more."""
-
-    __slots__ = ("empties_at",)
-
-    def __init__(self) -> None:
-        self.empties_at = 0.0
-
-    def used(self, limit: Limit, now: float) -> float:
-        return level(limit, self.empties_at, now)
-
-    def add(self, limit: Limit, expires: float, amount: int, now: float) -> None:
-        self.empties_at = drained(limit, self.empties_at, amount, now)
-
-    def opens_at(
-        self, limit: Limit, need: int, now: float, *, ahead: int
-    ) -> float | None:
-        return refills_at(limit, self.used(limit, now), need, now, ahead=ahead)
-
-    def resets_at(self, now: float) -> float | None:
-        return self.empties_at if self.empties_at > now else None
 
 
 @dataclass(slots=True)
@@ -102,10 +61,6 @@ class _Condition:
     learned: dict[Limit, tuple[int, float]] = field(default_factory=dict)
     queue: dict[int, tuple[Usage, float]] = field(default_factory=dict)
 
-    def amount(self, limit: Limit, now: float) -> int | None:
-        amount, until = self.learned.get(limit, (0, 0.0))
-        return amount if until > now else None
-
     def ahead(self, ticket: int | None, now: float) -> Usage:
         total = NOTHING
         for place, (usage, until) in self.queue.items():
@@ -114,14 +69,85 @@ class _Condition:
         return total
 
 
+_NONE = _Condition()
+_EMPTY = _Window()
+
+
+@dataclass(slots=True)
+class _Tables:
+    """All that a store in memory holds of its pools. Limits go by pool and text."""
+
+    windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
+    buckets: dict[tuple[str, str], float] = field(default_factory=dict)
+    conditions: dict[str, _Condition] = field(default_factory=dict)
+
+    def condition(self, pool: str) -> _Condition:
+        return self.conditions.setdefault(pool, _Condition())
+
+
+class _Counts:
+    """The tables as of `now`: `decisions.Counts`."""
+
+    __slots__ = ("_tables", "now")
+
+    def __init__(self, tables: _Tables, now: float) -> None:
+        self._tables = tables
+        self.now = now
+
+    def cooldown(self, pool: str) -> tuple[float, str] | None:
+        found = self._tables.conditions.get(pool, _NONE)
+        until = found.cooldown_until
+        return (until, found.cooldown_reason) if until > self.now else None
+
+    def is_plain(self, pool: str) -> bool:
+        return pool not in self._tables.conditions
+
+    def share(self, pool: str) -> float:
+        return self._tables.conditions.get(pool, _NONE).throttle.now(self.now)
+
+    def learned(self, pool: str, limit: Limit) -> int | None:
+        known = self._tables.conditions.get(pool, _NONE).learned
+        amount, until = known.get(limit, (0, 0.0)) if known else (0, 0.0)
+        return amount if until > self.now else None
+
+    def total(self, pool: str, limit: Limit) -> int:
+        return self._window(pool, limit).total
+
+    def charges(self, pool: str, limit: Limit) -> Charges:
+        return list(self._window(pool, limit).amounts.items())
+
+    def empties_at(self, pool: str, limit: Limit) -> float:
+        return self._tables.buckets.get((pool, limit.spec), 0.0)
+
+    def add(self, pool: str, limit: Limit, expires: float, amount: int) -> None:
+        windows, key = self._tables.windows, (pool, limit.spec)
+        if key not in windows:
+            windows[key] = _Window()
+        windows[key].add(expires, amount)
+
+    def set_empties_at(self, pool: str, limit: Limit, at: float) -> None:
+        self._tables.buckets[pool, limit.spec] = at
+
+    def learn(self, pool: str, limit: Limit, amount: int | None) -> None:
+        learned = self._tables.condition(pool).learned
+        learned.pop(limit, None)
+        if amount is not None:
+            learned[limit] = (amount, self.now + LEARNED_SECONDS)
+
+    def _window(self, pool: str, limit: Limit) -> _Window:
+        window = self._tables.windows.get((pool, limit.spec), _EMPTY)
+        if window.earliest <= self.now:
+            window.forget(self.now)
+        return window
+
+
 class MemoryStore:
     """A store for the threads of one process."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], _Window | _Bucket] = {}
-        self._conditions: dict[str, _Condition] = {}
+        self._tables = _Tables()
         self._open: dict[str, Reservation] = {}
         self._plans: dict[str, PlanState] = {}
         self._tickets = 0
@@ -138,20 +164,28 @@ class MemoryStore:
         ticket: int | None = None,
     ) -> Reservation | Refusal:
         with self._lock:
-            now = self.now()
-            expires = now + lease_seconds
-            charges = charges_for(pools, estimate, now=now, lease_expires=expires)
-            refusal = latest(self._refusals(pools, charges, ticket, now))
-            if refusal is not None:
-                return refusal
+            counts = _Counts(self._tables, self.now())
+            expires = counts.now + lease_seconds
+            charges = charges_for(
+                pools, estimate, now=counts.now, lease_expires=expires
+            )
+            conditions = self._tables.conditions
+            ahead = {
+                pool.name: condition.ahead(ticket, counts.now)
+                for pool in pools
+                if (condition := conditions.get(pool.name)) and condition.queue
+            }
+            refused = refusal(counts, pools, charges, ahead)
+            if refused is not None:
+                return refused
             for charge in charges:
-                self._add(charge, charge.expires_at, charge.amount, now)
+                count(counts, charge, charge.expires_at, charge.amount)
             if ticket is not None:
                 self._leave_queue(ticket)
             reservation = Reservation(
                 id=secrets.token_hex(16),
                 estimate=estimate,
-                made_at=now,
+                made_at=counts.now,
                 expires_at=expires,
                 charges=tuple(charges),
             )
@@ -167,18 +201,18 @@ class MemoryStore:
         delay: float = 0.0,
     ) -> bool:
         with self._lock:
-            now = self.now()
+            counts = _Counts(self._tables, self.now())
             known = self._open.pop(reservation.id, None)
-            self._forget_expired(now)
-            fresh = known is not None and known.expires_at > now
+            self._forget_expired(counts.now)
+            fresh = known is not None and known.expires_at > counts.now
             if known is not None and fresh:
                 sent = left_at(known, delay)
                 for charge in known.charges:
-                    changes = corrections(charge, actual, sent_at=sent, now=now)
+                    changes = corrections(charge, actual, sent_at=sent, now=counts.now)
                     for expires, amount in changes:
-                        self._add(charge, expires, amount, now)
+                        count(counts, charge, expires, amount)
             for observation in observations:
-                self._observe(observation, now)
+                observe(counts, observation)
             return fresh
 
     def join_queue(
@@ -191,7 +225,7 @@ class MemoryStore:
             else:
                 self._leave_queue(ticket)
             place = (estimate, self.now() + seconds)
-            self._condition(pool).queue[ticket] = place
+            self._tables.condition(pool).queue[ticket] = place
             return ticket
 
     def leave_queue(self, ticket: int) -> None:
@@ -200,14 +234,14 @@ class MemoryStore:
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         with self._lock:
-            condition = self._condition(pool)
+            condition = self._tables.condition(pool)
             if until > condition.cooldown_until:
                 condition.cooldown_until = until
                 condition.cooldown_reason = reason
 
     def throttle(self, pool: str) -> float:
         with self._lock:
-            condition, now = self._condition(pool), self.now()
+            condition, now = self._tables.condition(pool), self.now()
             condition.throttle = condition.throttle.decreased(now)
             return condition.throttle.now(now)
 
@@ -221,85 +255,25 @@ class MemoryStore:
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._lock:
-            now = self.now()
-            self._forget_expired(now)
-            return [self._state(pool, now) for pool in pools]
+            counts = _Counts(self._tables, self.now())
+            self._forget_expired(counts.now)
+            return [self._state(counts, pool) for pool in pools]
 
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _condition(self, pool: str) -> _Condition:
-        return self._conditions.setdefault(pool, _Condition())
-
-    def _count(self, pool: str, limit: Limit) -> _Window | _Bucket:
-        key = (pool, limit.spec)
-        count = self._counts.get(key)
-        if count is None:
-            count = _Bucket() if limit.kind is WindowKind.REFILLING else _Window()
-            self._counts[key] = count
-        return count
-
-    def _effective(self, pool: str, limit: Limit, need: int, now: float) -> Limit:
-        condition = self._conditions.get(pool)
-        if condition is None:
-            return limit
-        return effective(
-            limit,
-            need,
-            learned=condition.amount(limit, now),
-            share=condition.throttle.now(now),
-        )
-
-    def _add(self, charge: Charge, expires: float, amount: int, now: float) -> None:
-        limit = self._effective(charge.pool, charge.limit, charge.amount, now)
-        self._count(charge.pool, charge.limit).add(limit, expires, amount, now)
-
-    def _refusals(
-        self,
-        pools: Sequence[Pool],
-        charges: Sequence[Charge],
-        ticket: int | None,
-        now: float,
-    ) -> list[Refusal]:
-        found = []
-        ahead: dict[str, Usage] = {}
-        for pool in pools:
-            condition = self._conditions.get(pool.name)
-            if condition is None:
-                continue
-            ahead[pool.name] = condition.ahead(ticket, now)
-            if condition.cooldown_until > now:
-                found.append(
-                    Refusal(
-                        pool=pool.name,
-                        limit=None,
-                        reason=condition.cooldown_reason,
-                        opens_at=condition.cooldown_until,
-                    )
-                )
-        for charge in charges:
-            limit = self._effective(charge.pool, charge.limit, charge.amount, now)
-            count = self._count(charge.pool, charge.limit)
-            first = ahead.get(charge.pool, NOTHING).amount(limit.metric)
-            if not admit(limit, count.used(limit, now) + first, charge.amount):
-                opens = count.opens_at(limit, charge.amount, now, ahead=first)
-                found.append(refused(charge, opens))
-        return found
-
-    def _observe(self, seen: Observation, now: float) -> None:
-        learned = self._condition(seen.pool).learned
-        if seen.amount is not None:
-            learned.pop(seen.limit, None)
-            if seen.amount < seen.limit.amount:
-                learned[seen.limit] = (seen.amount, now + LEARNED_SECONDS)
-        limit = self._effective(seen.pool, seen.limit, 0, now)
-        count = self._count(seen.pool, seen.limit)
-        charge = unforeseen(seen, count.used(limit, now), now)
-        if charge is not None:
-            count.add(limit, *charge, now)
+    def _state(self, counts: _Counts, pool: Pool) -> PoolState:
+        flying: Counter[Limit] = Counter()
+        for reservation in self._open.values():
+            for charge in reservation.charges:
+                if charge.pool == pool.name:
+                    flying[charge.limit] += charge.amount
+        condition = self._tables.conditions.get(pool.name, _NONE)
+        waiting = sum(until > counts.now for _, until in condition.queue.values())
+        return pool_state(counts, pool, flying, waiting)
 
     def _leave_queue(self, ticket: int) -> None:
-        for condition in self._conditions.values():
+        for condition in self._tables.conditions.values():
             condition.queue.pop(ticket, None)
 
     def _forget_expired(self, now: float) -> None:
@@ -308,37 +282,3 @@ class MemoryStore:
             if oldest.expires_at > now:
                 return
             del self._open[oldest.id]
-
-    def _state(self, pool: Pool, now: float) -> PoolState:
-        condition = self._conditions.get(pool.name, _Condition())
-        cooling = condition.cooldown_until > now
-        share = condition.throttle.now(now)
-        return PoolState(
-            name=pool.name,
-            limits=tuple(self._limit_state(pool, limit, now) for limit in pool.limits),
-            cooldown_until=condition.cooldown_until if cooling else None,
-            cooldown_reason=condition.cooldown_reason if cooling else "",
-            throttle=share if share < 1 else None,
-            waiting=sum(until > now for _, until in condition.queue.values()),
-        )
-
-    def _limit_state(self, pool: Pool, limit: Limit, now: float) -> LimitState:
-        flying = sum(
-            charge.amount
-            for reservation in self._open.values()
-            for charge in reservation.charges
-            if charge.pool == pool.name and charge.limit == limit
-        )
-        held = self._effective(pool.name, limit, 0, now)
-        count = self._counts.get((pool.name, limit.spec))
-        used = round(count.used(held, now)) if count else 0
-        reserved = min(used, flying)
-        condition = self._conditions.get(pool.name)
-        return LimitState(
-            limit=limit,
-            used=used - reserved,
-            reserved=reserved,
-            resets_at=count.resets_at(now) if count else None,
-            learned=condition.amount(limit, now) if condition else None,
-            share=condition.throttle.now(now) if condition else 1.0,
-        )

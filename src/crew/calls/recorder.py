@@ -1,0 +1,240 @@
+"""The recorder: the one place where an attempt opens and ends.
+
+An attempt ends once, however it ends: its lease is settled, the guard learns from it,
+and the journal gets its row.
+"""
+
+import asyncio
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from crew.clock import Clock
+from crew.errors import ProviderError, StoreUnavailable
+from crew.guard import Lease, QuotaGuard
+from crew.guard.attempts import Attempts
+from crew.journal import CallRecord, Journal
+from crew.providers.transport import Answer
+from crew.routing import Request
+from crew.settings import Price
+
+INTERRUPTED = "Interrupted"
+"""The outcome of an attempt whose answer nobody waited for."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Recorder:
+    """Records the attempts of one run. `senior_price` is that of the first deployment
+    of the senior tier, for the comparison in reports."""
+
+    run: str
+    guard: QuotaGuard
+    journal: Journal
+    clock: Clock
+    senior_price: Price | None
+    _open: dict[int, "Attempt"] = field(default_factory=dict)
+    _swaps: set[tuple[str, str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def attempt(self, attempts: Attempts, lease: Lease) -> "Attempt":
+        """An attempt to enter with `with` or `async with`.
+
+        The block calls `answered` at its end. When the provider fails, the block is
+        left quietly and the next attempt may follow; any other error passes, and the
+        attempt counts as broken off.
+        """
+        return Attempt(
+            recorder=self,
+            attempts=attempts,
+            lease=lease,
+            began=self.clock.monotonic(),
+        )
+
+    def break_off(self) -> None:
+        """End every attempt that is under way."""
+        for attempt in list(self._open.values()):
+            self._break_off(attempt)
+
+    def _begin(self, attempt: "Attempt") -> None:
+        with self._lock:
+            self._open[id(attempt)] = attempt
+
+    def _end(self, attempt: "Attempt", error: BaseException | None) -> bool:
+        """End an attempt; returns whether the error is dealt with."""
+        attempt.seconds = self.clock.monotonic() - attempt.began
+        match error:
+            case None if attempt.answer is not None:
+                self._settle(attempt, attempt.answer)
+            case ProviderError():
+                self._fail(attempt, error)
+                return True
+            case _:
+                self._break_off(attempt)
+        return False
+
+    def _settle(self, attempt: "Attempt", answer: Answer) -> None:
+        lease, role = attempt.lease, attempt.request.role
+        estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
+        sent, wrote = answer.charged or estimate
+        usage = lease.settle(
+            input_tokens=sent, output_tokens=wrote, reported=answer.reported
+        )
+        self._tell_swap(attempt)
+        if answer.finish_reason == "length" and not answer.tool_calls:
+            self.guard.listener(
+                f"{role}: the answer of {lease.deployment.name} was cut off "
+                f"after {wrote:,} tokens (max_output, or max_tokens of the role)"
+            )
+        if answer.charged is not None:
+            self._learn(attempt, sent, wrote)
+        senior = self.senior_price
+        self._record(
+            attempt,
+            tokens=(usage.input_tokens, usage.output_tokens),
+            cost=usage.usd,
+            senior=senior.cost(usage.input_tokens, usage.output_tokens)
+            if senior
+            else None,
+            estimated=answer.charged is None,
+        )
+
+    def _fail(self, attempt: "Attempt", error: ProviderError) -> None:
+        lease = attempt.lease
+        tokens, price = error.charged or (0, 0), lease.deployment.price
+        cost = price.cost(*tokens) if price and error.charged else None
+        if cost is None and (error.costs_nothing or _is_free(lease)):
+            cost = Decimal(0)
+        self._record(
+            attempt,
+            tokens=tokens,
+            cost=cost,
+            outcome=type(error).__name__,
+            detail=error.raw or error.reason,
+        )
+        attempt.attempts.failed(lease, error)
+
+    def _break_off(self, attempt: "Attempt") -> None:
+        """End an attempt whose answer nobody waits for any more: it may well be
+        charged. Does nothing for an attempt that has ended."""
+        with self._lock:
+            if id(attempt) not in self._open:
+                return
+        attempt.seconds = self.clock.monotonic() - attempt.began
+        lease = attempt.lease
+        # A store that fails keeps the reservation, which is all that is wanted.
+        with suppress(StoreUnavailable):
+            lease.keep()
+        self._record(
+            attempt,
+            tokens=(lease.estimate.input_tokens, lease.estimate.output_tokens),
+            cost=Decimal(0) if _is_free(lease) else None,
+            outcome=INTERRUPTED,
+            estimated=True,
+        )
+
+    def _learn(self, attempt: "Attempt", sent: int, wrote: int) -> None:
+        estimates, request = self.guard.estimates, attempt.request
+        estimates.learn_output(request.role, wrote)
+        if request.characters and not request.images:
+            deployment = attempt.lease.deployment.name
+            estimates.learn_input(deployment, request.characters, sent)
+
+    def _tell_swap(self, attempt: "Attempt") -> None:
+        lease, role = attempt.lease, attempt.request.role
+        swap = (role, lease.reason.partition(";")[0])
+        if lease.reason and swap not in self._swaps:
+            self._swaps.add(swap)
+            self.guard.listener(
+                f"{role} is served by {lease.deployment.name}, as {lease.reason}"
+            )
+
+    def _record(
+        self,
+        attempt: "Attempt",
+        *,
+        tokens: tuple[int, int],
+        cost: Decimal | None,
+        senior: Decimal | None = None,
+        outcome: str = "ok",
+        estimated: bool = False,
+        detail: str = "",
+    ) -> None:
+        with self._lock:
+            # What was interrupted is in the journal, and comes back in vain.
+            if self._open.pop(id(attempt), None) is None:
+                return
+        lease, request = attempt.lease, attempt.request
+        self.journal.record(
+            CallRecord(
+                run=self.run,
+                task=request.task,
+                role=request.role,
+                deployment=lease.deployment.name,
+                provider=lease.deployment.provider.name,
+                input_tokens=tokens[0],
+                output_tokens=tokens[1],
+                cost_usd=cost,
+                seconds=attempt.seconds,
+                outcome=outcome,
+                reason=lease.reason,
+                at=self.clock.now(),
+                estimated=estimated,
+                senior_usd=senior,
+                characters=None if request.images else request.characters,
+                detail=detail,
+            )
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Attempt:
+    """One attempt at one deployment."""
+
+    recorder: Recorder
+    attempts: Attempts
+    lease: Lease
+    began: float
+    seconds: float = 0.0
+    answer: Answer | None = None
+
+    @property
+    def request(self) -> Request:
+        return self.attempts.request
+
+    def answered(self, answer: Answer) -> None:
+        """The attempt brought an answer that can be used."""
+        self.answer = answer
+
+    def __enter__(self) -> Self:
+        self.recorder._begin(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        return self.recorder._end(self, error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if error is None or isinstance(error, ProviderError):
+            return await asyncio.to_thread(self.recorder._end, self, error)
+        return self.recorder._end(self, error)  # a cancelled task must not wait
+
+
+def _is_free(lease: Lease) -> bool:
+    """Whether whatever the call took costs nothing."""
+    price = lease.deployment.price
+    return price is not None and not price.cost(1_000_000, 1_000_000)

@@ -1,0 +1,174 @@
+"""`output/<run>/`: every file of a run, its lock, and what a reader makes of them."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from crew.errors import Mistake, SettingsError
+from crew.settings import Inputs
+
+RUNNING = "running"
+INTERRUPTED = "interrupted"
+"""What a run is called whose process is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What a run was started with."""
+
+    inputs: Inputs
+    rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The directory of one run; it need not exist yet. The directory has the run's id
+    as its name."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+        return self.path.name
+
+    @property
+    def workspace(self) -> Path:
+        """Where the crew works."""
+        return self.path / "workspace"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the run can be resumed."""
+        return self._inputs.exists()
+
+    @property
+    def _inputs(self) -> Path:
+        return self.path / "inputs.json"
+
+    @property
+    def _document(self) -> Path:
+        return self.path / "run.json"
+
+    def begin(self, beginning: Beginning) -> None:
+        """Keep what the run was started with. Raises OSError."""
+        record = {"inputs": asdict(beginning.inputs), "rehearsal": beginning.rehearsal}
+        _write(self._inputs, json.dumps(record, indent=2))
+
+    def beginning(self) -> Beginning:
+        """What the run was started with. Raises SettingsError when there is no such
+        run."""
+        try:
+            record = json.loads(self._inputs.read_text(encoding="utf-8"))
+            given = Inputs(**record["inputs"])
+            inputs = replace(
+                given,
+                repositories=tuple(given.repositories),
+                images=tuple(given.images),
+            )
+            return Beginning(inputs=inputs, rehearsal=record["rehearsal"])
+        except (OSError, ValueError, KeyError, TypeError):
+            known = _runs(self.path.parent)
+            latest = f"; the latest is {known[-1]}" if known else "; there are none"
+            raise refused(
+                f"no run {self.run!r} in {self.path.parent}/{latest}"
+            ) from None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Lock the run while this process works on it. Raises SettingsError when
+        another does.
+
+        The lock ends with the process, however that ends: by it a reader finds out
+        which runs were killed.
+        """
+        with self._inputs.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise refused(f"run {self.run} is still running") from None
+            yield
+
+    def status(self, recorded: str) -> str:
+        """The status of a run that the journal calls `recorded`."""
+        if recorded != RUNNING:
+            return recorded
+        try:
+            with self._inputs.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return RUNNING
+        except FileNotFoundError:
+            return RUNNING  # a script's own crew: only the script knows
+        return INTERRUPTED
+
+    def write_result(self, task: str, text: str) -> None:
+        """Keep the result of a task. Raises OSError."""
+        _write(self._result(task), text)
+
+    def results(self, tasks: Iterable[str]) -> dict[str, str]:
+        """The results that there are of these tasks, by name."""
+        found = {}
+        for task in tasks:
+            with suppress(FileNotFoundError):
+                found[task] = self._result(task).read_text(encoding="utf-8")
+        return found
+
+    def write_document(self, document: Mapping[str, object]) -> None:
+        """Keep the record of the run: all of it, or the file stays as it was. Raises
+        OSError."""
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        _write(self._document, f"{text}\n")
+
+    def document(self) -> dict[str, Any] | None:
+        """The record as it was written when the run ended, if it was."""
+        try:
+            found: dict[str, Any] = json.loads(self._document.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        return found
+
+    def _result(self, task: str) -> Path:
+        return self.path / f"{task}.md"
+
+
+def refused(message: str) -> SettingsError:
+    """The error for a run that cannot be resumed."""
+    return SettingsError(
+        [Mistake(file="arguments", line=None, key="--resume", message=message)]
+    )
+
+
+def hide_from_git(directory: Path) -> None:
+    """Keep a directory of ours out of the status of a repository around it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    marker = directory / ".gitignore"
+    if not marker.exists():
+        marker.write_text("*\n", encoding="utf-8")
+
+
+def _runs(output: Path) -> list[str]:
+    """The ids of the runs that can be resumed, oldest first."""
+    return sorted(path.parent.name for path in output.glob("*/inputs.json"))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file: all of it, or the file stays as it was. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with part.open("xb") as file:
+            # Models write lone surrogates, which UTF-8 has no bytes for. So escaped
+            # they are still JSON.
+            file.write(text.encode(errors="backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""How a run ends: by itself, by an error, or because somebody interrupts it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from crew.calls.run import Run
+from crew.errors import (
+    BadRequest,
+    CrewError,
+    ProviderError,
+    QuotaExceeded,
+    RunFailed,
+    WorkspaceError,
+)
+from crew.reports.document import run_document
+from crew.reports.report import RunReport, build_report
+from crew.runs.directory import RunDirectory
+from crew.workspace import Workspace
+
+LET_GO_SECONDS = 10.0
+"""How long an interrupted run takes at most to commit its work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended. `raw` is the crew's final text, empty when there is none;
+    `document` is what `output/<run>/run.json` holds."""
+
+    run_id: str
+    status: str
+    raw: str
+    error: CrewError | None
+    report: RunReport
+    document: Mapping[str, Any]
+    output: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """A run that is worked on, and how it comes to its end."""
+
+    run: Run
+    workspace: Workspace
+    directory: RunDirectory
+
+    def finish(self, raw: str, error: CrewError | None) -> Outcome:
+        """The end of a run that its own thread came to."""
+        # A coworker's failure is the run's, even where the manager wrote around it.
+        error = _as_read(self.run.failure or error)
+        self.workspace.finish()
+        text = raw if error is None else ""
+        return self._conclude(text, error, _workspace_document(self.workspace))
+
+    def interrupt(self, reason: str) -> Outcome | None:
+        """End the run from outside; None when it has come to its end by itself. The
+        thread that works on it never comes back, so the process has to end.
+
+        Takes bounded time: git may be waiting for a lock, or for a disk.
+        """
+        if not self.run.end():
+            return None
+        self.run.interrupt()
+        root = str(self.workspace.root)
+        document: dict[str, Any] = {"path": root, "repositories": []}
+
+        def let_go() -> None:
+            # What cannot be committed stays in the worktree, for a resumed run.
+            with suppress(WorkspaceError):
+                self.workspace.finish()
+                document.update(_workspace_document(self.workspace))
+
+        thread = Thread(target=let_go, daemon=True)
+        thread.start()
+        thread.join(LET_GO_SECONDS)
+        return self._conclude("", RunFailed(reason), document)
+
+    def results(self) -> dict[str, str]:
+        """The results of the tasks that ended, in the order of tasks.yaml."""
+        records = self.run.journal.tasks(self.run.id)
+        done = {task.name for task in records if task.status == "done"}
+        names = [name for name in self.run.settings.tasks if name in done]
+        return self.directory.results(names)
+
+    def _conclude(
+        self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
+    ) -> Outcome:
+        run = self.run
+        status = _status(error)
+        run.journal.finish_run(run.id, status)
+        report = build_report(run.journal, run.id)
+        record = run.journal.run(run.id)
+        assert record is not None
+        document = run_document(
+            report,
+            record,
+            run.journal.tasks(run.id),
+            self.results(),
+            raw or None,
+            workspace,
+            error=str(error) if error is not None else None,
+            closed=error.closed if isinstance(error, QuotaExceeded) else (),
+        )
+        self.directory.write_document(document)
+        return Outcome(
+            run_id=run.id,
+            status=status,
+            raw=raw,
+            error=error,
+            report=report,
+            document=document,
+            output=self.directory.path,
+        )
+
+
+def _status(error: CrewError | None) -> str:
+    match error:
+        case None:
+            return "done"
+        case QuotaExceeded():
+            return "closed"
+        case _:
+            return "failed"
+
+
+def _as_read(error: CrewError | None) -> CrewError | None:
+    """An error as a person reads it. What a provider says to a bad request is often
+    all there is to act on."""
+    if not isinstance(error, ProviderError):
+        return error
+    raw = f": {error.raw}" if isinstance(error, BadRequest) and error.raw else ""
+    return RunFailed(f"{type(error).__name__}: {error}{raw}")
+
+
+def _workspace_document(workspace: Workspace) -> dict[str, Any]:
+    return {
+        "path": str(workspace.root),
+        "repositories": [
+            {
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in asdict(change).items()
+            }
+            for change in workspace.changes()
+        ],
+        "files": _outside(workspace),
+    }
+
+
+def _outside(workspace: Workspace) -> list[str]:
+    """The files of the workspace that are in no repository, and were not given."""
+    held = {repository.path.name for repository in workspace.repositories}
+    return [
+        name
+        for name in workspace.files()
+        if Path(name).parts[0] not in held and name not in workspace.images
+    ]

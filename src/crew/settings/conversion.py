@@ -1,0 +1,168 @@
+"""The shapes of the YAML files become values; names are resolved on the way."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from crew.settings.document import SECRET, Document
+from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
+from crew.settings.schema import (
+    AgentOptions,
+    DeploymentShape,
+    InputsFile,
+    ProviderShape,
+    RoleShape,
+    TaskOptions,
+    TaskShape,
+    TierShape,
+)
+from crew.settings.validation import options
+from crew.settings.values import (
+    Deployment,
+    Inputs,
+    Plan,
+    Price,
+    Provider,
+    Role,
+    TaskSpec,
+    Tier,
+)
+
+ValueT = TypeVar("ValueT")
+
+
+def provider(name: str, shape: ProviderShape, document: Document) -> Provider:
+    """A provider; its key is that of the environment."""
+    plans = {one: _plan(one, shape) for one in shape.plans}
+    held = plans.get(shape.plan or "") or _plan("", shape)
+    variable = document.raw(("providers", name, SECRET)).strip()
+    return Provider(
+        name=name,
+        api_key=shape.api_key,
+        api_key_variable=variable.strip("${}") or None,
+        base_url=shape.base_url,
+        headers=shape.headers,
+        local=shape.local,
+        timeout=shape.timeout,
+        limits=held.limits,
+        classes=held.classes,
+        plan=shape.plan if shape.plan in plans else None,
+        plans=plans,
+    )
+
+
+def _plan(name: str, shape: ProviderShape) -> Plan:
+    """A plan with the limits that hold whatever the plan; "" has only those."""
+    plan = shape.plans.get(name)
+    limits = plan.limits if plan else {}
+    classes = [one for other in shape.plans.values() for one in other.limits if one]
+    condition = plan.condition if plan else None
+    return Plan(
+        name=name,
+        limits=(*shape.limits, *limits.get("", ())),
+        classes={
+            one: (*shape.classes.get(one, ()), *limits.get(one, ()))
+            for one in dict.fromkeys([*classes, *shape.classes])
+        },
+        spent=condition.usd if condition and condition.how == "spent" else None,
+        bought=condition.usd if condition and condition.how == "bought" else None,
+    )
+
+
+def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deployment:
+    """The deployment, with what the YAML leaves out as litellm's table knows it."""
+    given = (shape.price, shape.context_window, shape.max_output, shape.vision)
+    complete = None not in given and shape.tools is not None
+    facts = NOTHING_KNOWN if complete else lookup(shape.model) or NOTHING_KNOWN
+    return Deployment(
+        name=name,
+        provider=provider,
+        model=shape.model,
+        base_url=shape.base_url or provider.base_url,
+        klass=shape.klass,
+        price=_price(shape, facts),
+        limits=tuple(shape.limits),
+        context_window=_first(shape.context_window, facts.context_window, 128_000),
+        max_output=_first(shape.max_output, facts.max_output, 8_192),
+        vision=_first(shape.vision, facts.vision, False),
+        tools=_first(shape.tools, facts.tools, True),
+        timeout=shape.timeout,
+        checked=shape.checked,
+    )
+
+
+def _first(given: ValueT | None, known: ValueT | None, otherwise: ValueT) -> ValueT:
+    if given is not None:
+        return given
+    return known if known is not None else otherwise
+
+
+def _price(shape: DeploymentShape, facts: ModelFacts) -> Price | None:
+    if shape.price is not None:
+        return Price(input=shape.price.input, output=shape.price.output)
+    if facts.input_price is None or facts.output_price is None:
+        return None
+    return Price(input=facts.input_price, output=facts.output_price)
+
+
+def role(name: str, shape: RoleShape) -> Role:
+    """A role; what is CrewAI's goes into its options."""
+    return Role(
+        name=name,
+        role=shape.role,
+        goal=shape.goal,
+        backstory=shape.backstory,
+        tier=shape.tier,
+        kind=shape.kind,
+        patience=shape.patience,
+        tools=tuple(shape.tools),
+        options=options(shape, AgentOptions),
+    )
+
+
+def task(name: str, shape: TaskShape) -> TaskSpec:
+    """A task; what is CrewAI's goes into its options."""
+    return TaskSpec(
+        name=name,
+        description=shape.description,
+        expected_output=shape.expected_output,
+        agent=shape.agent,
+        context=None if shape.context is None else tuple(shape.context),
+        complexity=shape.complexity,
+        kind=shape.kind,
+        gates=tuple(shape.gates),
+        when=shape.when,
+        options=options(shape, TaskOptions),
+    )
+
+
+def inputs(shape: InputsFile) -> Inputs:
+    """What a run without arguments works on."""
+    return Inputs(
+        request=shape.request,
+        repositories=tuple(shape.repositories),
+        images=tuple(shape.images),
+        values=dict(shape.values),
+    )
+
+
+def tier(name: str, shape: TierShape, tiers: Mapping[str, TierShape]) -> Tier:
+    """A tier with its whole chain."""
+    return Tier(
+        name=name,
+        chain=expanded(shape.chain, tiers),
+        then=shape.then,
+        limits=tuple(shape.limits),
+    )
+
+
+def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
+    """A chain with its tiers written out, each deployment once, at its first place."""
+
+    def walk(names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            if name in tiers:
+                yield from walk(tiers[name].chain)
+            else:
+                yield name
+
+    return tuple(dict.fromkeys(walk(chain)))

@@ -1,0 +1,164 @@
+"""What one value of the YAML files may be: durations, limits, prices, names."""
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    StringConstraints,
+)
+
+from crew.quota.limit_syntax import FORM, parse_limit
+from crew.quota.limits import Limit, WindowKind
+from crew.settings.values import COMPLEXITIES, KINDS
+from crew.settings.wording import shown, unknown
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return float(match[1]) * _SECONDS[match[2]]
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value < math.inf
+    ):
+        return float(value)
+    raise ValueError(
+        f"found {shown(value)}; allowed: seconds as a number, or 30s, 5m, 2h"
+    )
+
+
+def _positive(seconds: float) -> float:
+    if not 0 < seconds < math.inf:
+        raise ValueError("must be more than 0 seconds")
+    return seconds
+
+
+def _limit(value: object) -> Limit:
+    if not isinstance(value, str):
+        raise ValueError(f"found {shown(value)}; allowed: {FORM}")
+    limit = parse_limit(value)
+    if limit.amount == 0:
+        raise ValueError(
+            f"{value!r} lets nothing through; "
+            "leave the deployment out of its chains instead"
+        )
+    return limit
+
+
+def _not_of_a_run(limit: Limit) -> Limit:
+    if limit.kind is WindowKind.RUN:
+        raise ValueError("a limit per run belongs under `budgets` or `quotas.run`")
+    return limit
+
+
+def _price(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"found {shown(value)}; allowed: US dollars as a number")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"found {value}; allowed: 0 or more")
+    return Decimal(str(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """US dollars that lead to a plan: `spent` there, or `bought` as credit."""
+
+    usd: Decimal
+    how: str
+
+
+_CONDITION = re.compile(r"(\d+(?:\.\d+)?) usd (spent|bought)")
+
+
+def plan_condition(value: object) -> Condition:
+    """The condition of a plan. Raises ValueError."""
+    match = _CONDITION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(
+            f"found {shown(value)}; allowed: AMOUNT usd spent, or AMOUNT usd bought"
+        )
+    return Condition(usd=Decimal(match[1]), how=match[2])
+
+
+def _scoped(value: object) -> object:
+    """The limits of a scope: of each of its members (under ""), or by name."""
+    return value if isinstance(value, dict) else {"": _listed(value)}
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # what it says quotes the address
+        fits = False
+    if not fits or len(value.split()) > 1:
+        raise ValueError(
+            "is no address; allowed: http://HOST[:PORT][/PATH] or https://..."
+        )
+    return value
+
+
+def _plan_limits(value: object) -> object:
+    """A plan's limits: of the whole provider (under ""), or by class."""
+    return value if isinstance(value, dict) else {"": _listed(value)}
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+def _header_name(name: str) -> str:
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise ValueError("no name of an HTTP header: letters, digits and hyphens only")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if _HEADER_VALUE.fullmatch(value) is None:
+        raise ValueError("does not fit into a header; allowed: one line of ASCII")
+    return value
+
+
+def one_of(name: str, allowed: tuple[str, ...]) -> AfterValidator:
+    """A value that must be one of these; `name` says of which kind it is."""
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(unknown(name, value, allowed))
+        return value
+
+    return AfterValidator(check)
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Address = Annotated[Text, AfterValidator(_address)]
+Duration = Annotated[float, BeforeValidator(_duration)]
+Timeout = Annotated[Duration, AfterValidator(_positive)]
+AnyLimit = Annotated[InstanceOf[Limit], BeforeValidator(_limit)]
+AnyLimits = Annotated[list[AnyLimit], BeforeValidator(_listed)]
+TimedLimit = Annotated[AnyLimit, AfterValidator(_not_of_a_run)]
+Limits = Annotated[list[TimedLimit], BeforeValidator(_listed)]
+PlanLimits = Annotated[dict[str, Limits], BeforeValidator(_plan_limits)]
+ScopedLimits = Annotated[dict[str, AnyLimits], BeforeValidator(_scoped)]
+Dollars = Annotated[InstanceOf[Decimal], BeforeValidator(_price)]
+Kinds = Annotated[Text, one_of("kind", KINDS)]
+Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[Text, AfterValidator(_header_value)]
+Chain = Annotated[list[Text], Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
