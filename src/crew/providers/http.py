@@ -69,7 +69,6 @@ def fetch(
     if base is None:
         return Unreachable(name, "its address is not known")
     ends = _CLOCK.monotonic() + seconds
-    content = bytearray()
     try:
         with httpx.stream(
             method,
@@ -80,25 +79,30 @@ def fetch(
             timeout=seconds,
             follow_redirects=False,
         ) as answer:
-            # Raw: a small packed answer may be a very large one.
-            for chunk in answer.iter_raw():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    return BadAnswer(name, "the answer is too long")
-                if _CLOCK.monotonic() > ends:
-                    return _late(name, seconds)
+            content = _received(answer, ends)
     except httpx.TimeoutException:
-        return _late(name, seconds)
+        return TimedOut(name, f"no answer in {seconds:.0f} s")
     except UnicodeError:
         # Its text would show the key.
         return BadKey(name, "the key, or a header, is not ASCII")
     except (httpx.HTTPError, httpx.InvalidURL):
         return Unreachable(name, "no connection")
+    if len(content) > MOST_BYTES:
+        return BadAnswer(name, "the answer is too long")
     return _read(endpoint, answer, content.decode("utf-8", errors="replace"))
 
 
-def _late(name: str, seconds: float) -> ProviderError:
-    return TimedOut(name, f"no answer in {seconds:.0f} s")
+def _received(answer: httpx.Response, ends: float) -> bytearray:
+    """The answer, cut off where it is too long. Raises httpx.ReadTimeout."""
+    content = bytearray()
+    # Raw: a small packed answer may be a very large one.
+    for chunk in answer.iter_raw():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            break
+        if _CLOCK.monotonic() > ends:
+            raise httpx.ReadTimeout("the time is over")
+    return content
 
 
 def _read(
