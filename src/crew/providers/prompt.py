@@ -38,6 +38,12 @@ def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
 _BRIDGE = {"role": "assistant", "content": "I have the results."}
 
 
+def kept_parameters(deployment: Deployment) -> dict[str, list[str]]:
+    """What tells litellm to leave no parameter out that the deployment takes."""
+    kept = family(deployment.family).parameters
+    return {"allowed_openai_params": list(kept)} if kept else {}
+
+
 def ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
     """The messages in an order that the deployment takes. Some models refuse a message
     of the user right after a tool's result, wherever they are served."""

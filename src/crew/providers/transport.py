@@ -14,7 +14,13 @@ from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
-from crew.providers.prompt import Prompt, accepted, ordered, output_bound
+from crew.providers.prompt import (
+    Prompt,
+    accepted,
+    kept_parameters,
+    ordered,
+    output_bound,
+)
 from crew.providers.reasoning import streamed
 from crew.providers.signals import ReportedLimit, reported_by_headers
 from crew.settings import Deployment
@@ -130,6 +136,7 @@ def _arguments(
         "drop_params": True,
         **prompt.parameters,
         **output_bound(deployment, prompt),
+        **kept_parameters(deployment),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)

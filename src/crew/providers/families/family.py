@@ -50,6 +50,8 @@ class Family:
     """Whether its calls go to `/chat/completions`."""
 
     # What it wants of a conversation.
+    parameters: tuple[str, ...] = ()
+    """Parameters of OpenAI's that it takes and that litellm would leave out."""
     bounds_output: bool = False
     """Whether it counts the most that an answer may be before it begins."""
     call_id: Callable[[str], str] | None = None
