@@ -6,6 +6,7 @@ from crew.emulator.families.family import Family
 from crew.emulator.families.gemini import GEMINI
 from crew.emulator.families.groq import GROQ
 from crew.emulator.families.mistral import MISTRAL
+from crew.emulator.families.nvidia_nim import NVIDIA_NIM
 from crew.emulator.families.ollama import OLLAMA
 from crew.emulator.families.openai import OPENAI
 from crew.emulator.families.openrouter import OPENROUTER
@@ -21,6 +22,7 @@ FAMILIES: tuple[Family, ...] = (
     TOGETHER,
     MISTRAL,
     DEEPSEEK,
+    NVIDIA_NIM,
     OLLAMA,
 )
 _BY_NAME = {one.name: one for one in FAMILIES}

@@ -10,6 +10,7 @@ from crew.providers.families.gemini import GEMINI
 from crew.providers.families.groq import GROQ
 from crew.providers.families.mistral import MISTRAL
 from crew.providers.families.moonshot import MOONSHOT
+from crew.providers.families.nvidia_nim import NVIDIA_NIM
 from crew.providers.families.ollama import OLLAMA, OLLAMA_CHAT
 from crew.providers.families.openai import OPENAI
 from crew.providers.families.openrouter import OPENROUTER
@@ -27,6 +28,7 @@ FAMILIES: tuple[Family, ...] = (
     HOSTED_VLLM,
     LITELLM_PROXY,
     MOONSHOT,
+    NVIDIA_NIM,
     OLLAMA,
     OLLAMA_CHAT,
     OPENAI,
