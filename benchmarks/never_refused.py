@@ -126,7 +126,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
     import crew  # noqa: F401  first: it keeps litellm off the network
 
     # isort: split
-    from crew.calls.size import measured
+    from crew.calls.size import measure
     from crew.errors import ProviderError
     from crew.guard import QuotaGuard
     from crew.providers.prompt import Prompt
@@ -164,7 +164,7 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
 
     def call(text: str) -> float | None:
         messages = [{"role": "user", "content": text}]
-        size = measured(messages)
+        size = measure(messages)
         request = Request(
             tier="mid",
             input_tokens=size.tokens,

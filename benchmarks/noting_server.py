@@ -3,8 +3,13 @@
 The first part of a path is the fault, the second the family whose protocol is spoken:
 `/429/anthropic/v1/messages`. Under the fault `fine` the answer's text is moments of
 this machine's monotonic clock: when the failures since the last answer went out, and at
-last when this request had come in as a whole. So whoever calls knows how long a swap
-took without asking anybody. One client at a time.
+last when this request had come in as a whole. So the caller knows how long a swap
+took and asks nobody. One client at a time.
+
+It stands beside the emulator for the time between a byte and its note: it writes to
+the socket itself, where uvicorn and starlette under the emulator would add their own
+milliseconds to differences of less than one. What it writes comes from the emulator's
+protocols.
 """
 
 import json

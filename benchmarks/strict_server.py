@@ -1,8 +1,11 @@
 """A provider that enforces one limit to the letter and keeps the books on it.
 
-It shares no window arithmetic with the guard: whoever judges must not copy. Requests
-and input tokens count when they arrive, output tokens when the answer is sent, as
-providers do it; what does not fit is refused with a 429 and counts nothing.
+It stands beside the emulator, which tests and rehearsals share: a judge must copy
+neither the guard's windows nor the emulator's. It keeps each moment in real time and
+measures what the emulator does not: the most that one window was asked for, by how
+much a refused call came too early, and the share that clients use in the long run.
+Requests and input tokens count when they arrive, output tokens when the answer is
+sent, as providers do it; what does not fit is refused with a 429 and counts nothing.
 """
 
 import asyncio

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Role, Settings, TaskSpec, Tier
+from hangs import HANGS_AFTER
 
 FREE = Price(input=Decimal(0), output=Decimal(0))
 DEAR = Price(input=Decimal(5), output=Decimal(25))
@@ -18,7 +19,7 @@ def provider(name: str, *limits: str, **fields: object) -> Provider:
         api_key=f"sk-{name}",
         api_key_variable=f"{name.upper()}_API_KEY",
         limits=tuple(parse_limit(text) for text in limits),
-        timeout=2.0,
+        timeout=HANGS_AFTER,
     )
     return replace(made, **fields)
 

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from hangs import HANGS_AFTER
+
 ROLES = {"architect": "thinker", "coder": "smith", "documenter": "scribe"}
 TASKS = {"design": "architect", "code": "coder", "document": "documenter"}
 KEY = "ONE_API_KEY"
@@ -27,7 +29,8 @@ def configure(
     _write(
         directory / "providers.yaml",
         "providers:",
-        f"  one: {{api_key: '${{{KEY}}}', base_url: '{url}', timeout: 60s,",
+        f"  one: {{api_key: '${{{KEY}}}', base_url: '{url}',",
+        f"    timeout: {HANGS_AFTER:g}s,",
         f"    limits: [{', '.join(limits)}]}}",
         "deployments:",
         *[

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import crew  # noqa: F401  before crewai: it keeps telemetry and litellm offline
+
+# A busy machine is slow, which is no failure.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 _connect = socket.socket.connect
 

@@ -5,12 +5,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+
+from hangs import HANGS_AFTER
 
 
 def free_port() -> int:
@@ -56,16 +59,20 @@ class Server:
         }
         words = [word for pair in options.items() for word in pair]
         self._process = subprocess.Popen([str(binary()), *words])
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                with self.client as client:
-                    client.ping()
-            except redis.ConnectionError:
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.02)
-            else:
-                return
+        ends = time.monotonic() + HANGS_AFTER
+        while not self._answers():
+            assert time.monotonic() < ends, "the server does not answer"
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.02)
+                raise AssertionError("the server ended as it started")
+
+    def _answers(self) -> bool:
+        try:
+            with self.client as client:
+                client.ping()
+        except redis.ConnectionError:
+            return False
+        return True
 
     def kill(self) -> None:
         """End it as a power cut would."""

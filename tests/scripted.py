@@ -1,5 +1,10 @@
-"""A provider of the tests' own: real HTTP on loopback, OpenAI's protocol, told per
-model what to answer or how to break."""
+"""The one fake provider of the tests: real HTTP on loopback, told what to answer.
+
+It stands beside the emulator for what no honest provider does and the emulator must
+not know: answers written out byte for byte (captured refusals, bodies of 20 MB, other
+protocols), replies that a test chooses per model or request, and a call held until the
+test lets it go. It knows OpenAI's protocol alone and counts no limits.
+"""
 
 import json
 import re
@@ -12,12 +17,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from hangs import HANGS_AFTER
+
 Reply = str | dict[str, Any]
 """A fault's name, an HTTP status as digits, the same with what the error says behind
 it, a text, or a message of the assistant."""
 _REFUSAL = re.compile(r"(\d{3})(?: (.+))?")
-
-HANGS = 5.0
 
 
 @dataclass
@@ -25,9 +30,11 @@ class Scripted:
     """What the server does, and what it saw.
 
     Without `tells_usage` a stream ends without its numbers.
+    `headers` go with every answer, before the server's own of the same name.
     `pages[path]` is the status and the body of a GET; `asked` are those that came, and
     `posted` the path and the headers of each POST.
-    `refusal` is the status and the body of every answer to a POST, if it is set.
+    `hold` returns when a GET may be answered.
+    `canned` is the status and the body of the answer to every POST, if it is set.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
     """
@@ -38,11 +45,11 @@ class Scripted:
     headers: dict[str, str] = field(default_factory=dict)
     pages: dict[str, tuple[int, object]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    refusal: tuple[int, object] | None = None
+    canned: tuple[int, object] | None = None
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    delay: float = 0.0
+    hold: Callable[[], object] = lambda: None
     tells_usage: bool = True
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -125,8 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.asked.append((self.path, names))
-        if self.script.delay:
-            self.script.stop.wait(self.script.delay)
+        self.script.hold()
         path = self.path.partition("?")[0]
         status, body = self.script.pages.get(path, (404, {"error": "no page"}))
         self._send(status, body, self.script.headers)
@@ -136,12 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(size))
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.posted.append((self.path, names))
-        if self.script.refusal is not None:
-            self._send(*self.script.refusal, self.script.headers)
+        if self.script.canned is not None:
+            self._send(*self.script.canned, self.script.headers)
             return
         reply = self.script.next_reply(request)
-        if self.script.delay:
-            self.script.stop.wait(self.script.delay)
         fault = getattr(self, f"_{reply}", None) if isinstance(reply, str) else None
         if fault is not None:
             fault(request)
@@ -177,11 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, body: object, headers: Mapping[str, str] | None = None
     ) -> None:
-        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        raw = text.encode() if isinstance(text, str) else text
+        own = {"content-type": "application/json", "content-length": str(len(raw))}
         self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(raw)))
-        for name, value in (headers or {}).items():
+        for name, value in {**own, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
@@ -277,7 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _timeout(self, request: dict[str, Any]) -> None:
-        self.script.stop.wait(HANGS)
+        self.script.stop.wait(HANGS_AFTER)
         self.close_connection = True
 
 

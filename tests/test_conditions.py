@@ -145,6 +145,21 @@ def test_a_throttled_bucket_refills_more_slowly(opened: Open) -> None:
     assert got.opens_at == pytest.approx(clock.now() + 20)
 
 
+def test_a_bucket_whose_throttle_yields_to_a_large_request_refills_at_its_rate(
+    opened: Open,
+) -> None:
+    clock = ManualClock()
+    store, p = opened(clock), pool("60 tokens/minute refilling")
+    store.throttle(p.name)
+    reserve(store, p, usage=Usage(input_tokens=30))
+
+    got = reserve(store, p, usage=Usage(input_tokens=40))
+
+    # 40 of 60 hold for it, not the throttled 30: so much refills in a minute as well.
+    assert isinstance(got, Refusal)
+    assert got.opens_at == pytest.approx(clock.now() + 60)
+
+
 def test_calls_of_others_with_the_same_key_are_counted(opened: Open) -> None:
     clock = ManualClock()
     store, p = opened(clock), pool("10 requests/minute")

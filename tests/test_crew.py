@@ -79,7 +79,7 @@ def made(
     monkeypatch.chdir(tmp_path)
 
     def make(**fields: Any) -> Settings:
-        by = provider("one", base_url=server.url, timeout=20.0)
+        by = provider("one", base_url=server.url)
         names = [*MODELS.values(), "spare"]
         chain = [
             deployment(name, by, price=DEAR if name == "boss" else FREE, vision=True)

@@ -1,7 +1,7 @@
 """The configuration that comes with the project: it loads, and its models live."""
 
+import cProfile
 import re
-import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -338,8 +338,10 @@ def test_every_routing_rule_names_a_kind() -> None:
 
 
 def test_loading_is_quick() -> None:
+    """By the calls that it takes: seconds depend on how busy the machine is."""
     _load({})  # the table of models is read once
-    start = time.perf_counter()
-    _load({})
+    with cProfile.Profile() as profile:
+        _load({})
 
-    assert time.perf_counter() - start < 0.15
+    calls = sum(entry.callcount for entry in profile.getstats())
+    assert calls < 100_000

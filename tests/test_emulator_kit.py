@@ -19,6 +19,7 @@ from crew.clock import Clock, ManualClock
 from crew.emulator.app import build_app
 from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Settings
+from hangs import HANGS_AFTER
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 
@@ -120,6 +121,8 @@ def served(settings: Settings, clock: Clock | None = None) -> Iterator[str]:
         http="h11",
         log_level="critical",
         timeout_graceful_shutdown=1,
+        # A client that is kept waiting finds its connection open.
+        timeout_keep_alive=round(HANGS_AFTER),
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as bound:
@@ -138,7 +141,7 @@ def served(settings: Settings, clock: Clock | None = None) -> Iterator[str]:
 async def over_tcp(settings: Settings) -> AsyncIterator[Desk]:
     """A client of `served`."""
     with served(settings) as root:
-        async with httpx.AsyncClient(base_url=root, timeout=5) as client:
+        async with httpx.AsyncClient(base_url=root, timeout=HANGS_AFTER) as client:
             yield Desk(client, next(iter(settings.providers)))
 
 

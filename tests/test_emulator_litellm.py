@@ -11,6 +11,7 @@ import openai
 import pytest
 
 import crew.providers.transport  # noqa: F401  sets litellm up as the crew does
+from hangs import HANGS_AFTER
 from test_emulator_kit import make_settings, picture, served
 
 # Below the emulator's root, by the `path` of each of `crew.emulator.families`.
@@ -62,7 +63,7 @@ class Emulator:
             "messages": [HELLO],
             "api_base": f"{self.root}/{BASES[model]}",
             "api_key": "emulated",
-            "timeout": 10,
+            "timeout": HANGS_AFTER,
             "max_retries": 0,
             "num_retries": 0,
             "drop_params": True,
@@ -116,7 +117,10 @@ def running() -> Iterator[Emulator]:
         providers={n: p for a in accounts for n, p in a.providers.items()},
         deployments={n: d for a in accounts for n, d in a.deployments.items()},
     )
-    with served(settings) as root, httpx.Client(base_url=root, timeout=5) as http:
+    with (
+        served(settings) as root,
+        httpx.Client(base_url=root, timeout=HANGS_AFTER) as http,
+    ):
         yield Emulator(root, http)
 
 

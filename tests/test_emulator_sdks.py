@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import test_emulator_sdk_kit as kit
+from hangs import HANGS_AFTER
 from test_emulator_kit import make_settings, picture, served
 from test_emulator_sdk_kit import NOTE, Client, Failed
 
@@ -107,7 +108,10 @@ def running() -> Iterator[Emulator]:
         providers={n: p for a in accounts for n, p in a.providers.items()},
         deployments={n: d for a in accounts for n, d in a.deployments.items()},
     )
-    with served(settings) as root, httpx.Client(base_url=root, timeout=5) as http:
+    with (
+        served(settings) as root,
+        httpx.Client(base_url=root, timeout=HANGS_AFTER) as http,
+    ):
         yield Emulator(root, http)
 
 

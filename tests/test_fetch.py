@@ -106,7 +106,8 @@ def test_an_address_of_the_open_internet_is_allowed(address: str) -> None:
 
 
 class Site(BaseHTTPRequestHandler):
-    """Pages by their path, on loopback."""
+    """Pages by their path, on loopback: a web site and no provider, that redirects to
+    anywhere, cuts off and drips."""
 
     protocol_version = "HTTP/1.1"
     places: tuple[str, ...] = ("/a%20b.png?size=2", "/a.png")

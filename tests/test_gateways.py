@@ -5,11 +5,7 @@ import json
 import logging
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -37,52 +33,6 @@ from scripted import Scripted, serving
 DOCS = (Path(__file__).parents[1] / "docs" / "gateways.md").read_text("utf-8")
 HELLO = Prompt(messages=[{"role": "user", "content": "Say hello."}])
 HEADER = "header-secret-0123456789"
-
-
-@dataclass
-class Canned:
-    """A gateway that says one thing, as the real ones were heard to say it."""
-
-    url: str = ""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
-    heard: list[dict[str, str]] = field(default_factory=list)
-
-
-@contextmanager
-def canned() -> Iterator[Canned]:
-    says = Canned()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            says.heard.append({n.lower(): v for n, v in self.headers.items()})
-            self.send_response(says.status)
-            for name, value in says.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(says.body.encode())
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    says.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
-        yield says
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@pytest.fixture
-def gateway() -> Iterator[Canned]:
-    with canned() as says:
-        yield says
 
 
 @pytest.fixture
@@ -224,18 +174,18 @@ def test_a_secret_that_does_not_fit_into_a_header_is_not_quoted(
     "family", ["openai", "litellm_proxy", "openrouter", "mistral", "anthropic"]
 )
 def test_the_headers_go_with_every_call_and_into_no_error(
-    gateway: Canned, family: str, stream: bool, caplog: pytest.LogCaptureFixture
+    server: Scripted, family: str, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    gateway.status, gateway.body = 500, json.dumps({"error": {"message": HEADER}})
+    server.canned = 500, {"error": {"message": HEADER}}
     headers = {"x-portkey-provider": "openai", "x-gateway-token": HEADER}
-    by = provider("gate", base_url=gateway.url, headers=headers)
+    by = provider("gate", base_url=server.url, headers=headers)
     asked = deployment("m", by, model=f"{family}/m")
 
     with pytest.raises(Overloaded) as caught:
         complete(asked, HELLO, (lambda chunk: None) if stream else None)
 
-    (heard,) = gateway.heard
+    ((_, heard),) = server.posted
     assert heard["x-portkey-provider"] == "openai"
     assert heard["x-gateway-token"] == HEADER
     shown = f"{caught.value} {caught.value.raw} {by!r} {asked!r}"
@@ -245,9 +195,8 @@ def test_the_headers_go_with_every_call_and_into_no_error(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_proxy_hands_on_when_to_come_back(gateway: Canned, stream: bool) -> None:
-    gateway.status = 429
-    gateway.headers = {
+def test_a_proxy_hands_on_when_to_come_back(server: Scripted, stream: bool) -> None:
+    server.headers = {
         "llm_provider-retry-after": "7",
         "llm_provider-x-ratelimit-limit-requests": "60",
         "llm_provider-x-ratelimit-remaining-requests": "0",
@@ -257,8 +206,8 @@ def test_a_proxy_hands_on_when_to_come_back(gateway: Canned, stream: bool) -> No
     }
     words = "litellm.RateLimitError: RateLimitError: OpenAIException - slow down"
     error = {"message": words, "type": "throttling_error", "code": "429"}
-    gateway.body = json.dumps({"error": error})
-    asked = deployment("m", provider("gate", base_url=gateway.url))
+    server.canned = 429, {"error": error}
+    asked = deployment("m", provider("gate", base_url=server.url))
 
     with pytest.raises(RateLimited) as caught:
         complete(asked, HELLO, (lambda chunk: None) if stream else None)
@@ -269,12 +218,11 @@ def test_a_proxy_hands_on_when_to_come_back(gateway: Canned, stream: bool) -> No
 
 
 def test_what_the_gateway_says_itself_goes_before_what_it_hands_on(
-    gateway: Canned,
+    server: Scripted,
 ) -> None:
-    gateway.status = 429
-    gateway.headers = {"llm_provider-retry-after": "7", "Retry-After": "30"}
-    gateway.body = "{}"
-    asked = deployment("m", provider("gate", base_url=gateway.url))
+    server.canned = 429, {}
+    server.headers = {"llm_provider-retry-after": "7", "Retry-After": "30"}
+    asked = deployment("m", provider("gate", base_url=server.url))
 
     with pytest.raises(RateLimited) as caught:
         complete(asked, HELLO)
@@ -282,7 +230,7 @@ def test_what_the_gateway_says_itself_goes_before_what_it_hands_on(
     assert caught.value.retry_after == 30.0
 
 
-def test_a_stream_that_a_gateway_ends_too_early_is_no_answer(gateway: Canned) -> None:
+def test_a_stream_that_a_gateway_ends_too_early_is_no_answer(server: Scripted) -> None:
     """The provider's connection broke off; Portkey ends its own as if all were well."""
     delta = {"role": "assistant", "content": "hal"}
     choice = {"index": 0, "delta": delta, "finish_reason": None}
@@ -293,9 +241,9 @@ def test_a_stream_that_a_gateway_ends_too_early_is_no_answer(gateway: Canned) ->
         "model": "m",
         "choices": [choice],
     }
-    gateway.headers = {"content-type": "text/event-stream"}
-    gateway.body = f"data: {json.dumps(chunk)}\n\n"
-    asked = deployment("m", provider("gate", base_url=gateway.url))
+    server.canned = 200, f"data: {json.dumps(chunk)}\n\n"
+    server.headers = {"content-type": "text/event-stream"}
+    asked = deployment("m", provider("gate", base_url=server.url))
 
     with pytest.raises(BadAnswer, match="ended before the answer did"):
         complete(asked, HELLO, lambda chunk: None)

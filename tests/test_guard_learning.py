@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from building import DEAR, deployment, provider, settings
-from crew.clock import Clock, ManualClock, ScaledClock
+from crew.clock import ManualClock
 from crew.errors import (
     ModelGone,
     OutOfMoney,
@@ -27,6 +27,7 @@ from crew.quota.store import PoolState, Store
 from crew.quota.stores.fallback import FallbackStore
 from crew.quota.stores.memory import MemoryStore
 from crew.settings import Plan, Settings
+from hangs import HANGS_AFTER
 from test_guard import ASK, Bench
 
 
@@ -138,8 +139,41 @@ def test_a_request_larger_than_the_providers_limit_goes_elsewhere_alone(
     assert state_of(bench, "provider:a").throttle is None
 
 
+class Shared(ManualClock):
+    """A clock of several threads: time passes when all of them wait for it."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._wakes: dict[int, float] = {}
+        self._running = threads
+        self._moved = threading.Condition()
+
+    def sleep(self, seconds: float) -> None:
+        me = threading.get_ident()
+        with self._moved:
+            self._wakes[me] = self.time + seconds
+            self._running -= 1
+            self._move_on()
+            self._moved.wait_for(lambda: me not in self._wakes, HANGS_AFTER)
+
+    def end(self) -> None:
+        """The calling thread will not wait any more."""
+        with self._moved:
+            self._running -= 1
+            self._move_on()
+
+    def _move_on(self) -> None:
+        if self._running or not self._wakes:
+            return
+        self.time = min(self._wakes.values())
+        for thread in [one for one, at in self._wakes.items() if at <= self.time]:
+            del self._wakes[thread]
+            self._running += 1
+        self._moved.notify_all()
+
+
 def test_who_came_first_is_served_first_when_the_window_opens(tmp_path: Path) -> None:
-    clock: Clock = ScaledClock(speed=60.0)
+    clock = Shared(threads=7)
     chain = [deployment("only", provider("p", "2 requests/minute"))]
     made = settings(chain, tmp_path, max_wait=1_000.0)
     guard = QuotaGuard(made, MemoryStore(clock), clock)
@@ -149,6 +183,7 @@ def test_who_came_first_is_served_first_when_the_window_opens(tmp_path: Path) ->
     def call(number: int) -> None:
         guard.begin(ASK).acquire()
         served.append(number)
+        clock.end()
 
     def arrived() -> int:
         return len(served) + guard.status()[0].waiting
@@ -159,8 +194,9 @@ def test_who_came_first_is_served_first_when_the_window_opens(tmp_path: Path) ->
         threads[-1].start()
         while arrived() <= number:
             tick.wait(0.001)
+    clock.end()  # the seventh is this one
     for thread in threads:
-        thread.join(30)
+        thread.join(HANGS_AFTER)
 
     pairs = [set(served[at : at + 2]) for at in range(0, 6, 2)]
     assert pairs == [{0, 1}, {2, 3}, {4, 5}]

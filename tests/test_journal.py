@@ -16,6 +16,7 @@ import pytest
 from crew.clock import ManualClock
 from crew.errors import StoreUnavailable
 from crew.journal import MIGRATIONS, CallRecord, Journal, new_run_id
+from hangs import HANGS_AFTER
 
 CALL = CallRecord(
     run="r1",
@@ -287,7 +288,7 @@ def test_new_file_is_opened_by_many_at_once(tmp_path: Path, clock: ManualClock) 
 
 def test_processes_write_one_new_file_at_once(path: Path, clock: ManualClock) -> None:
     writers = [writer(path, f"r{number % 2}", 150) for number in range(6)]
-    errors = [process.communicate(timeout=120)[1] for process in writers]
+    errors = [process.communicate(timeout=HANGS_AFTER)[1] for process in writers]
     with Journal.open(path, clock) as journal:
         counts = [journal.count_calls("r0"), journal.count_calls("r1")]
         inputs = sorted(call.input_tokens for call in journal.calls("r0"))
@@ -307,7 +308,7 @@ def test_killed_writer_loses_no_recorded_call(path: Path, clock: ManualClock) ->
         reported += process.stdout.readline() == "recorded\n"
     os.kill(process.pid, signal.SIGKILL)
     reported += process.stdout.read().count("recorded\n")
-    process.communicate(timeout=60)
+    process.communicate(timeout=HANGS_AFTER)
     with Journal.open(path, clock) as journal:
         kept = journal.calls("r1")
         record = journal.run("r1")

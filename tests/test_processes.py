@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ import pytest
 
 from configured import KEY, SECRET, configure
 from crew.cli import main
+from hangs import HANGS_AFTER
 from scripted import Reply, Scripted, serving
 
-# Where the tests run in the background, SIGINT is ignored, also in a child.
+# Where the tests run in the background SIGINT is ignored, and under nohup SIGHUP, also
+# in a child.
 CREW = (
     "import signal, sys; from crew.cli import main; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.exit(main())"
 )
-DEADLINE = 60.0
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -37,8 +40,15 @@ class Blocking:
     def __call__(self, request: dict[str, Any]) -> Reply:
         if request["model"] == self.model and not self.released.is_set():
             self.reached.set()
-            self.released.wait(DEADLINE)
+            self.released.wait(HANGS_AFTER)
         return f"{request['model']} did the work."
+
+    def hold(self, process: "subprocess.Popen[str]") -> None:
+        """Return when the call has come; a run that ends before fails the test."""
+        ends = time.monotonic() + HANGS_AFTER
+        while not self.reached.wait(1.0):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < ends, "the call never came"
 
 
 @pytest.fixture
@@ -106,7 +116,7 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_task(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     process = start("Add pages")
-    assert blocking.reached.wait(DEADLINE)
+    blocking.hold(process)
     alive = reported(capsys, "report")
     run = alive["run"]
     refused = main(["run", "--resume", run])
@@ -154,11 +164,11 @@ def test_an_interrupted_run_leaves_its_record_and_goes_on(
 ) -> None:
     shop = repository(tmp_path / "shop")
     process = start("Add pages", "--json", "--repo", str(shop))
-    assert blocking.reached.wait(DEADLINE)
+    blocking.hold(process)
     run = reported(capsys, "report")["run"]
 
     process.send_signal(number)
-    out, err = process.communicate(timeout=DEADLINE)
+    out, err = process.communicate(timeout=HANGS_AFTER)
     blocking.released.set()
 
     lines = [line for line in err.splitlines() if not line.startswith("·")]
@@ -209,7 +219,7 @@ def test_two_crews_on_one_store_keep_a_limit_to_the_request(
     server: Scripted, start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     processes = [start(f"Add {what}", "--json") for what in ("pages", "search")]
-    ended = [process.communicate(timeout=DEADLINE) for process in processes]
+    ended = [process.communicate(timeout=HANGS_AFTER) for process in processes]
 
     documents = [json.loads(out) for out, _ in ended]
     calls = [call for document in documents for call in document["calls"]]

@@ -20,6 +20,7 @@ from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import Observation, Reservation, Store
 from crew.quota.stores import open_store
 from crew.quota.stores.memory import MemoryStore
+from hangs import HANGS_AFTER
 from redis_server import Server, free_port, fresh_url, shared_server
 
 ONE = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
@@ -73,7 +74,7 @@ _usage = st.builds(
     output_tokens=st.integers(0, 30),
     usd=st.none() | st.decimals(0, "0.3", places=3),
 )
-_step = st.one_of(
+STEP = st.one_of(
     st.tuples(st.just("reserve"), _drawn, _usage, st.booleans()),
     st.tuples(
         st.just("settle"), st.integers(0, 9), _usage, st.sampled_from([0, 0, 3, 50])
@@ -178,7 +179,7 @@ class Pair:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(steps=st.lists(_step, min_size=5, max_size=40))
+@given(steps=st.lists(STEP, min_size=5, max_size=40))
 def test_every_step_answers_as_the_store_in_memory(
     steps: list[tuple[Any, ...]],
 ) -> None:
@@ -226,11 +227,21 @@ def test_two_groups_that_share_only_redis_admit_exactly_what_fits() -> None:
     racers = [context.Process(target=_group, args=(url, results)) for url in urls]
     for racer in racers:
         racer.start()
-    admitted = [results.get(timeout=60) for _ in racers]
+    admitted = [results.get(timeout=HANGS_AFTER) for _ in racers]
     for racer in racers:
         racer.join()
 
     assert sum(admitted) == 71
+
+
+class Sleepless(SystemClock):
+    """The machine's time, which nobody has to wait for."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
 
 class AnHourOff(SystemClock):
@@ -249,7 +260,7 @@ def test_redis_tells_the_time_and_not_the_machine() -> None:
     refusal = reserve(wrong, p)
 
     assert isinstance(refusal, Refusal)
-    assert wrong.now() == pytest.approx(time.time(), abs=0.5)
+    assert wrong.now() == pytest.approx(time.time(), abs=600)  # and not 3,600
     assert right.snapshot([p])[0].limits == wrong.snapshot([p])[0].limits
     assert wrong.settle(got, ONE)
     right.close()
@@ -270,12 +281,13 @@ def test_a_leap_of_the_machine_does_not_reach_the_calendar() -> None:
     store, p = open_store(fresh_url(), clock), pool("9 requests/second @ UTC")
     for leap in (25.0, 0.0):
         clock.leap = leap
+        before = time.time()
 
         got = reserve(store, p)
 
         assert isinstance(got, Reservation)
-        assert store.now() == pytest.approx(time.time(), abs=0.5)
-        assert got.charges[0].expires_at == pytest.approx(time.time(), abs=2.5)
+        for moment in (store.now(), got.charges[0].expires_at):
+            assert before - 10 < moment < time.time() + 10
         assert store.settle(got, Usage(output_tokens=4))
     assert sum(counted(store, p)[0]) <= 9
     store.close()
@@ -394,7 +406,7 @@ def test_lines_and_plans_and_reasons_may_hold_any_letter(store: Store) -> None:
     assert [(name, p.plan, p.reason) for name, p in plans.items()] == [
         ("anbieter-ü", "frei", "¿402?\r\n$5")
     ]
-    assert plans["anbieter-ü"].at == pytest.approx(store.now(), abs=1)
+    assert plans["anbieter-ü"].at == pytest.approx(store.now(), abs=600)
 
 
 # When Redis fails.
@@ -413,18 +425,18 @@ def test_scripts_that_redis_forgot_are_sent_again(store: Store) -> None:
 
 
 def test_a_killed_server_is_one_clear_error_in_bounded_time(server: Server) -> None:
-    store, p = open_store(server.url, SystemClock()), pool("10 requests/hour")
+    clock = Sleepless()
+    store, p = open_store(server.url, clock), pool("10 requests/hour")
     got = reserve(store, p)
     assert isinstance(got, Reservation)
     server.kill()
-    began = time.monotonic()
 
     with pytest.raises(StoreUnavailable, match=r"127.0.0.1:\d+/0: no answer.*start"):
         reserve(store, p)
     with pytest.raises(StoreUnavailable):
         store.settle(got, ONE)
 
-    assert time.monotonic() - began < 5
+    assert sum(clock.slept) < 2
     server.start()
     assert isinstance(reserve(store, p), Reservation)
     assert not store.settle(got, ONE)
@@ -516,12 +528,12 @@ def test_a_wrong_url_is_one_clear_error_without_the_password(url: str) -> None:
 
 
 def test_nobody_there_is_told_at_once() -> None:
-    began = time.monotonic()
+    clock = Sleepless()
 
     with pytest.raises(StoreUnavailable, match="start Redis, or correct CREW_STORE"):
-        open_store(f"redis://127.0.0.1:{free_port()}/0", SystemClock())
+        open_store(f"redis://127.0.0.1:{free_port()}/0", clock)
 
-    assert time.monotonic() - began < 3
+    assert sum(clock.slept) < 1
 
 
 def test_without_the_client_the_extra_is_named(

@@ -220,7 +220,7 @@ def test_summary_says_what_is_unknown(journal: Journal) -> None:
 def test_summary_says_when_swaps_cost_more(journal: Journal) -> None:
     report = reported(journal, replace(CALL, cost_usd=Decimal("0.22515")))
 
-    assert summary_lines(report).endswith("dearer by 100.0%")
+    assert summary_lines(report).endswith("costs more by 100.0%")
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,19 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.limits import Refusal
-from crew.quota.store import Reservation
+from crew.quota.limits import Refusal, Usage
+from crew.quota.store import Observation, Reservation
+from crew.quota.stores.memory import MemoryStore
 from crew.quota.stores.sqlite import MIGRATIONS, SQLiteStore
+from test_redis import STEP, Pair
 from test_stores import ONE, held, pool, reserve
 
 
@@ -208,3 +213,54 @@ def test_the_limits_of_old_runs_are_forgotten(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         (rows,) = db.execute("SELECT COUNT(*) FROM quota_limit").fetchone()
     assert rows < 31 + 64 + 2
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(STEP, min_size=5, max_size=40))
+def test_every_step_answers_as_the_store_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
+) -> None:
+    one, two = ManualClock(), ManualClock()
+    store = SQLiteStore(tmp_path_factory.mktemp("steps") / "quota.db", two)
+    reference, tried = Pair(MemoryStore(one), one), Pair(store, two)
+    with closing(store):
+        for step in steps:
+            assert tried.do(step) == reference.do(step), step
+            assert tried.state() == reference.state(), step
+
+
+def test_a_step_reads_in_few_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        db = connect(*args, **options)
+        db.set_trace_callback(statements.append)
+        return db
+
+    def reads() -> int:
+        found = sum(text.lstrip().startswith("SELECT") for text in statements)
+        statements.clear()
+        return found
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    p, q = (
+        pool("9 requests/day", "900 tokens/minute"),
+        pool("9 usd/hour", name="budget"),
+    )
+    seen = Observation(pool=p.name, limit=p.limits[0], amount=9, used=1)
+    with closing(SQLiteStore(tmp_path / "quota.db", ManualClock())) as store:
+        reserve(store, p, q)  # gives the limits their ids
+        statements.clear()
+
+        got = reserve(store, p, q)
+        reserving = reads()
+        assert isinstance(got, Reservation)
+        store.settle(got, Usage(input_tokens=7))
+        settling = reads()
+        store.settle(got, ONE, [seen])
+        observing = reads()
+
+    assert (reserving, settling, observing) == (2, 0, 2)

@@ -26,6 +26,7 @@ from crew.quota.limit_syntax import parse_limit
 from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import PoolState, Reservation, Store
 from crew.quota.stores import open_store
+from hangs import HANGS_AFTER
 from redis_server import fresh_url
 
 Open = Callable[[Clock], Store]
@@ -219,6 +220,21 @@ def test_the_answers_tokens_count_from_the_end_of_the_call(opened: Open) -> None
     assert isinstance(refusal, Refusal)
 
 
+def test_a_correction_of_a_window_that_has_passed_changes_nothing(
+    opened: Open,
+) -> None:
+    clock = ManualClock()
+    store, p = opened(clock), pool("100 input_tokens/second")
+    got = reserve(store, p)
+    assert isinstance(got, Reservation)
+    clock.advance(30)
+
+    assert store.settle(got, Usage(input_tokens=90))
+
+    assert held(store, p) == [(0, 0)]
+    assert isinstance(reserve(store, p, usage=Usage(input_tokens=100)), Reservation)
+
+
 def test_a_cooldown_refuses_everybody_until_its_end_and_the_longer_stays(
     opened: Open,
 ) -> None:
@@ -278,7 +294,7 @@ def test_racing_processes_admit_exactly_what_fits(kind: str, tmp_path: Path) -> 
     racers = [context.Process(target=_race, args=(url, 25, results)) for _ in range(4)]
     for racer in racers:
         racer.start()
-    admitted = [results.get(timeout=60) for _ in racers]
+    admitted = [results.get(timeout=HANGS_AFTER) for _ in racers]
     for racer in racers:
         racer.join()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from crew.providers.transport import Answer, acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings
+from hangs import HANGS_AFTER
 
 CONFIG = Path(__file__).parents[1] / "config"
 HELLO = Prompt(messages=[{"role": "user", "content": "Say hello."}])
@@ -68,19 +68,23 @@ def control(deployment: Deployment, path: str) -> httpx.URL:
 
 def uncounted(deployment: Deployment) -> None:
     """Let the emulator forget its counts: some free tiers take one call a second."""
-    httpx.post(control(deployment, "reset")).raise_for_status()
+    httpx.post(control(deployment, "reset"), timeout=HANGS_AFTER).raise_for_status()
 
 
 def faulty(deployment: Deployment, fault: str, times: int = 1) -> None:
     """Let the next calls fail, and those before be forgotten."""
     uncounted(deployment)
     order = {"provider": deployment.provider.name, "fault": fault, "times": times}
-    httpx.post(control(deployment, "faults"), json=order).raise_for_status()
+    httpx.post(
+        control(deployment, "faults"), json=order, timeout=HANGS_AFTER
+    ).raise_for_status()
 
 
 def requests(deployment: Deployment) -> list[dict[str, Any]]:
     """What the emulator was asked since it forgot, oldest first."""
-    found: list[dict[str, Any]] = httpx.get(control(deployment, "requests")).json()
+    found: list[dict[str, Any]] = httpx.get(
+        control(deployment, "requests"), timeout=HANGS_AFTER
+    ).json()
     return found
 
 
@@ -166,15 +170,12 @@ def test_filler_is_no_sign_of_an_answer(
     hasty = replace(one_of_each[family], timeout=0.3)
     faulty(hasty, "keep_alive")
     on_chunk = (lambda chunk: None) if stream else None
-    began = time.monotonic()
 
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut):  # the filler goes on for two minutes
         if awaited:
             asyncio.run(acomplete(hasty, HELLO, on_chunk))
         else:
             complete(hasty, HELLO, on_chunk)
-
-    assert time.monotonic() - began < 5
 
 
 def test_a_wrong_path_is_a_model_that_is_gone(deployment: Deployment) -> None:

@@ -40,7 +40,7 @@ def kickoff(
 ) -> "Outcome":
     """Run the crew on a request, or take up the run `resume` again.
 
-    `inputs` fills further placeholders of tasks.yaml; `listener` is told waits and
+    `inputs` fills further placeholders of tasks.yaml; `listener` gets waits and
     swaps in one line each. Raises SettingsError, WorkspaceError, StoreUnavailable
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.

@@ -59,14 +59,9 @@ def assemble(
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `on_result` is told each task that ends.
+    the others as context. `on_result` gets each task that ends.
     """
     settings, finished = run.settings, finished or {}
-    specs = [
-        spec
-        for spec in settings.tasks.values()
-        if spec.when != "images" or workspace.images
-    ]
     managed = settings.process == "hierarchical"
     workers = {
         name: _agent(run, role, workspace)
@@ -74,7 +69,9 @@ def assemble(
         if not (managed and name == settings.manager)
     }
     tasks: dict[str, Task] = {}
-    for spec in specs:
+    for spec in settings.tasks.values():
+        if spec.when == "images" and not workspace.images:
+            continue
         tasks[spec.name] = _task(spec, tasks, workers, workspace, on_result)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])

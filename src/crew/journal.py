@@ -53,7 +53,7 @@ class CallRecord:
     `outcome` is `ok` or the class name of the failure. `reason` says why this
     deployment and not the first; it is empty when it was the first. `cost_usd` is
     None when nobody knows it. `senior_usd` is what an ok call would have cost on
-    the first deployment of the senior tier. `estimated`: the provider did not tell
+    the first deployment of the senior tier. `estimated`: the provider did not report
     the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
     where there were images. `detail` is what failed: the provider's own word where
     nobody knew the failure, cut and without keys, else our sentence, if there is one.
@@ -185,7 +185,7 @@ class Journal:
         return [_call(row) for row in rows]
 
     def latest_calls(self, limit: int) -> list[CallRecord]:
-        """The latest answered calls whose usage the provider told, oldest first;
+        """The latest answered calls whose usage the provider reported, oldest first;
         rehearsals do not count."""
         rows = self._read(
             "SELECT * FROM call WHERE outcome = 'ok' AND NOT estimated AND run IN "

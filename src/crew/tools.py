@@ -19,10 +19,10 @@ from crew.settings.values import is_address
 from crew.workspace import Workspace
 
 Fetch = Callable[[str], bytes]
-"""What is at an address, such as `crew.addresses.fetch`. Raises NotFetched."""
+"""What is at an address, such as `crew.images.fetch.fetch`. Raises NotFetched."""
 
 LISTED = 500
-"""How many files are told at once."""
+"""How many files are listed at once."""
 
 
 class _Directory(BaseModel):

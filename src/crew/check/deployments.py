@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from crew.providers.probe import Probe
 
 SOON = timedelta(days=60)
-"""How long before it is retired a model is worth a word."""
+"""How long before its retirement a model gets a note."""
 
 
-class Said(Protocol):
-    """What somebody says of a model; None is "nothing"."""
+class Abilities(Protocol):
+    """What a model can do, by somebody's account; None: it does not mention that."""
 
     @property
     def vision(self) -> bool | None: ...
@@ -44,8 +44,8 @@ class Row:
 def check_deployments(
     settings: Settings, today: date, probes: "Mapping[str, Probe]"
 ) -> list[Row]:
-    """One row for each deployment, in the order of providers.yaml. `probes` is what
-    the providers said of those that they were asked for, by name."""
+    """One row for each deployment, in the order of providers.yaml. `probes` are
+    the answers of the providers to those that were asked about, by name."""
     lacking = passed_over(settings)
     return [
         Row(
@@ -103,15 +103,15 @@ def _knowledge(deployment: Deployment, probe: "Probe | None") -> Iterator[str]:
         yield f"litellm says: {', '.join(against)}"
 
 
-def _less(deployment: Deployment, said: Said) -> Iterator[str]:
+def _less(deployment: Deployment, reported: Abilities) -> Iterator[str]:
     """Where somebody says that the model can do less than the YAML has it do."""
-    if deployment.vision and said.vision is False:
+    if deployment.vision and reported.vision is False:
         yield "cannot see"
-    if deployment.tools and said.tools is False:
+    if deployment.tools and reported.tools is False:
         yield "cannot call tools"
     sizes = (
-        ("window", said.context_window, deployment.context_window),
-        ("output", said.max_output, deployment.max_output),
+        ("window", reported.context_window, deployment.context_window),
+        ("output", reported.max_output, deployment.max_output),
     )
     for name, theirs, ours in sizes:
         if theirs is not None and theirs < ours:

@@ -27,7 +27,8 @@ CALL_TOKENS = 100
 def ask_all(
     settings: Settings, open_guard: Callable[[], QuotaGuard]
 ) -> dict[str, Probe]:
-    """What is said of each deployment that a call could go to, by its name.
+    """The answers of the providers about each deployment that can be called, by its
+    name.
 
     Every address is asked once, all of them at the same time. A gateway of one's own
     that lists no models is called once, under a lease of the guard; that is opened for

@@ -55,12 +55,13 @@ def passed_over(settings: Settings) -> dict[str, tuple[str, ...]]:
 def unserved(settings: Settings, probes: "Mapping[str, Probe]") -> list[str]:
     """What no deployment does for a role, so that a run would fail: one line for each.
 
-    `probes` is what was said of each deployment, by name; it goes before the YAML.
+    `probes` are the providers' answers about each deployment, by name; they go before
+    the YAML.
     Without any key a run is a rehearsal, where all of them are there.
     """
     if not any(provider.api_key for provider in settings.providers.values()):
         settings = _with_all_keys(settings)
-    known, silent = _as_told(settings, probes)
+    known, silent = _as_reported(settings, probes)
     lines: dict[str, str] = {}
     for call in calls(known):
         if route(known, call, unreachable=silent).candidates:
@@ -104,11 +105,11 @@ def _with_all_keys(settings: Settings) -> Settings:
     return replace(settings, deployments=keyed)
 
 
-def _as_told(
+def _as_reported(
     settings: Settings, probes: "Mapping[str, Probe]"
 ) -> tuple[Settings, frozenset[str]]:
-    """The settings as the providers' words make them, and the local providers that are
-    not there."""
+    """The settings as the providers' answers correct them, and the local providers that
+    are not there."""
     silent = frozenset(
         settings.deployments[name].provider.name
         for name, probe in probes.items()
@@ -126,20 +127,20 @@ def _corrected(deployment: Deployment, probe: "Probe") -> Deployment:
         # Its key may as well not be set.
         provider = replace(deployment.provider, api_key=None, local=False)
         return replace(deployment, provider=provider)
-    said = probe.find(deployment)
-    if said is None:
+    reported = probe.find(deployment)
+    if reported is None:
         return deployment
     return replace(
         deployment,
-        vision=deployment.vision and said.vision is not False,
-        tools=deployment.tools and said.tools is not False,
+        vision=deployment.vision and reported.vision is not False,
+        tools=deployment.tools and reported.tools is not False,
     )
 
 
 def _line(settings: Settings, call: Request, lacking: str) -> str:
-    what = f"no deployment with a key can {lacking}"
+    problem = f"no deployment with a key can {lacking}"
     if not lacking:
-        what = "no deployment has a key that works"
+        problem = "no deployment has a key that works"
     kind = ".".join(part for part in (call.kind, call.complexity) if part)
     where = ", ".join(part for part in (kind, f"tier {call.tier}") if part)
     able = route(_with_all_keys(settings), call).candidates
@@ -152,4 +153,4 @@ def _line(settings: Settings, call: Request, lacking: str) -> str:
     way_out = "name one that can in tiers.yaml"
     if keys:
         way_out = f"it takes a key that works: {', '.join(keys)}"
-    return f"{call.role} ({where}): {what}; {way_out}"
+    return f"{call.role} ({where}): {problem}; {way_out}"

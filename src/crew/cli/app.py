@@ -8,15 +8,13 @@ from collections.abc import Sequence
 
 from crew.cli.arguments import parser
 from crew.cli.check import check
-from crew.cli.console import FAILED, refuse
+from crew.cli.console import FAILED, print_error
 from crew.cli.emulate import emulate
 from crew.cli.report import report
 from crew.cli.run import run
 from crew.cli.signals import Stopped
 from crew.cli.status import status
-from crew.errors import (
-    CrewError,
-)
+from crew.errors import CrewError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except CrewError as exc:
-        return refuse(exc, as_json=getattr(options, "json", False))
+        return print_error(exc, as_json=getattr(options, "json", False))
     except KeyboardInterrupt as exc:
         stopped = Stopped.by(exc)
         print(f"crew: {stopped}", file=sys.stderr)

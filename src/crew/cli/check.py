@@ -9,7 +9,7 @@ from crew.check.deployments import check_deployments
 from crew.check.roles import unserved
 from crew.cli.console import (
     DONE,
-    say,
+    print_safe,
 )
 from crew.clock import SystemClock
 from crew.errors import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def check(options: argparse.Namespace) -> int:
+    """Check the configuration and the deployments; returns the exit code."""
     settings = load_settings(options.config)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
@@ -43,16 +44,16 @@ def check(options: argparse.Namespace) -> int:
     model = max(len(row.model) for row in rows)
     for row in rows:
         notes = "; ".join(row.notes)
-        say(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+        print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
     for line in unserved(settings, probes):
-        say(f"WARNING: {line}")
+        print_safe(f"WARNING: {line}")
     if not any(provider.api_key for provider in settings.providers.values()):
         print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
     return DONE
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:
-    """What `crew run` without arguments would refuse."""
+    """The mistakes for which `crew run` without arguments would stop."""
     given = settings.inputs
     if given is None:
         return []  # what tasks.yaml asks for, each run may give

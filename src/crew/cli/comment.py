@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from crew.cli.console import (
     DONE,
     FAILED,
-    mistake,
+    argument_error,
+    argument_mistake,
+    print_safe,
     resume_command,
-    say,
 )
-from crew.errors import (
-    Mistake,
-)
+from crew.errors import Mistake
 from crew.reports.github_comment import (
     CommentFailed,
     GitHub,
@@ -35,7 +34,7 @@ def comment(
     github: GitHub | None,
 ) -> int:
     """Post the comment, or show it. A post that fails leaves the run done, and can be
-    tried again without paying for anything; only the exit code tells."""
+    tried again without paying for anything; only the exit code shows it."""
     issue = parse_issue(options.comment)
     results = {task["name"]: task["result"] or "" for task in outcome.document["tasks"]}
     text = comment_on(outcome.run_id, results_of(settings, results, outcome.raw))
@@ -44,14 +43,14 @@ def comment(
         try:
             print(f"· posted: {github.post(issue, text)}", file=sys.stderr)
         except CommentFailed as exc:
-            say(f"crew: {exc}", file=sys.stderr)
+            print_safe(f"crew: {exc}", file=sys.stderr)
             again = resume_command(outcome.run_id, options)
             print(f"crew: try again with: {again}", file=sys.stderr)
             return FAILED
         return DONE
     out = sys.stderr if options.json else sys.stdout
     print(f"\nDRY RUN: the comment on {issue}, which is not posted:\n", file=out)
-    say(text, file=out)
+    print_safe(text, file=out)
     if rehearsal:
         print("\nA rehearsal's text is scripted; it is never posted.", file=out)
     else:
@@ -61,21 +60,22 @@ def comment(
 
 
 def open_github() -> GitHub:
-    """By `.env` of the working directory, below the environment. Raises
+    """The account that may comment, as the environment and `.env` name it. Raises
     SettingsError."""
     try:
         return GitHub.read(read_environment())
     except CommentFailed as exc:
-        raise mistake("--post", str(exc)) from None
+        raise argument_error("--post", str(exc)) from None
 
 
 def comment_mistakes(options: argparse.Namespace) -> list[Mistake]:
+    """What is wrong with --comment and --post."""
     if options.comment is None:
         if options.post:
-            return [*mistake("--post", "say where: --comment OWNER/REPO#12").mistakes]
+            return [argument_mistake("--post", "say where: --comment OWNER/REPO#12")]
         return []
     try:
         parse_issue(options.comment)
     except ValueError as exc:
-        return [*mistake("--comment", str(exc)).mistakes]
+        return [argument_mistake("--comment", str(exc))]
     return []

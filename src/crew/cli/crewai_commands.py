@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 from crew.cli.console import (
     MISTAKEN,
     OUTPUT,
-    import_lifecycle,
-    mistake,
-    prepare_state,
-    refuse,
-    tell,
+    argument_error,
+    print_error,
+    print_notice,
 )
-from crew.errors import (
-    CrewError,
-)
+from crew.cli.readiness import import_lifecycle, prepare_state
+from crew.errors import CrewError
 from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
@@ -31,14 +28,14 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
         settings = load_settings()
         given = settings.inputs
         if given is None:
-            raise mistake("inputs.yaml", f"{settings.config_dir} has none")
+            raise argument_error("inputs.yaml", f"{settings.config_dir} has none")
         values = {"repositories": "none", "images": "none", **given.values}
         prepare_state(settings.state_dir)
-        opened = import_lifecycle(settings).opened_crew(settings, OUTPUT, tell)
+        opened = import_lifecycle(settings).opened_crew(settings, OUTPUT, print_notice)
         with opened as crew:
             yield crew, {"request": given.request, **values}
     except CrewError as exc:
-        sys.exit(refuse(exc, as_json=False))
+        sys.exit(print_error(exc, as_json=False))
     except EOFError:
         print("crew: it asks for your feedback: use a terminal", file=sys.stderr)
         sys.exit(MISTAKEN)

@@ -7,5 +7,6 @@ from crew.settings.loader import load_settings
 
 
 def emulate(options: argparse.Namespace) -> int:
+    """Play the providers until a signal comes; returns the exit code."""
     settings = load_settings(options.config)
     return serve_forever(settings, port=options.port, speed=options.speed)

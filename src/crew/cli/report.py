@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from crew.cli.console import (
     DONE,
-    mistake,
+    argument_error,
+    print_safe,
     resume_command,
-    say,
 )
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
@@ -24,21 +24,23 @@ def report(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     path = settings.state_dir / "journal.db"
     if not path.exists():
-        raise mistake("RUN", f"there is no run yet in {settings.state_dir}/")
+        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
     with Journal.open(path, SystemClock()) as journal:
         if options.run is None:
             record = next(iter(journal.runs(limit=1)), None)
         else:
             record = journal.run(options.run)
         if record is None:
-            raise mistake("RUN", f"no run {options.run or 'at all'} is in {path}")
+            raise argument_error(
+                "RUN", f"no run {options.run or 'at all'} is in {path}"
+            )
         directory = RunDirectory(record.output)
         record = replace(record, status=directory.status(record.status))
         if options.json:
             print(_document(journal, record, directory))
             return DONE
         print(f"run {record.run}: {record.status}; see {record.output}/")
-        say(summary_lines(build_report(journal, record.run)))
+        print_safe(summary_lines(build_report(journal, record.run)))
     if record.status not in ("done", RUNNING):
         print(f"go on with: {resume_command(record.run, options)}")
     return DONE

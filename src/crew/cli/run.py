@@ -18,13 +18,13 @@ from crew.cli.console import (
     DONE,
     FAILED,
     OUTPUT,
-    import_lifecycle,
-    mistake,
-    prepare_state,
+    argument_error,
+    argument_mistake,
+    print_notice,
+    print_safe,
     resume_command,
-    say,
-    tell,
 )
+from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
 from crew.clock import SystemClock
 from crew.errors import (
@@ -55,6 +55,7 @@ _NO_USE = (
 
 
 def run(options: argparse.Namespace) -> int:
+    """Carry out a run, and print what came of it; returns the exit code."""
     with stoppable():
         settings, inputs = _checked(options)
         github = open_github() if options.post else None
@@ -84,7 +85,9 @@ def _outcome(
         else:
             work = partial(lifecycle.execute, settings, inputs, run_id=run)
         outcome: Future[Outcome] = run_in_thread(
-            partial(work, output=OUTPUT, listener=tell, started=underway.set_result)
+            partial(
+                work, output=OUTPUT, listener=print_notice, started=underway.set_result
+            )
         )
         try:
             return wait_for(outcome)
@@ -96,13 +99,13 @@ def _outcome(
 
 
 def _interrupted(
-    underway: "Future[Underway]", outcome: "Future[Outcome]", why: str
+    underway: "Future[Underway]", outcome: "Future[Outcome]", reason: str
 ) -> "Outcome | None":
-    """How a run ended that was told to; None for one that had not started."""
+    """Interrupt a run, and say how it ended; None for one that had not started."""
     either: list[Future[Any]] = [underway, outcome]
     wait(either, STARTING_SECONDS, FIRST_COMPLETED)
     try:
-        ended: Outcome | None = underway.result(0).interrupt(why)
+        ended: Outcome | None = underway.result(0).interrupt(reason)
         return ended or outcome.result(STARTING_SECONDS)
     except (CrewError, TimeoutError):
         return None
@@ -113,9 +116,11 @@ def _leave(
 ) -> NoReturn:
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
-        say(f"crew: {stopped}", file=sys.stderr)
+        print_safe(f"crew: {stopped}", file=sys.stderr)
         if RunDirectory(OUTPUT / run).is_begun:
-            say(f"crew: go on with: {resume_command(run, options)}", file=sys.stderr)
+            print_safe(
+                f"crew: go on with: {resume_command(run, options)}", file=sys.stderr
+            )
         if options.json:
             document = outcome.document if outcome else {"error": [str(stopped)]}
             print(json.dumps(document, indent=2))
@@ -144,13 +149,17 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
     if options.resume is not None:
         if given or options.repo or options.image or options.input:
-            raise mistake("--resume", "a resumed run keeps its request and inputs")
+            raise argument_error(
+                "--resume", "a resumed run keeps its request and inputs"
+            )
         if mistakes:
             raise SettingsError(mistakes)
         return settings, None
     if given is None:
         if settings.inputs is None or options.repo or options.image:
-            raise mistake("REQUEST", "say what to do: crew run 'REQUEST' --repo PATH")
+            raise argument_error(
+                "REQUEST", "say what to do: crew run 'REQUEST' --repo PATH"
+            )
         given = replace(settings.inputs, values={**settings.inputs.values, **values})
         mistakes += check_file(settings.config_dir / "inputs.yaml", given)
     mistakes += check_placeholders(settings, given)
@@ -168,7 +177,7 @@ def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
             values[key] = value
         else:
             message = f"{pair!r} is not of the form K=V"
-            mistakes += mistake("--input", message).mistakes
+            mistakes.append(argument_mistake("--input", message))
     return values, mistakes
 
 
@@ -177,14 +186,14 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
         print(json.dumps(outcome.document, indent=2))
     else:
         if outcome.raw:
-            say(f"{outcome.raw}\n")
-        say(summary_lines(outcome.report))
+            print_safe(f"{outcome.raw}\n")
+        print_safe(summary_lines(outcome.report))
         print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
         for line in _changes(outcome.document["workspace"]):
-            say(f"  {line}")
+            print_safe(f"  {line}")
     if outcome.error is None:
         return DONE
-    say(f"crew: {outcome.error}", file=sys.stderr)
+    print_safe(f"crew: {outcome.error}", file=sys.stderr)
     again = resume_command(outcome.run_id, options)
     if not isinstance(outcome.error, QuotaExceeded):
         print(f"crew: go on with: {again}", file=sys.stderr)

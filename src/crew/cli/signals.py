@@ -23,12 +23,12 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """As a shell tells it."""
+        """As a shell reports it."""
         return 128 + self.number
 
     @classmethod
     def by(cls, error: KeyboardInterrupt) -> Self:
-        """What stopped the command; Ctrl-C where nothing else is known."""
+        """The signal behind an interrupt; Ctrl-C where nothing else is known."""
         return error if isinstance(error, cls) else cls()
 
 

@@ -48,6 +48,8 @@ def serve(app: ASGIApp, *, port: int, with_parent: bool) -> None:
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=1,
+        # After uvicorn's 5 s, on a busy machine, a client may send into the closing.
+        timeout_keep_alive=600,
     )
     server = _Server(config, sys.stdout)
 

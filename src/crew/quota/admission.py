@@ -39,7 +39,7 @@ UNTHROTTLED = Throttle(share=1.0, at=0.0)
 
 
 def effective(limit: Limit, need: int, *, learned: int | None, share: float) -> Limit:
-    """The limit that holds now: at most what the provider said, times the throttle.
+    """The limit that holds now: no more than the provider reported, times the throttle.
 
     A request that is larger than a throttled limit still fits when nothing counts.
     """
@@ -60,7 +60,7 @@ def opens_at(
     limit: Limit, charges: Charges, need: int, now: float, *, ahead: int = 0
 ) -> float | None:
     """When `need` fits if nothing else is charged but what waits `ahead`; None when
-    it never does. Who is told to wait for more than one window is told roughly."""
+    it never does. A wait of more than one window is worked out roughly."""
     if need > limit.amount:
         return None
     more_windows, need = divmod(max(0, need + ahead - 1), max(1, limit.amount))

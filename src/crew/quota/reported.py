@@ -1,4 +1,4 @@
-"""What a provider told about one of its limits."""
+"""What a provider reported about one of its limits."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from crew.quota.limits import Metric
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedLimit:
-    """One limit as the provider told it; None where it did not say.
+    """One limit as the provider reported it; None where it did not.
 
     `unit` is "second", "minute", "hour", "day" or "month". `amount` is the limit and
     `remaining` what is left of it, in the metric's base unit; below zero where the

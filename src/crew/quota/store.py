@@ -52,7 +52,7 @@ class LimitState:
 
     `used` is settled, `reserved` is in flight. `resets_at` is when all of it has
     stopped counting; None when nothing counts. `learned` is the lower amount that the
-    provider told, None when it told none; `share` is the throttle of the pool.
+    provider reported, None when it reported none; `share` is the throttle of the pool.
     """
 
     limit: Limit
@@ -84,11 +84,11 @@ class PoolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a provider told of one limit: never taken as more room, only as less.
+    """What a provider reported of one limit: never taken as more room, only as less.
 
     `amount` is the limit as the provider knows it, `used` what it has counted so
     far, both in the metric's base unit; `resets_at` (seconds since the epoch) is when
-    all of it stops counting. None where it did not say.
+    all of it stops counting. None where it did not report it.
     """
 
     pool: str
@@ -109,7 +109,7 @@ class PlanState:
 
 
 LEARNED_SECONDS = 86_400.0
-"""How long a limit counts that a provider told and did not tell again."""
+"""How long a reported limit counts when the provider does not report it again."""
 
 
 class Store(Protocol):
@@ -145,9 +145,9 @@ class Store(Protocol):
         delay: float = 0.0,
     ) -> bool:
         """Put what was used in place of the estimate, and take note of what the
-        provider told. `delay` is the seconds from the reservation to the moment when
-        the request left. False: it was settled before, or its lease has passed, and
-        nothing changed but for the observations."""
+        provider reported. `delay` is the seconds from the reservation to the moment
+        when the request left. False: it was settled before, or its lease has passed,
+        and nothing changed but for the observations."""
         ...
 
     def join_queue(
@@ -161,7 +161,7 @@ class Store(Protocol):
         ...
 
     def leave_queue(self, ticket: int) -> None:
-        """Give a place in a queue up."""
+        """Give up the place in a queue."""
         ...
 
     def throttle(self, pool: str) -> float:

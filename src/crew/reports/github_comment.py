@@ -53,7 +53,7 @@ def parse_issue(text: str) -> Issue:
 def results_of(
     settings: Settings, results: Mapping[str, str], whole: str
 ) -> dict[str, str]:
-    """What a comment tells: the results of the tasks that look at images; without
+    """The content of a comment: the results of the tasks that look at images; without
     any, the result of the run. `results` are the tasks' by their names."""
     seen = {
         name: result

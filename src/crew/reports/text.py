@@ -79,7 +79,7 @@ def _bill(report: RunReport) -> str:
     text += f"; all on the senior tier: {_money(report.cost_all_senior)}"
     if report.saved is None:
         return text
-    word = "saved" if report.saved >= 0 else "dearer by"
+    word = "saved" if report.saved >= 0 else "costs more by"
     return f"{text}; {word} {abs(report.saved):.1%}"
 
 

@@ -19,7 +19,8 @@ from crew.runs.ending import Outcome, Underway
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
-from crew.workspace import Workspace, worktrees
+from crew.workspace import Workspace
+from crew.workspace.worktrees import is_dirty
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -44,8 +45,8 @@ def execute(
     listener: Listener = lambda line: None,
     started: Callable[[Underway], None] = lambda underway: None,
 ) -> Outcome:
-    """Run the crew on checked inputs, under a new id or the one given. What ends a
-    run early is in the outcome. `started` is given the run before its first call.
+    """Run the crew on checked inputs, under a new id or the one given. An error
+    that ends the run is in the outcome. `started` gets the run before its first call.
 
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
@@ -55,7 +56,7 @@ def execute(
     workspace = Workspace.prepare(directory.workspace, run_id, inputs)
     hide_from_git(output)
     for repository in workspace.repositories:
-        if worktrees.is_dirty(repository.source):
+        if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
     directory.begin(beginning)
     watchers = _Watchers(listener=listener, started=started)

@@ -1,4 +1,4 @@
-"""What names what: circles, and chains written out."""
+"""Circles in a graph of names, such as tiers that follow each other."""
 
 from collections.abc import Mapping, Sequence
 

@@ -16,11 +16,12 @@ STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
 
 
 def check_store(url: str | None) -> list[Mistake]:
+    """What is wrong with the address of the store, which CREW_STORE holds."""
     if not url or url == "memory:" or url.startswith(STORES):
         return []
     allowed = f"{', '.join(STORES)} or memory:"
-    what = f"{url.partition(':')[0]!r} is not supported; use {allowed}"
-    return [Mistake(file="environment", line=None, key="CREW_STORE", message=what)]
+    message = f"{url.partition(':')[0]!r} is not supported; use {allowed}"
+    return [Mistake(file="environment", line=None, key="CREW_STORE", message=message)]
 
 
 def read_environment() -> dict[str, str]:
@@ -65,6 +66,7 @@ def _blank_lines(text: str) -> int:
 
 
 def login() -> str:
+    """The name of the user of this process."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
@@ -72,6 +74,8 @@ def login() -> str:
 
 
 def config_directory(given: str | Path | None, environ: Mapping[str, str]) -> Path:
+    """The directory of the YAML files: the one given, else CREW_CONFIG_DIR, else
+    `config` here, else that of the project. Raises SettingsError."""
     named = environ.get("CREW_CONFIG_DIR")
     if given is not None:
         directory, key = Path(given), ""

@@ -51,8 +51,8 @@ class Shapes:
 
 
 def expect(
-    document: Document, path: KeyPath, what: str, name: str, known: list[str] | None
+    document: Document, path: KeyPath, noun: str, name: str, known: list[str] | None
 ) -> None:
     """Note a name that is not among the known; None: they could not be read."""
     if known is not None and name not in known:
-        document.reject(path, unknown(what, name, known))
+        document.reject(path, unknown(noun, name, known))

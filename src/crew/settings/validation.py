@@ -1,4 +1,4 @@
-"""YAML data into shapes, with what does not fit told in our own words."""
+"""YAML data into shapes, and a message in our own words for each misfit."""
 
 from collections.abc import Mapping
 from typing import TypeVar, get_args

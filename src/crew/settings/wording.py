@@ -9,13 +9,13 @@ SHORT = 16
 """Characters of a text that a message may quote where no text is expected."""
 
 
-def unknown(name: str, found: str, allowed: Iterable[str]) -> str:
+def unknown(noun: str, found: str, allowed: Iterable[str]) -> str:
     """The message for a name that does not exist, with the nearest that does."""
     names = list(allowed)
     close = get_close_matches(found, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     listed = ", ".join(names) or "none is defined"
-    return f"unknown {name} {found!r}; {hint}allowed: {listed}"
+    return f"unknown {noun} {found!r}; {hint}allowed: {listed}"
 
 
 def shown(value: object) -> str:

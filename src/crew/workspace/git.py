@@ -31,8 +31,8 @@ def git(directory: Path, *arguments: str, check: bool = True) -> str:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         # The advice that git adds at the end is no reason.
         reasons = (line for line in lines if line.startswith(("fatal:", "error:")))
-        said = next(reasons, lines[-1])
-        raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(said)}")
+        reason = next(reasons, lines[-1])
+        raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(reason)}")
     return ""
 
 

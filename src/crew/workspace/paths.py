@@ -61,7 +61,7 @@ def files_below(top: Path) -> Iterator[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as text; a name that is not Unicode cannot be told to a model."""
+    """A path as text; no model can be shown a name that is not Unicode."""
     return str(path).encode("utf-8", errors="replace").decode("utf-8")
 
 

@@ -39,8 +39,10 @@ def compiled(pattern: str) -> "regex.Pattern[str]":
     except Exception as exc:
         # A pattern that nobody meant makes `regex` trip anywhere: RecursionError,
         # OverflowError, RuntimeError("invalid RE code"), ...
-        what = str(exc) if isinstance(exc, regex.error) else "it is too complicated"
-        raise WorkspaceError(f"{pattern!r} is no regular expression: {what}") from None
+        reason = str(exc) if isinstance(exc, regex.error) else "it is too complicated"
+        raise WorkspaceError(
+            f"{pattern!r} is no regular expression: {reason}"
+        ) from None
 
 
 def matches(

@@ -7,7 +7,7 @@ READ_CHARACTERS = 100_000
 
 
 def excerpt(raw: bytes, path: str, start_line: int, line_count: int) -> str:
-    """Lines of a text, `start_line` counting from 1; a last line tells how many
+    """Lines of a text, `start_line` counting from 1; a last line says how many
     follow. `raw` has one byte more than TEXT_BYTES where the file goes on. Raises
     WorkspaceError."""
     lines = lines_of(decoded(raw[:TEXT_BYTES], path))

@@ -123,7 +123,7 @@ class Workspace:
         return files.content(self.root, self.resolve(path), path, limit)
 
     def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
-        """Lines of a text file, `start_line` counting from 1; a last line tells how
+        """Lines of a text file, `start_line` counting from 1; a last line says how
         many follow. Raises WorkspaceError."""
         raw = self.content(path, limit=TEXT_BYTES + 1)
         return excerpt(raw, path, start_line, line_count)

@@ -94,7 +94,7 @@ def commit(repository: Repository, message: str) -> None:
     if repository.branch is None:
         return
     git(repository.path, "add", "--all")
-    # Not `status`: it also tells of changes that no commit can take.
+    # Not `status`: it also lists changes that no commit can take.
     if git(repository.path, *_DIFF, "--cached", "--name-only"):
         git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
 

@@ -20,7 +20,7 @@ ResultT = TypeVar("ResultT")
 class FallbackStore:
     """The shared store while it works, opened at its first use; counts of this
     process only while it does not. Those begin at nothing, and other processes may
-    take the same room: the person is told so."""
+    take the same room: the listener hears of it."""
 
     def __init__(
         self, open_shared: Callable[[], Store], clock: Clock, listener: Listener

@@ -63,8 +63,8 @@ class _Condition:
 
     def ahead(self, ticket: int | None, now: float) -> Usage:
         total = NOTHING
-        for place, (usage, until) in self.queue.items():
-            if until > now and (ticket is None or place < ticket):
+        for number, (usage, until) in self.queue.items():
+            if until > now and (ticket is None or number < ticket):
                 total += usage
         return total
 
@@ -224,8 +224,8 @@ class MemoryStore:
                 ticket = self._tickets
             else:
                 self._leave_queue(ticket)
-            place = (estimate, self.now() + seconds)
-            self._tables.condition(pool).queue[ticket] = place
+            queue = self._tables.condition(pool).queue
+            queue[ticket] = (estimate, self.now() + seconds)
             return ticket
 
     def leave_queue(self, ticket: int) -> None:

@@ -1,7 +1,7 @@
 """The counts in Redis: shared by the processes of many machines.
 
 Each step is one Lua script, and one round trip: Redis runs it alone and whole, with
-its own time. What is decided there is what `memory` decides, function by function.
+its own time. It decides what `decisions` decides, function by function.
 
 Supported is one Redis (6.2 or later) or Valkey, or a replicated one reached at its
 primary. All keys carry one hash tag, so they lie in one slot and a cluster's node that
@@ -13,50 +13,26 @@ Amounts are exact up to 2**53 base units (nine million dollars in nano-dollars),
 are kept to the last bit. Every key expires a while after what it holds.
 """
 
-import hashlib
 import os
-import re
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from math import ceil, inf
-from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
-
-from redis import ConnectionPool, exceptions
-from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface
-from redis.retry import Retry
+from math import ceil
+from typing import Any
 
 from crew.clock import Clock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.quota.admission import (
-    DECREASE,
-    HOLD_SECONDS,
-    LEAST_THROTTLE,
-    RECOVERY_SECONDS,
-    THROTTLED_SECONDS,
-    Throttle,
-    effective,
-    level,
-)
+from crew.quota.admission import Throttle, effective, level
 from crew.quota.limits import (
     NANO,
-    RUN_SECONDS,
-    SLOTS,
     Limit,
     Metric,
     Pool,
     Refusal,
     Usage,
     WindowKind,
-    window_end,
 )
 from crew.quota.store import (
-    LEARNED_SECONDS,
     Charge,
     LimitState,
     Observation,
@@ -66,246 +42,13 @@ from crew.quota.store import (
     left_at,
     refused,
 )
+from crew.quota.stores.redis_limits import Encoded, Encoder, pack
+from crew.quota.stores.redis_wire import Wire, Word, split_prefix
 
-CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 3.0
-"""How long one command may take before it is tried again."""
-TRIES = 3
-PAUSE_SECONDS = 0.1
-"""The first pause between two tries, at most; the next is twice as long."""
 REFRESH_SECONDS = 30.0
 """How long one measurement of Redis' time is used."""
-FORM = "redis://[:PASSWORD@]HOST[:PORT][/N], rediss:// for TLS, or unix://PATH"
-_SCHEMES = ("redis", "rediss", "unix")
 _REDIS_TELLS = -1.0
 _STALE_TRIES = 3
-_KNOWN_DRAWN = 1_000
-
-_KINDS = {kind: number for number, kind in enumerate(WindowKind, 1)}
-_METRICS = {
-    Metric.REQUESTS: 1,
-    Metric.TOKENS: 2,
-    Metric.INPUT_TOKENS: 3,
-    Metric.OUTPUT_TOKENS: 4,
-    Metric.USD: 5,
-    Metric.CONCURRENT: 6,
-}
-_CONSTANTS = {
-    **{kind.name: number for kind, number in _KINDS.items()},
-    **{metric.name: number for metric, number in _METRICS.items()},
-    "SLOTS": SLOTS,
-    "RUN_SECONDS": RUN_SECONDS,
-    "LEARNED_SECONDS": LEARNED_SECONDS,
-    "THROTTLED_SECONDS": THROTTLED_SECONDS,
-    "DECREASE": DECREASE,
-    "LEAST_THROTTLE": LEAST_THROTTLE,
-    "RECOVERY_SECONDS": RECOVERY_SECONDS,
-    "HOLD_SECONDS": HOLD_SECONDS,
-}
-
-
-def _word(value: bytes) -> bytes:
-    """One word of a command, as it goes over the wire."""
-    return b"$%d\r\n%b\r\n" % (len(value), value)
-
-
-class _Script(NamedTuple):
-    """A step in Lua, as it is named by the hash that Redis remembers, and in full."""
-
-    by_hash: bytes
-    by_text: bytes
-
-
-_CONSTANT_LINE = re.compile(r"^local ([A-Z_, ]+) = ([\d.e, ]+)$", re.MULTILINE)
-_PARTS = {
-    "reserve": ("books", "places", "reserve"),
-    "settle": ("books", "conditions", "settle"),
-    "snapshot": ("books", "conditions", "places", "snapshot"),
-    "line": ("books", "places", "line"),
-    "condition": ("books", "conditions", "condition"),
-    "plan": ("books", "plan"),
-}
-
-
-@cache
-def _script(name: str) -> _Script:
-    folder = Path(__file__).with_name("lua")
-    constants = "".join(f"local {key} = {n!r}\n" for key, n in _CONSTANTS.items())
-    parts = [(folder / f"{part}.lua").read_text("utf-8") for part in _PARTS[name]]
-    text = _folded(constants + "".join(parts)).encode()
-    digest = hashlib.sha1(text, usedforsecurity=False).hexdigest()
-    return _Script(
-        b"$7\r\nEVALSHA\r\n" + _word(digest.encode()),
-        b"$4\r\nEVAL\r\n" + _word(text),
-    )
-
-
-def _folded(text: str) -> str:
-    """A script with its constants in their places.
-
-    To Lua they are variables: it captures each one anew, and sweeps it up, whenever a
-    script runs. That took a fifth of a step's time.
-    """
-    values: dict[str, str] = {}
-    for names, numbers in _CONSTANT_LINE.findall(text):
-        values |= zip(names.split(", "), numbers.split(", "), strict=True)
-    rest = _CONSTANT_LINE.sub("", text)
-    return re.sub(r"\b[A-Z_]+\b", lambda word: values.get(word[0], word[0]), rest)
-
-
-def _opening(name: str, keys: Sequence[bytes], args: int) -> bytes:
-    """How a command that runs a script begins, up to its args. Keys are words."""
-    size, count = len(keys) + args + 3, _word(b"%d" % len(keys))
-    return b"".join([b"*%d\r\n" % size, _script(name).by_hash, count, *keys])
-
-
-class _Wire:
-    """Connections to one Redis: one for each thread that talks at the same time.
-
-    A command that broke off is sent again, so each one must bear being done twice.
-    """
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        self.address, self._pool = _pool(url)
-        self._clock = clock
-        self._idle: list[ConnectionInterface] = []
-        self._owner = os.getpid()
-
-    def run(self, name: str, keys: Sequence[bytes], args: Sequence[bytes]) -> Any:
-        """Run a script. Keys and args are words."""
-        opening = _opening(name, keys, len(args))
-        return self.run_whole(name, b"".join([opening, *args]))
-
-    def run_whole(self, name: str, command: bytes) -> Any:
-        """Run a script by a command that is written out."""
-        try:
-            return self.send(command)
-        except exceptions.NoScriptError:
-            script = _script(name)
-            return self.send(command.replace(script.by_hash, script.by_text, 1))
-
-    def send(self, command: bytes) -> Any:
-        """The answer to a command. Raises StoreUnavailable, NoScriptError."""
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return self._send_once(command)
-            except (exceptions.AuthenticationError, exceptions.AuthorizationError):
-                raise StoreUnavailable(
-                    f"{self.address}: it refused the user or the password of CREW_STORE"
-                ) from None
-            except exceptions.NoScriptError:
-                raise
-            except (exceptions.ConnectionError, exceptions.TimeoutError) as exc:
-                self.close()
-                if tries == TRIES:
-                    raise StoreUnavailable(
-                        f"{self.address}: no answer after {TRIES} tries ({exc}); "
-                        "start Redis, or correct CREW_STORE"
-                    ) from exc
-                self._pause(tries)
-            except exceptions.RedisError as exc:
-                raise StoreUnavailable(f"{self.address}: {exc}") from exc
-
-    def _send_once(self, command: bytes) -> Any:
-        if self._owner != os.getpid():  # a fork must not write into its parent's talk
-            self._idle, self._owner = [], os.getpid()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._pool.make_connection()
-        connection.send_packed_command([command])  # type: ignore[no-untyped-call]
-        try:
-            return connection.read_response()  # type: ignore[no-untyped-call]
-        finally:
-            self._idle.append(connection)
-
-    def _pause(self, tries: int) -> None:
-        share = 0.5 + uuid.uuid4().int % 1000 / 2000
-        self._clock.sleep(PAUSE_SECONDS * 2 ** (tries - 1) * share)
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().disconnect()  # type: ignore[no-untyped-call]
-
-
-def _pool(url: str) -> tuple[str, ConnectionPool]:
-    """The address without its password, and what makes connections to it.
-
-    The library's own words about a wrong URL may quote the password, so they are
-    not passed on.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 6379
-        number = parts.path.strip("/")
-        right = bool(parts.path) if parts.scheme == "unix" else bool(parts.hostname)
-        if not right or parts.scheme not in _SCHEMES or parts.fragment:
-            raise ValueError
-        if parts.scheme != "unix":
-            int(number or "0")
-        pool = ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        pool.make_connection()
-    except (ValueError, TypeError, exceptions.RedisError):
-        raise StoreUnavailable(f"CREW_STORE is not of the form {FORM}") from None
-    if parts.scheme == "unix":
-        return f"unix://{parts.path}", pool
-    return f"{parts.scheme}://{parts.hostname}:{port}/{number or 0}", pool
-
-
-def _split(url: str) -> tuple[str, str]:
-    """The URL as the library knows it, and our own part of it: the keys' prefix."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise StoreUnavailable(f"CREW_STORE is not of the form {FORM}") from None
-    options = parse_qsl(parts.query, keep_blank_values=True)
-    prefix = dict(options).get("prefix", "crew")
-    if not prefix or set(prefix) & set("{}"):
-        raise StoreUnavailable("CREW_STORE: a prefix holds no braces")
-    rest = urlencode([option for option in options if option[0] != "prefix"])
-    return f"{url.partition('?')[0]}?{rest}".removesuffix("?"), prefix
-
-
-class _Windows(NamedTuple):
-    """Two calendar windows that follow each other: the first's start and both ends;
-    and between which moments they may be sent."""
-
-    since: float
-    until: float
-    ends: tuple[float, float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """One limit of those that a step draws on."""
-
-    pool: str
-    limit: Limit
-    metric: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawn:
-    """The limits that a step draws on, as they are sent until a calendar window ends.
-
-    `limits` are by pool. `opening` is the command up to its numbers, `held` what Redis
-    keeps of a reservation's charges, without the amounts.
-    """
-
-    limits: Sequence[Sequence[Limit]]
-    parts: Sequence[_Part]
-    pools: Sequence[str]
-    since: float
-    until: float
-    opening: bytes
-    held: bytes
 
 
 class RedisStore:
@@ -317,15 +60,11 @@ class RedisStore:
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
-        plain, prefix = _split(url)
+        plain, prefix = split_prefix(url)
         self._clock = clock
         self._redis_tells = isinstance(clock, SystemClock)
-        self._wire = _Wire(plain, clock)
-        self._tag = f"{{{prefix}}}:"
-        self._leases, self._line, self._plans = (
-            self._key(name) for name in ("leases", "line", "plans")
-        )
-        self._drawn: dict[tuple[str, tuple[str, ...]], _Drawn] = {}
+        self._wire = Wire(plain)
+        self._encoder = Encoder(prefix)
         self._offset, self._measured_at = 0.0, 0.0
         self._measure()
 
@@ -354,16 +93,15 @@ class RedisStore:
         amounts = _amounts(estimate)
         lease = os.urandom(16).hex()
 
-        def words(drawn: _Drawn) -> bytes:
-            needs = [amounts[part.metric] for part in drawn.parts]
-            numbers = (self._told(), lease_seconds, ticket or 0, len(drawn.pools))
-            held = drawn.held % tuple(needs)
-            return _packed(*numbers, *needs) + _word(lease.encode()) + _word(held)
+        def words(encoded: Encoded) -> list[Word]:
+            needs = [amounts[part.metric] for part in encoded.parts]
+            numbers = (self._given(), lease_seconds, ticket or 0, len(encoded.pools))
+            return [pack(*numbers, *needs), lease, encoded.held % tuple(needs)]
 
         names, limits = [pool.name for pool in pools], [pool.limits for pool in pools]
-        drawn, answer = self._step("reserve", names, limits, words)
+        encoded, answer = self._step("reserve", names, limits, words)
         if not isinstance(answer, bytes):
-            return _refusal(drawn, answer, estimate)
+            return _refusal(encoded, answer, estimate)
         expires, *ends = struct.unpack(f"<{len(answer) // 8}d", answer)
         charges = [
             Charge(
@@ -372,7 +110,7 @@ class RedisStore:
                 amount=amounts[part.metric],
                 expires_at=end,
             )
-            for part, end in zip(drawn.parts, ends, strict=True)
+            for part, end in zip(encoded.parts, ends, strict=True)
         ]
         return Reservation(
             id=lease,
@@ -394,16 +132,16 @@ class RedisStore:
         entries: list[Charge | Observation] = [*charges, *observations]
         sent_at = left_at(reservation, delay)
 
-        def words(drawn: _Drawn) -> bytes:
-            numbers = [self._told(), reservation.expires_at]
-            numbers += (len(drawn.pools), len(charges))
-            for charge, part in zip(charges, drawn.parts, strict=False):
+        def words(encoded: Encoded) -> list[Word]:
+            numbers = [self._given(), reservation.expires_at]
+            numbers += (len(encoded.pools), len(charges))
+            for charge, part in zip(charges, encoded.parts, strict=False):
                 numbers += (charge.amount, charge.expires_at, spent[part.metric])
                 numbers.append(_moved(charge, sent_at))
             for seen in observations:
                 known = (seen.amount, seen.used, seen.resets_at)
                 numbers += [-1 if n is None else n for n in known]
-            return _packed(*numbers) + _word(reservation.id.encode())
+            return [pack(*numbers), reservation.id]
 
         names, limits = [each.pool for each in entries], [(e.limit,) for e in entries]
         _, settled = self._step("settle", names, limits, words)
@@ -414,51 +152,48 @@ class RedisStore:
     ) -> int:
         usd = ceil((estimate.usd or 0) * NANO)
         sent, answered = estimate.input_tokens, estimate.output_tokens
-        numbers = _numbers(
-            self._told(), ticket or 0, seconds, estimate.requests, sent, answered, usd
+        numbers = pack(
+            self._given(), ticket or 0, seconds, estimate.requests, sent, answered, usd
         )
         nonce = uuid.uuid4().hex
-        keys = [self._line, self._pool_key(pool)]
-        return int(self._wire.run("line", keys, _words([numbers, nonce.encode()])))
+        keys = [self._encoder.queues, self._encoder.pool_key(pool)]
+        return int(self._wire.run("line", keys, numbers, nonce))
 
     def leave_queue(self, ticket: int) -> None:
-        numbers = _numbers(self._told(), ticket, 0, 0, 0, 0, 0)
-        self._wire.run("line", [self._line], _words([numbers]))
+        numbers = pack(self._given(), ticket, 0, 0, 0, 0, 0)
+        self._wire.run("line", [self._encoder.queues], numbers)
 
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
-        args = [_numbers(self._told(), until), reason.encode()]
-        self._wire.run("condition", [self._pool_key(pool)], _words(args))
+        numbers = pack(self._given(), until)
+        self._wire.run("condition", [self._encoder.pool_key(pool)], numbers, reason)
 
     def throttle(self, pool: str) -> float:
-        args = [_numbers(self._told(), 0)]
-        return float(self._wire.run("condition", [self._pool_key(pool)], _words(args)))
+        numbers = pack(self._given(), 0)
+        return float(
+            self._wire.run("condition", [self._encoder.pool_key(pool)], numbers)
+        )
 
     def set_plan(self, provider: str, plan: str, reason: str) -> None:
-        args = [
-            _numbers(self._told()),
-            provider.encode(),
-            plan.encode(),
-            reason.encode(),
-        ]
-        self._wire.run("plan", [self._plans], _words(args))
+        numbers = pack(self._given())
+        self._wire.run("plan", [self._encoder.plans], numbers, provider, plan, reason)
 
     def plans(self) -> dict[str, PlanState]:
-        found = self._wire.send(b"*2\r\n$7\r\nHGETALL\r\n" + self._plans)
         plans = {}
-        for provider, noted in zip(found[::2], found[1::2], strict=True):
+        for provider, noted in self._wire.hash(self._encoder.plans).items():
             at, plan, reason = noted.decode().split("\0")
             plans[provider.decode()] = PlanState(plan=plan, reason=reason, at=float(at))
         return plans
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
-        numbers: list[float] = [self._told(), len(pools)]
-        keys = [self._leases, self._line, *(self._pool_key(p.name) for p in pools)]
+        numbers: list[float] = [self._given(), len(pools)]
+        encoder = self._encoder
+        keys = [encoder.leases, encoder.queues]
+        keys += [encoder.pool_key(pool.name) for pool in pools]
         for pool in pools:
             numbers.append(len(pool.limits))
             numbers += [limit.kind is WindowKind.REFILLING for limit in pool.limits]
-            keys += [self._limit_key(pool.name, limit) for limit in pool.limits]
-        words = _words([_numbers(*numbers)])
-        now, leases, found = self._wire.run("snapshot", keys, words)
+            keys += [encoder.limit_key(pool.name, limit) for limit in pool.limits]
+        now, leases, found = self._wire.run("snapshot", keys, pack(*numbers))
         flying = _flying(leases)
         return [
             _state(pool, state, flying, float(now))
@@ -470,15 +205,15 @@ class RedisStore:
 
     # Time.
 
-    def _told(self) -> float:
-        """The time as a script is told it."""
+    def _given(self) -> float:
+        """The time that a script is given: mostly it asks Redis."""
         return _REDIS_TELLS if self._redis_tells else self._clock.now()
 
     def _measure(self) -> None:
         before = self._clock.monotonic()
-        seconds, micros = self._wire.send(b"*1\r\n$4\r\nTIME\r\n")
+        told = self._wire.time()
         after = self._clock.monotonic()
-        self._offset = int(seconds) + int(micros) / 1e6 - (before + after) / 2
+        self._offset = told - (before + after) / 2
         self._measured_at = after
 
     def _step(
@@ -486,118 +221,21 @@ class RedisStore:
         name: str,
         pools: Sequence[str],
         limits: Sequence[Sequence[Limit]],
-        words: Callable[[_Drawn], bytes],
-    ) -> tuple[_Drawn, Any]:
+        words: Callable[[Encoded], list[Word]],
+    ) -> tuple[Encoded, Any]:
         """Run a script that picks calendar windows. It changes nothing when its time
         is not in those that were sent: then they are sent again, by its time."""
         for _ in range(_STALE_TRIES):
-            drawn = self._draw(name, tuple(pools), limits)
-            answer = self._wire.run_whole(name, drawn.opening + words(drawn))
+            encoded = self._encoder.encode(name, tuple(pools), limits, self.now())
+            answer = self._wire.run(name, encoded.keys, encoded.packed, *words(encoded))
             if not (isinstance(answer, list) and answer[0] == b"stale"):
-                return drawn, answer
-            self._drawn.clear()
+                return encoded, answer
+            self._encoder.forget()
             if self._redis_tells:
                 self._measure()
         raise StoreUnavailable(
             f"{self._wire.address}: its clock jumps; see that it keeps time"
         )
-
-    def _draw(
-        self,
-        name: str,
-        pools: tuple[str, ...],
-        limits: Sequence[Sequence[Limit]],
-    ) -> _Drawn:
-        key, now = (name, pools), self.now()
-        known = self._drawn.get(key)
-        # The limits mostly are the same objects, and to compare those costs little.
-        if known and known.since <= now < known.until and known.limits == limits:
-            return known
-        if len(self._drawn) >= _KNOWN_DRAWN:
-            self._drawn.clear()
-        drawn = self._drawn[key] = self._new_drawn(name, pools, limits, now)
-        return drawn
-
-    def _new_drawn(
-        self,
-        name: str,
-        pools: tuple[str, ...],
-        limits: Sequence[Sequence[Limit]],
-        now: float,
-    ) -> _Drawn:
-        parts = [
-            _Part(pool=pool, limit=limit, metric=_METRICS[limit.metric])
-            for pool, some in zip(pools, limits, strict=True)
-            for limit in some
-        ]
-        windows = [_windows(part.limit, now) for part in parts]
-        labels = [
-            f"\0{part.pool}\0{part.limit}\0".replace("%", "%%").encode()
-            for part in parts
-        ]
-        pool_keys = {pool: self._pool_key(pool) for pool in pools}
-        limit_keys = [self._limit_key(part.pool, part.limit) for part in parts]
-        numbered = {key: at for at, key in enumerate(dict.fromkeys(limit_keys), 1)}
-        pool_at = {pool: at for at, pool in enumerate(pool_keys, 1)}
-        packed = [
-            _numbers(numbered[key], pool_at[part.pool], *_shape(part.limit), *each.ends)
-            for key, part, each in zip(limit_keys, parts, windows, strict=True)
-        ]
-        keys = [self._leases, *pool_keys.values(), *numbered]
-        args = 3
-        if name == "reserve":
-            keys.insert(1, self._line)
-            args = 4
-        return _Drawn(
-            limits=limits,
-            parts=parts,
-            pools=list(pool_keys),
-            since=max((each.since for each in windows), default=-inf),
-            until=min((each.until for each in windows), default=inf),
-            opening=_opening(name, keys, args) + _word(b"".join(packed)),
-            held=b"".join(b"%b%%d" % label for label in labels),
-        )
-
-    # Names.
-
-    def _key(self, name: str) -> bytes:
-        return _word((self._tag + name).encode())
-
-    def _pool_key(self, pool: str) -> bytes:
-        return self._key(f"pool:{pool}")
-
-    def _limit_key(self, pool: str, limit: Limit) -> bytes:
-        return self._key(f"limit:{pool}|{limit}")
-
-
-def _numbers(*values: float) -> bytes:
-    return struct.pack(f"<{len(values)}d", *values)
-
-
-def _packed(*values: float) -> bytes:
-    """Numbers as a word."""
-    return _word(_numbers(*values))
-
-
-def _shape(limit: Limit) -> tuple[float, ...]:
-    kind, metric = _KINDS[limit.kind], _METRICS[limit.metric]
-    return kind, metric, limit.amount, limit.seconds, limit.margin
-
-
-def _windows(limit: Limit, now: float) -> _Windows:
-    """The calendar windows around `now`: one that holds the moments just before, and
-    the next. Redis picks the one."""
-    if limit.kind is not WindowKind.CALENDAR:
-        return _Windows(-inf, inf, (0.0, 0.0, 0.0))
-    start = now + limit.margin - min(60.0, limit.seconds / 2)
-    first = window_end(limit, start)
-    second = window_end(limit, first)
-    late = second - min(60.0, limit.seconds / 4)
-    return _Windows(start - limit.margin, late - limit.margin, (start, first, second))
-
-
-def _words(values: Iterable[bytes]) -> list[bytes]:
-    return [_word(value) for value in values]
 
 
 def _flying(leases: Iterable[bytes]) -> dict[tuple[str, str], int]:
@@ -624,13 +262,13 @@ def _moved(charge: Charge, sent_at: float | None) -> float:
     return charge.limit.expires_at(sent_at)
 
 
-def _refusal(drawn: _Drawn, answer: Sequence[Any], estimate: Usage) -> Refusal:
+def _refusal(encoded: Encoded, answer: Sequence[Any], estimate: Usage) -> Refusal:
     pool, number, opens, reason = answer
     opens_at = float(opens) if opens else None
     if number == 0:
-        name, words = drawn.pools[pool - 1], reason.decode()
+        name, words = encoded.pools[pool - 1], reason.decode()
         return Refusal(pool=name, limit=None, reason=words, opens_at=opens_at)
-    part = drawn.parts[number - 1]
+    part = encoded.parts[number - 1]
     need = estimate.amount(part.limit.metric)
     charge = Charge(pool=part.pool, limit=part.limit, amount=need, expires_at=0.0)
     return refused(charge, opens_at)
@@ -663,8 +301,8 @@ def _state(
 def _limit_state(
     limit: Limit, found: Sequence[bytes], flying: int, share: float, now: float
 ) -> LimitState:
-    counts, resets, told = found
-    learned = int(told) if told else None
+    counts, resets, lower = found
+    learned = int(lower) if lower else None
     used = float(counts)
     if limit.kind is WindowKind.REFILLING:
         used = level(effective(limit, 0, learned=learned, share=share), used, now)

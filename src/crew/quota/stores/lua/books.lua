@@ -24,8 +24,7 @@ local SLACK = 60
 local call, pack, unpack_numbers, exact = redis.call, struct.pack, struct.unpack, string.format
 local max, min, ceil = math.max, math.min, math.ceil
 
--- Fields: a table with names costs a step three times as much as a list. What is in
--- capitals is put in its places before Redis sees the script (_folded).
+-- Fields: a table with names costs a step three times as much as a list.
 local TOTAL, EARLIEST, LAST, KEPT, SLOT_A, IN_A, SLOT_B, IN_B = 1, 2, 3, 4, 5, 6, 7, 8
 local NEED, HOLDS, ENDS, NUMBER, POOL, KIND, METRIC = 1, 2, 3, 4, 5, 6, 7
 local AMOUNT, SECONDS, MARGIN, START, FIRST, SECOND = 8, 9, 10, 11, 12, 13

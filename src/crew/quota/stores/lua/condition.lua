@@ -1,4 +1,4 @@
--- MemoryStore.cool_down and throttle. KEYS: the pool. ARGV: numbers, and to cool down:
+-- the store's cool_down and throttle. KEYS: the pool. ARGV: numbers, and to cool down:
 -- the reason. Numbers: time told, until. Answers the share that the pool uses.
 
 local told, ends = unpack_numbers('<dd', ARGV[1])

@@ -1,4 +1,4 @@
--- MemoryStore.line_up and leave. KEYS: line, and to line up: the pool. ARGV: numbers,
+-- the store's join_queue and leave_queue. KEYS: line, and to line up: the pool. ARGV: numbers,
 -- nonce. Numbers: time told, ticket (0: a new one), seconds, requests, input_tokens,
 -- output_tokens, nano_usd. Answers the ticket.
 

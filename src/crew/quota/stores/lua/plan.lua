@@ -1,4 +1,4 @@
--- MemoryStore.set_plan. KEYS: plans. ARGV: numbers (time told), provider, plan, reason.
+-- the store's set_plan. KEYS: plans. ARGV: numbers (time told), provider, plan, reason.
 
 local now = time((unpack_numbers('<d', ARGV[1])))
 local noted = exact('%.17g', now) .. '\0' .. ARGV[3] .. '\0' .. ARGV[4]

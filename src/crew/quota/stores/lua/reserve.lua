@@ -1,4 +1,4 @@
--- MemoryStore.reserve: charges all limits, or none.
+-- the store's reserve: charges all limits, or none.
 -- KEYS: leases, line, the pools, their limits. ARGV: the limits, numbers, the
 -- lease's id and charges.
 -- Numbers: time told, lease seconds, ticket, the count of pools; of each limit the need.

@@ -1,4 +1,4 @@
--- MemoryStore.settle: once, what was used in place of the estimate; then the
+-- the store's settle: once, what was used in place of the estimate; then the
 -- observations.
 -- KEYS: leases, the pools, their limits. ARGV: the limits, numbers, the
 -- lease's id.

@@ -1,4 +1,4 @@
--- What MemoryStore.snapshot looks at; the caller works out the rest. Changes nothing.
+-- What the store's snapshot looks at; the caller works out the rest. Changes nothing.
 -- KEYS: leases, line, the pools, their limits. ARGV: numbers.
 -- Numbers: time told, the count of pools; per pool the count of its
 -- limits; per limit whether it refills.

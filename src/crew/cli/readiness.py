@@ -1,0 +1,35 @@
+"""What has to be ready before a command runs a crew: our state, and CrewAI."""
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+from crew.errors import StoreUnavailable
+from crew.settings import Settings
+
+
+def prepare_state(state_dir: Path) -> None:
+    """Make the directory of our state. Raises StoreUnavailable."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        problem = "" if os.access(state_dir, os.W_OK | os.X_OK) else "not writable"
+    except OSError as exc:
+        problem = exc.strerror or str(exc)
+    if problem:
+        raise StoreUnavailable(
+            f"{state_dir} cannot be used: {problem}; set CREW_STATE_DIR to a directory "
+            "that can be written"
+        )
+
+
+def import_lifecycle(settings: Settings) -> ModuleType:
+    """`crew.runs.lifecycle`, without CrewAI's noise. Imported here: crewai and litellm
+    take seconds."""
+    os.environ.setdefault(
+        "CREWAI_STORAGE_DIR", str(settings.state_dir.absolute() / "crewai")
+    )
+    from crew.crew import quiet
+    from crew.runs import lifecycle
+
+    quiet()
+    return lifecycle
