@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from crew.emulator.envelopes import failure
+from crew.emulator.families.registry import family as played
 from crew.emulator.protocols.anthropic import Messages
 from crew.emulator.protocols.gemini import GenerateContent
 from crew.emulator.protocols.openai import ChatCompletions
@@ -112,7 +112,9 @@ class Provider(socketserver.StreamRequestHandler):
         wire = WIRES[family]
         if fault in _STATUSES:
             status, code = _STATUSES[fault]
-            refusal = wire.sealed(failure(family, status, code, "Come back later."), 1)
+            refusal = wire.sealed(
+                played(family).failure(status, code, "Come back later."), 1
+            )
             headers = {**refusal.headers, "retry-after": "20"}
             answer = _whole(json.dumps(refusal.body).encode(), status, headers)
             self.server.notes.fail()
@@ -146,7 +148,7 @@ def _completion(family: str, text: str) -> Completion:
         number=1,
         created=1.0,
         model="m",
-        family=family,
+        variant=played(family),
         answers=(Answer(text=text),),
         input_tokens=2_000,
         output_tokens=12,

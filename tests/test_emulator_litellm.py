@@ -14,7 +14,7 @@ import crew.providers.transport  # noqa: F401  sets litellm up as the crew does
 from hangs import HANGS_AFTER
 from test_emulator_kit import make_settings, picture, served
 
-# Below the emulator's root, as the docstring of `crew.emulator.protocols` tells.
+# Below the emulator's root, by the `path` of each of `crew.emulator.families`.
 BASES = {
     "openai/gpt-5.6": "openai/v1",
     "anthropic/claude-sonnet-5": "anthropic",

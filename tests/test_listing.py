@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew.providers.listing import Listed, is_whole, read_listing, with_details
+from crew.providers.families.ollama import with_details
+from crew.providers.families.registry import family as family_of
+from crew.providers.listing import Listed, is_whole
+from crew.providers.listing import read_listing as read
 from crew.settings import Price
+
+
+def read_listing(family: str, body: object) -> dict[str, Listed]:
+    return read(family_of(family).reads_entry, body)
 
 
 def only(family: str, **entry: object) -> Listed:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crew.quota.limits import parse_limit
+from crew.quota.limit_syntax import parse_limit
 from crew.settings import Inputs
 from crew.settings.loader import load_settings
 from small_config import AGENTS, change, write_files

@@ -42,6 +42,7 @@ FAMILIES = (
     "gemini",
     "groq",
     "mistral",
+    "nvidia_nim",
     "ollama_chat",
     "openai",
     "openrouter",

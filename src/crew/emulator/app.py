@@ -1,4 +1,4 @@
-"""The emulator as an application: the doors of the providers, and the controls."""
+"""The emulator as an application: the endpoints of the providers, and the controls."""
 
 from collections.abc import Iterable
 
@@ -13,28 +13,10 @@ from crew.emulator.broken_answers import SEND
 from crew.emulator.catalogue import catalogue_routes
 from crew.emulator.control import PREFIX, control_routes, is_loopback
 from crew.emulator.endpoints import Endpoints
+from crew.emulator.families.registry import FAMILIES
 from crew.emulator.faults import Order
-from crew.emulator.protocols.anthropic import Messages
-from crew.emulator.protocols.gemini import GenerateContent
-from crew.emulator.protocols.ollama import Chat
-from crew.emulator.protocols.openai import ChatCompletions
-from crew.emulator.protocols.wire import Wire
 from crew.emulator.state import State
 from crew.settings import Settings
-
-_CHAT = ChatCompletions()
-_DOORS: tuple[tuple[str, Wire], ...] = (
-    ("/v1/chat/completions", _CHAT),
-    ("/api/v1/chat/completions", _CHAT),  # OpenRouter
-    ("/openai/v1/chat/completions", _CHAT),  # Groq
-    ("/beta/chat/completions", _CHAT),  # DeepSeek, as litellm calls it
-    ("/chat/completions", _CHAT),  # DeepSeek
-    ("/v1/messages", Messages()),
-    ("/v1/models/{model:path}:{method}", GenerateContent()),
-    ("/v1beta/models/{model:path}:{method}", GenerateContent()),
-    ("/api/chat", Chat()),
-)
-"""The paths below a provider's own, as on its real host."""
 
 
 def build_app(
@@ -50,12 +32,14 @@ def build_app(
     """
     state = State(settings, clock, orders)
     endpoints = Endpoints(state, latency)
+    # Several families have the same path, and speak the same there.
+    wires = {path: wire for one in FAMILIES for path, wire in one.endpoints}
     return _Emulator(
         routes=[
             *control_routes(state),
             *(
                 Route(f"/{{provider}}{path}", endpoints.open(wire), methods=["POST"])
-                for path, wire in _DOORS
+                for path, wire in wires.items()
             ),
             *catalogue_routes(state),
         ]

@@ -11,14 +11,15 @@ from starlette.types import ASGIApp
 
 from crew.emulator.broken_answers import broken_response
 from crew.emulator.conversation import BadConversation, Conversation
-from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Admission, spend
-from crew.emulator.envelopes import Reply, failure, unknown_model
+from crew.emulator.envelopes import Reply
+from crew.emulator.families.registry import family, family_of
 from crew.emulator.faults import Order
-from crew.emulator.headers import Headers, limit_headers
+from crew.emulator.headers import Headers
 from crew.emulator.history import foreign
+from crew.emulator.model_entries import upstream_id
 from crew.emulator.protocols.wire import Completion, Wire
-from crew.emulator.refusal_faults import context_exceeded, failed_reply
+from crew.emulator.refusal_faults import failed_reply
 from crew.emulator.script import Answer, answer
 from crew.emulator.sending import Served, answered, sent
 from crew.emulator.state import State
@@ -43,7 +44,7 @@ class _Call:
             number=self.number,
             created=self.now,
             model=upstream_id(self.deployment),
-            family=family_of(self.deployment),
+            variant=family_of(self.deployment),
             answers=(said,),
             input_tokens=self.talk.input_tokens,
             output_tokens=said.output_tokens,
@@ -71,7 +72,8 @@ class Endpoints:
             provider = request.path_params["provider"]
             deployment = self._state.find(provider, talk.model)
             if deployment is None or not _speaks(deployment, wire):
-                return sent(wire.sealed(unknown_model(wire.family, talk.model), number))
+                unknown = family(wire.family).unknown_model(talk.model)
+                return sent(wire.sealed(unknown, number))
             now = self._state.clock.now()
             return self._answer(
                 _Call(
@@ -95,7 +97,8 @@ class Endpoints:
         headers = self._limit_headers(call)
         if not isinstance(admission, Admission):
             counter.refused += 1
-            return call.refused(refusal(deployment, admission, call.now), headers)
+            refused = family_of(deployment).refusal(deployment, admission, call.now)
+            return call.refused(refused, headers)
         order = self._state.orders.take(
             deployment.provider.name, deployment.name, call.now
         )
@@ -136,30 +139,30 @@ class Endpoints:
 
     def _limit_headers(self, call: _Call) -> Headers:
         readings = self._state.limiter.readings(call.deployment, call.now)
-        return limit_headers(family_of(call.deployment), readings, call.now)
+        return family_of(call.deployment).limit_headers(readings, call.now)
 
 
 def _malformed(wire: Wire, error: ValueError) -> Reply:
     status = error.status if isinstance(error, BadConversation) else 400
-    return failure(wire.family, status, "invalid_request", str(error))
+    return family(wire.family).failure(status, "invalid_request", str(error))
 
 
 def _speaks(deployment: Deployment, wire: Wire) -> bool:
-    return wire.family in ("openai", family_of(deployment))
+    return wire.family in ("openai", family_of(deployment).name)
 
 
 def _unable(deployment: Deployment, talk: Conversation) -> Reply | None:
     """Why the model cannot serve the request at all, if so."""
-    family = family_of(deployment)
+    played = family_of(deployment)
     if talk.input_tokens > deployment.context_window:
-        return context_exceeded(deployment, talk.input_tokens)
-    strange = foreign(family, upstream_id(deployment), talk)
+        return played.too_long(talk.input_tokens, deployment.context_window)
+    strange = foreign(played, upstream_id(deployment), talk)
     if strange is not None:
         return strange
     if talk.pictures and not deployment.vision:
         message = "This model does not support image input."
-        return failure(family, 400, "invalid_request", message)
+        return played.failure(400, "invalid_request", message)
     if talk.tools and not deployment.tools:
         message = "This model does not support tool use."
-        return failure(family, 400, "invalid_request", message)
+        return played.failure(400, "invalid_request", message)
     return None

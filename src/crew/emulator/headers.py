@@ -1,15 +1,14 @@
-"""The rate-limit headers of each provider, as documented (2026-11)."""
+"""How limits and times are written into headers, as several families do."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from crew.emulator.enforcement import Reading
-from crew.emulator.windows import length_of, whole_seconds
 from crew.quota.limits import Metric
 
 Headers = dict[str, str]
 _UNITS = ("second", "minute", "hour", "day", "month", "run")
-_TOKENS = (Metric.TOKENS, Metric.INPUT_TOKENS)
+ALL_TOKENS = (Metric.TOKENS, Metric.INPUT_TOKENS)
 
 
 def go_duration(seconds: float) -> str:
@@ -30,7 +29,7 @@ def rfc3339(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _pick(
+def pick(
     readings: Iterable[Reading], metrics: Sequence[Metric], *units: str
 ) -> Reading | None:
     """The reading with the shortest window, of those metrics and units."""
@@ -42,20 +41,8 @@ def _pick(
     return min(found, key=lambda r: _UNITS.index(r.limit.unit), default=None)
 
 
-def _openai(readings: Sequence[Reading], now: float) -> Headers:
-    requests = _pick(readings, [Metric.REQUESTS], "second", "minute")
-    tokens = _pick(readings, _TOKENS, "second", "minute")
-    return _x_ratelimit(requests, tokens)
-
-
-def _groq(readings: Sequence[Reading], now: float) -> Headers:
-    # Groq's "requests" are those of the day, its "tokens" those of the minute.
-    requests = _pick(readings, [Metric.REQUESTS], "day")
-    tokens = _pick(readings, _TOKENS, "minute")
-    return _x_ratelimit(requests, tokens)
-
-
-def _x_ratelimit(requests: Reading | None, tokens: Reading | None) -> Headers:
+def x_ratelimit(requests: Reading | None, tokens: Reading | None) -> Headers:
+    """The headers in which OpenAI and Groq say where these limits stand."""
     headers = {}
     for name, reading in (("requests", requests), ("tokens", tokens)):
         if reading is not None:
@@ -63,65 +50,3 @@ def _x_ratelimit(requests: Reading | None, tokens: Reading | None) -> Headers:
             headers[f"x-ratelimit-remaining-{name}"] = str(reading.left)
             headers[f"x-ratelimit-reset-{name}"] = go_duration(reading.resets_in)
     return headers
-
-
-def _anthropic(readings: Sequence[Reading], now: float) -> Headers:
-    headers = {}
-    for name, metric in (
-        ("requests", Metric.REQUESTS),
-        ("tokens", Metric.TOKENS),
-        ("input-tokens", Metric.INPUT_TOKENS),
-        ("output-tokens", Metric.OUTPUT_TOKENS),
-    ):
-        reading = _pick(readings, [metric])
-        if reading is not None:
-            left = reading.left if name == "requests" else round(reading.left, -3)
-            start = f"anthropic-ratelimit-{name}"
-            headers[f"{start}-limit"] = str(reading.limit.amount)
-            headers[f"{start}-remaining"] = str(left)
-            headers[f"{start}-reset"] = rfc3339(now + whole_seconds(reading.resets_in))
-    return headers
-
-
-def _together(readings: Sequence[Reading], now: float) -> Headers:
-    headers = {}
-    for name, metrics in (("ratelimit", [Metric.REQUESTS]), ("tokenlimit", _TOKENS)):
-        reading = _pick(readings, metrics)
-        if reading is not None:
-            # Together tells what one second allows, whatever the window.
-            rate = max(1, int(reading.limit.amount / length_of(reading.limit)))
-            for end in ("", "-dynamic"):
-                headers[f"x-{name}-limit{end}"] = str(rate)
-                headers[f"x-{name}-remaining{end}"] = str(min(rate, reading.left))
-            headers[f"x-{name}-reset"] = str(whole_seconds(reading.resets_in))
-    return headers
-
-
-def _mistral(readings: Sequence[Reading], now: float) -> Headers:
-    headers = {}
-    minute = _pick(readings, _TOKENS, "minute")
-    if minute is not None:
-        headers["ratelimitbysize-limit"] = str(minute.limit.amount)
-        headers["ratelimitbysize-remaining"] = str(minute.left)
-        headers["ratelimitbysize-reset"] = str(whole_seconds(minute.resets_in))
-    for unit in ("minute", "month"):
-        reading = _pick(readings, _TOKENS, unit)
-        if reading is not None:
-            headers[f"x-ratelimitbysize-limit-{unit}"] = str(reading.limit.amount)
-            headers[f"x-ratelimitbysize-remaining-{unit}"] = str(reading.left)
-    return headers
-
-
-_BY_FAMILY: Mapping[str, Callable[[Sequence[Reading], float], Headers]] = {
-    "openai": _openai,
-    "groq": _groq,
-    "anthropic": _anthropic,
-    "together_ai": _together,
-    "mistral": _mistral,
-}
-
-
-def limit_headers(family: str, readings: Sequence[Reading], now: float) -> Headers:
-    """The headers that come with every answer; none for a family that sends none."""
-    write = _BY_FAMILY.get(family)
-    return write(readings, now) if write else {}

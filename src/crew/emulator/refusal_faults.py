@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from crew.emulator.capacity import out_of_capacity
 from crew.emulator.conversation import Conversation
-from crew.emulator.dialects import family_of, refusal, upstream_id
 from crew.emulator.enforcement import Breach
-from crew.emulator.envelopes import Reply, failure, unknown_model
+from crew.emulator.envelopes import Reply
+from crew.emulator.families.registry import family_of
 from crew.emulator.faults import Fault, Order
+from crew.emulator.model_entries import upstream_id
 from crew.quota.limits import Limit, Metric, WindowKind
 from crew.settings import Deployment
 
@@ -32,19 +32,17 @@ def failed_reply(
         case Fault.RATE_LIMIT:
             return _rate_limited(order, deployment, now)
         case Fault.PAYMENT_REQUIRED:
-            balance = family == "deepseek"
-            message = "Insufficient Balance" if balance else "Insufficient credits."
-            reply = failure(family, 402, "payment_required", message)
+            reply = family.out_of_money()
         case Fault.CAPACITY:
-            reply = out_of_capacity(family, upstream_id(deployment))
+            reply = family.out_of_capacity(upstream_id(deployment))
         case Fault.MODEL_NOT_FOUND:
-            reply = unknown_model(family, upstream_id(deployment))
+            reply = family.unknown_model(upstream_id(deployment))
         case Fault.CONTEXT_LENGTH:
-            reply = context_exceeded(deployment, talk.input_tokens)
+            reply = family.too_long(talk.input_tokens, deployment.context_window)
         case Fault.CONTENT_POLICY:
-            reply = failure(family, 400, "content_policy_violation", _CONTENT)
+            reply = family.failure(400, "content_policy_violation", _CONTENT)
         case fault if fault in _STATUSES:
-            reply = failure(family, *_STATUSES[fault])
+            reply = family.failure(*_STATUSES[fault])
         case _:
             return None
     headers = {}
@@ -72,24 +70,4 @@ def _rate_limited(order: Order, deployment: Deployment, now: float) -> Reply:
         need=1,
         wait=order.retry_after,
     )
-    return refusal(deployment, [breach], now)
-
-
-def context_exceeded(deployment: Deployment, tokens: int) -> Reply:
-    """What the provider says to a conversation that does not fit."""
-    most = deployment.context_window
-    match family_of(deployment):
-        case "anthropic":
-            message = f"prompt is too long: {tokens} tokens > {most} maximum"
-        case "gemini":
-            message = (
-                f"The input token count ({tokens}) exceeds the maximum number of "
-                f"tokens allowed ({most})."
-            )
-        case _:
-            message = (
-                f"This model's maximum context length is {most} tokens. However, "
-                f"your messages resulted in {tokens} tokens. Please reduce the "
-                "length of the messages."
-            )
-    return failure(family_of(deployment), 400, "context_length_exceeded", message)
+    return family_of(deployment).refusal(deployment, [breach], now)

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from crew.clock import Clock
 from crew.emulator.counters import Counters
-from crew.emulator.dialects import upstream_id
 from crew.emulator.enforcement import Limiter
 from crew.emulator.faults import Order, Orders
+from crew.emulator.model_entries import upstream_id
 from crew.settings import Deployment, Settings
 
 

@@ -1,8 +1,7 @@
 """What the headers of an answer say about the provider's limits.
 
-The same name means different things: Groq's `requests` are those of the day, OpenAI's
-those of the minute. Sources: the providers' documentation and captured answers, as of
-2026-11.
+The same name means different things at different families (`requests` of a day, or of a
+minute): each has a reader in its own file; what the readers share is here.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,23 +12,11 @@ from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 
 Headers = Mapping[str, str]
-_Reader = Callable[[Headers, float | None], tuple[ReportedLimit, ...]]
+HeaderReader = Callable[[Headers, float | None], tuple[ReportedLimit, ...]]
 _ABSURD = 10**15
 _NUMBER = 20
 _UNITS = ("second", "minute", "hour", "day", "month")
 _DAY_AT_LEAST = 43_200.0
-
-
-def reported_by_headers(
-    family: str, headers: Headers, *, now: float | None
-) -> tuple[ReportedLimit, ...]:
-    """The limits that a provider told, on success as on failure.
-
-    `family` is litellm's prefix of the model's id; of an unknown one the names of the
-    headers decide. Names are in lower case, or the mapping ignores case. Moments are
-    left out when `now` (seconds since the epoch) is None.
-    """
-    return _READERS.get(family, _by_name)(headers, now)
 
 
 def retry_after(headers: Headers, *, now: float | None) -> float | None:
@@ -41,24 +28,9 @@ def retry_after(headers: Headers, *, now: float | None) -> float | None:
     return seconds_in(text, now) if text is not None else None
 
 
-def _nothing(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
+def no_limits(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
+    """Of a family whose headers say nothing of limits."""
     return ()
-
-
-def _anthropic(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    found = []
-    for name, metric in (
-        ("requests", Metric.REQUESTS),
-        ("input-tokens", Metric.INPUT_TOKENS),
-        ("output-tokens", Metric.OUTPUT_TOKENS),
-        ("tokens", Metric.TOKENS),
-    ):
-        start = f"anthropic-ratelimit-{name}-"
-        names = (f"{start}limit", f"{start}remaining", f"{start}reset")
-        # What remains of tokens is rounded to the nearest thousand.
-        slack = 0 if metric is Metric.REQUESTS else 500
-        found.append(_one(headers, names, metric, "minute", now, slack=slack))
-    return _those(found)
 
 
 def _x_ratelimit(name: str) -> tuple[str, str, str]:
@@ -66,10 +38,10 @@ def _x_ratelimit(name: str) -> tuple[str, str, str]:
     return f"{start}-limit-{name}", f"{start}-remaining-{name}", f"{start}-reset-{name}"
 
 
-_REQUESTS, _TOKENS = _x_ratelimit("requests"), _x_ratelimit("tokens")
+REQUESTS, TOKENS = _x_ratelimit("requests"), _x_ratelimit("tokens")
 _OPENAI = (
-    (_REQUESTS, Metric.REQUESTS, "minute"),
-    (_TOKENS, Metric.TOKENS, "minute"),
+    (REQUESTS, Metric.REQUESTS, "minute"),
+    (TOKENS, Metric.TOKENS, "minute"),
     (_x_ratelimit("project-tokens"), Metric.TOKENS, "minute"),
     # Cerebras, SambaNova: the window is in the name.
     *(
@@ -80,10 +52,11 @@ _OPENAI = (
 )
 
 
-def _openai(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    return _those(
+def openai_limits(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
+    """The limits as OpenAI reports them, and most who speak as it does."""
+    return those(
         [
-            _by_pace(_one(headers, names, metric, unit, now))
+            _by_pace(limit_in(headers, names, metric, unit, now))
             for names, metric, unit in _OPENAI
         ]
     )
@@ -113,76 +86,7 @@ def _by_pace(reported: ReportedLimit | None) -> ReportedLimit | None:
     return reported
 
 
-def _groq(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    return _those(
-        [
-            _one(headers, _REQUESTS, Metric.REQUESTS, "day", now),
-            _one(headers, _TOKENS, Metric.TOKENS, "minute", now),
-        ]
-    )
-
-
-def _together(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    found = []
-    for start, metric in (
-        ("x-ratelimit", Metric.REQUESTS),
-        ("x-tokenlimit", Metric.TOKENS),
-    ):
-        for end in ("", "-dynamic"):
-            names = (
-                f"{start}-limit{end}",
-                f"{start}-remaining{end}",
-                f"{start}-reset{end}",
-            )
-            found.append(_one(headers, names, metric, "second", now))
-    return _those(found)
-
-
-def _mistral(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    size = "ratelimitbysize"
-    plain = (f"{size}-limit", f"{size}-remaining", f"{size}-reset")
-    minute = _one(headers, plain, Metric.TOKENS, "minute", now)
-    found = [minute]
-    for unit in ("minute", "month"):
-        if unit == "month" or minute is None:
-            names = (f"x-{size}-limit-{unit}", f"x-{size}-remaining-{unit}", "")
-            found.append(_one(headers, names, Metric.TOKENS, unit, now))
-    return _those(found)
-
-
-def _by_name(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:
-    for read, signs in _SIGNS:
-        if any(sign in headers for sign in signs):
-            return read(headers, now)
-    return _openai(headers, now)
-
-
-_SIGNS: tuple[tuple[_Reader, tuple[str, ...]], ...] = (
-    (
-        _anthropic,
-        tuple(
-            f"anthropic-ratelimit-{name}-limit"
-            for name in ("requests", "tokens", "input-tokens", "output-tokens")
-        ),
-    ),
-    (_mistral, ("ratelimitbysize-limit", "x-ratelimitbysize-limit-minute")),
-    (_together, ("x-tokenlimit-limit",)),
-)
-_READERS: Mapping[str, _Reader] = {
-    "anthropic": _anthropic,
-    "openai": _openai,
-    "groq": _groq,
-    "together_ai": _together,
-    "mistral": _mistral,
-    # OpenRouter tells in the body of a refusal; the others do not tell at all.
-    "openrouter": _nothing,
-    "gemini": _nothing,
-    "deepseek": _nothing,
-    "ollama_chat": _nothing,
-}
-
-
-def _one(
+def limit_in(
     headers: Headers,
     names: tuple[str, str, str],
     metric: Metric,
@@ -191,6 +95,8 @@ def _one(
     *,
     slack: int = 0,
 ) -> ReportedLimit | None:
+    """The limit in the headers of these `names`: the limit, what remains of it, and
+    when it is reset."""
     limit, remaining = headers.get(names[0]), headers.get(names[1])
     if limit is None and remaining is None:
         return None
@@ -223,5 +129,6 @@ def _count(text: str | None) -> int | None:
     return int(number) if 0 <= number <= _ABSURD else None
 
 
-def _those(found: list[ReportedLimit | None]) -> tuple[ReportedLimit, ...]:
+def those(found: list[ReportedLimit | None]) -> tuple[ReportedLimit, ...]:
+    """The limits that were found."""
     return tuple(reported for reported in found if reported is not None)

@@ -15,6 +15,7 @@ from crew.errors import (
     TimedOut,
     Unreachable,
 )
+from crew.providers.families.registry import family
 from crew.providers.signals import classify
 from crew.settings import Deployment, Provider
 
@@ -24,19 +25,6 @@ MOST_BYTES = 8_000_000
 
 # A network keeps real time, whatever clock a run has.
 _CLOCK = SystemClock()
-
-_BASES = {
-    "anthropic": "https://api.anthropic.com",
-    "openai": "https://api.openai.com/v1",
-    "gemini": "https://generativelanguage.googleapis.com/v1beta",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "groq": "https://api.groq.com/openai/v1",
-    "mistral": "https://api.mistral.ai/v1",
-    "together_ai": "https://api.together.xyz/v1",
-    "deepseek": "https://api.deepseek.com",
-}
-"""Where litellm sends a family's calls when the YAML names no `base_url`. It adds
-`v1` of itself for Anthropic, whatever the base, and for nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +65,10 @@ def fetch(
 ) -> Reply | ProviderError:
     """Ask one question. A redirect is not followed: the key is for this host only."""
     name = endpoint.provider.name
-    base = endpoint.base_url or _BASES.get(endpoint.family)
+    base = endpoint.base_url or family(endpoint.family).base_url
     if base is None:
         return Unreachable(name, "its address is not known")
     ends = _CLOCK.monotonic() + seconds
-    content = bytearray()
     try:
         with httpx.stream(
             method,
@@ -92,25 +79,30 @@ def fetch(
             timeout=seconds,
             follow_redirects=False,
         ) as answer:
-            # Raw: a small packed answer may be a very large one.
-            for chunk in answer.iter_raw():
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    return BadAnswer(name, "the answer is too long")
-                if _CLOCK.monotonic() > ends:
-                    return _late(name, seconds)
+            content = _received(answer, ends)
     except httpx.TimeoutException:
-        return _late(name, seconds)
+        return TimedOut(name, f"no answer in {seconds:.0f} s")
     except UnicodeError:
         # Its text would show the key.
         return BadKey(name, "the key, or a header, is not ASCII")
     except (httpx.HTTPError, httpx.InvalidURL):
         return Unreachable(name, "no connection")
+    if len(content) > MOST_BYTES:
+        return BadAnswer(name, "the answer is too long")
     return _read(endpoint, answer, content.decode("utf-8", errors="replace"))
 
 
-def _late(name: str, seconds: float) -> ProviderError:
-    return TimedOut(name, f"no answer in {seconds:.0f} s")
+def _received(answer: httpx.Response, ends: float) -> bytearray:
+    """The answer, cut off where it is too long. Raises httpx.ReadTimeout."""
+    content = bytearray()
+    # Raw: a small packed answer may be a very large one.
+    for chunk in answer.iter_raw():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            break
+        if _CLOCK.monotonic() > ends:
+            raise httpx.ReadTimeout("the time is over")
+    return content
 
 
 def _read(
@@ -130,16 +122,6 @@ def _read(
 def _headers(endpoint: Endpoint) -> httpx.Headers:
     """The provider's own headers win, as they do in a call."""
     headers = httpx.Headers({"accept-encoding": "identity"})
-    headers.update(_key_headers(endpoint.family, endpoint.provider.api_key or ""))
+    headers.update(family(endpoint.family).key_headers(endpoint.provider.api_key or ""))
     headers.update(dict(endpoint.provider.headers))
     return headers
-
-
-def _key_headers(family: str, key: str) -> dict[str, str]:
-    match family:
-        case "anthropic":
-            return {"x-api-key": key, "anthropic-version": "2023-06-01"}
-        case "gemini":
-            return {"x-goog-api-key": key}
-        case _:
-            return {"authorization": f"Bearer {key}"} if key else {}

@@ -8,10 +8,11 @@ from decimal import Decimal
 from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError, Unsupported
 from crew.providers.bodies import as_object
 from crew.providers.durations import moment_of
+from crew.providers.families.family import Details
+from crew.providers.families.registry import family
 from crew.providers.http import Endpoint, Reply, fetch
-from crew.providers.listing import Listed, is_whole, read_listing, with_details
+from crew.providers.listing import Listed, is_whole, read_listing
 from crew.providers.signals import reported_by_headers
-from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 from crew.settings import Deployment, Provider
 
@@ -19,37 +20,6 @@ SECONDS = 5.0
 """How long a provider may take to answer."""
 CALL_SECONDS = 20.0
 """How long a model may take to begin: some are loaded first."""
-
-CREDIT_REQUESTS = 1_000
-CREDIT_USD = Decimal(10)
-"""OpenRouter grants 1,000 free requests a day once 10 dollars of credit were bought
-(openrouter.ai/docs/api-reference/limits, 2026-08)."""
-
-OPENAI_SPEAKING = frozenset(
-    {
-        "deepseek",
-        "groq",
-        "hosted_vllm",
-        "litellm_proxy",
-        "mistral",
-        "openai",
-        "openrouter",
-        "together_ai",
-    }
-)
-"""The families whose calls go to `/chat/completions`."""
-
-_FULL_PAGE: Mapping[str, Mapping[str, str]] = {
-    # Without it 20 (platform.claude.com/docs/en/api/models/list, 2026-11).
-    "anthropic": {"limit": "1000"},
-    # Without it 50 (ai.google.dev/api/models, 2026-11).
-    "gemini": {"pageSize": "1000"},
-}
-"""The largest page of the lists that come in pages."""
-
-_VARIANTS = (":exacto", ":floor", ":nitro", ":online")
-"""OpenRouter takes these behind any id, and does not list them
-(openrouter.ai/docs/guides/routing/model-variants, 2026-11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +43,8 @@ class Probe:
     def find(self, deployment: Deployment) -> Listed | None:
         """The deployment's model, if it is listed."""
         name = own_id(deployment)
-        if deployment.family == "openrouter":
-            for variant in _VARIANTS:
-                name = name.removesuffix(variant)
+        for variant in family(deployment.family).variants:
+            name = name.removesuffix(variant)
         return self.models.get(name)
 
 
@@ -96,37 +65,39 @@ class Answered:
 def ask_models(endpoint: Endpoint, ids: Collection[str] = ()) -> Probe:
     """The models that the key may use. `ids` are those whose details are wanted, where
     these take a question each."""
-    if endpoint.family in ("ollama", "ollama_chat"):
-        return _ask_ollama(endpoint, ids)
-    path = "v1/models" if endpoint.family == "anthropic" else "models"
+    asked = family(endpoint.family)
     answer = fetch(
-        endpoint, "GET", path, seconds=SECONDS, query=_FULL_PAGE.get(endpoint.family)
+        endpoint,
+        "GET",
+        asked.list_path,
+        seconds=SECONDS,
+        query=asked.list_query or None,
     )
     if isinstance(answer, ProviderError):
         return Probe(error=answer)
-    if endpoint.family == "openrouter":
-        # Its list is open to everybody, so that it says nothing of the key.
-        key = fetch(endpoint, "GET", "key", seconds=SECONDS)
+    if asked.account_path:
+        key = fetch(endpoint, "GET", asked.account_path, seconds=SECONDS)
         if isinstance(key, BadKey):
             return Probe(error=key)
-    return Probe(
-        models=read_listing(endpoint.family, answer.body), whole=is_whole(answer.body)
-    )
+    models = read_listing(asked.reads_entry, answer.body)
+    if asked.details is not None:
+        _add_details(endpoint, asked.details, models, ids)
+    return Probe(models=models, whole=is_whole(answer.body))
 
 
-def _ask_ollama(endpoint: Endpoint, ids: Collection[str]) -> Probe:
-    answer = fetch(endpoint, "GET", "api/tags", seconds=SECONDS)
-    if isinstance(answer, ProviderError):
-        return Probe(error=answer)
-    models = read_listing(endpoint.family, answer.body)
+def _add_details(
+    endpoint: Endpoint,
+    details: Details,
+    models: dict[str, Listed],
+    ids: Collection[str],
+) -> None:
     for name in ids:
         if name in models:
             shown = fetch(
-                endpoint, "POST", "api/show", seconds=SECONDS, body={"model": name}
+                endpoint, "POST", details.path, seconds=SECONDS, body={"model": name}
             )
             if isinstance(shown, Reply):
-                models[name] = with_details(models[name], shown.body)
-    return Probe(models=models)
+                models[name] = details.adds(models[name], shown.body)
 
 
 _NO_LIST = (400, 403, 404, 405, 406, 410, 415, 422, 501)
@@ -135,10 +106,16 @@ restricted to calls.)"""
 
 
 def takes_a_call(endpoint: Endpoint, probe: Probe) -> bool:
-    """Whether only a call shows if a gateway works, as it does not list its models."""
-    if endpoint.base_url is None or endpoint.family not in OPENAI_SPEAKING:
+    """Whether only a call shows if a gateway works, as it does not list its models, or
+    if a key does, where the list comes with any key."""
+    asked = family(endpoint.family)
+    if not asked.chat_completions:
         return False
     error = probe.error
+    if error is None and asked.open_list and not asked.account_path:
+        return True
+    if endpoint.base_url is None:
+        return False
     if error is None:
         return not probe.models
     if isinstance(error, BadKey):
@@ -180,25 +157,18 @@ def ask_call(endpoint: Endpoint, model: str) -> Answered | ProviderError:
     )
 
 
-def ask_credit(provider: Provider, family: str) -> Probe | None:
+def ask_credit(provider: Provider, name: str) -> Probe | None:
     """What the account has bought and what is left of it today; None for a family
     that has no free address to ask."""
-    if family != "openrouter":
+    asked = family(name)
+    if asked.reads_account is None:
         return None
-    endpoint = Endpoint(provider=provider, family=family, base_url=provider.base_url)
-    answer = fetch(endpoint, "GET", "key", seconds=SECONDS)
+    endpoint = Endpoint(provider=provider, family=name, base_url=provider.base_url)
+    answer = fetch(endpoint, "GET", asked.account_path, seconds=SECONDS)
     if isinstance(answer, ProviderError):
         return Probe(error=answer)
-    data = as_object(as_object(answer.body).get("data"))
-    free = as_object(data.get("free_model_daily_requests"))
-    limit, left = _count(free.get("limit")), _count(free.get("remaining"))
-    if limit is None:
-        return Probe()
-    reported = ReportedLimit(
-        metric=Metric.REQUESTS, unit="day", amount=limit, remaining=left
-    )
-    bought = CREDIT_USD if limit >= CREDIT_REQUESTS else None
-    return Probe(bought=bought, reported=(reported,))
+    account = asked.reads_account(answer.body)
+    return Probe(bought=account.bought, reported=account.reported)
 
 
 def _count(value: object) -> int | None:

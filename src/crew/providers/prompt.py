@@ -1,12 +1,11 @@
 """What is sent to a deployment: the conversation as that deployment takes it."""
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crew.providers.families.registry import family, makers
 from crew.providers.reasoning import KeptReasoning
 from crew.settings import Deployment
 
@@ -26,14 +25,10 @@ class Prompt:
     reasoning: KeptReasoning = field(default_factory=KeptReasoning)
 
 
-_COUNTED_BEFOREHAND = ("anthropic", "openrouter")
-
-
 def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
-    """How much the answer may be, for those who count that before they begin:
-    Anthropic against the limit of output tokens, OpenRouter against the credit. Else
+    """How much the answer may be, for those who count that before they begin. Else
     litellm, or the provider, takes all that the model can do."""
-    if deployment.family not in _COUNTED_BEFOREHAND:
+    if not family(deployment.family).bounds_output:
         return {}
     wanted = prompt.parameters.get("max_tokens")
     most = deployment.max_output
@@ -43,10 +38,16 @@ def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
 _BRIDGE = {"role": "assistant", "content": "I have the results."}
 
 
+def kept_parameters(deployment: Deployment) -> dict[str, list[str]]:
+    """What tells litellm to leave no parameter out that the deployment takes."""
+    kept = family(deployment.family).parameters
+    return {"allowed_openai_params": list(kept)} if kept else {}
+
+
 def ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
-    """The messages in an order that the deployment takes. Mistral's models refuse a
-    word of the user right after a tool's result (its error 3230, 2026-11)."""
-    strict = any(name in deployment.model.lower() for name in ("stral", "xtral"))
+    """The messages in an order that the deployment takes. Some models refuse a message
+    of the user right after a tool's result, wherever they are served."""
+    strict = any(maker.bridges_results for maker in makers(deployment.model))
     before = ""
     for message in messages:
         if strict and before == "tool" and message["role"] == "user":
@@ -55,23 +56,21 @@ def ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Mes
         before = message["role"]
 
 
-_MISTRALS_ID = re.compile(r"[A-Za-z0-9]{9}")
-
-
 def accepted(deployment: Deployment, message: Message) -> dict[str, Any]:
-    """A message as the deployment takes it. Mistral refuses the ids that others give
-    to tool calls: it wants nine letters and digits (its error 3280, 2026-11)."""
+    """A message as the deployment takes it: some refuse the ids that others give to
+    tool calls."""
     sendable: dict[str, Any] = _sendable(message)
     for call in sendable.get("tool_calls") or ():
         call["function"] = {
             **call["function"],
             "arguments": _object(call["function"].get("arguments")),
         }
-    if deployment.family == "mistral":
+    call_id = family(deployment.family).call_id
+    if call_id is not None:
         if "tool_call_id" in sendable:
-            sendable["tool_call_id"] = _short(sendable["tool_call_id"])
+            sendable["tool_call_id"] = call_id(sendable["tool_call_id"])
         for call in sendable.get("tool_calls") or ():
-            call["id"] = _short(call["id"])
+            call["id"] = call_id(call["id"])
     return sendable
 
 
@@ -86,13 +85,6 @@ def _object(arguments: Any) -> str:
         return "{}"
     # An escape may stand for what no UTF-8 can hold.
     return json.dumps(_sendable(found)) if "\\u" in arguments else str(arguments)
-
-
-def _short(call_id: str) -> str:
-    """The same id for the same call, in nine letters and digits."""
-    if _MISTRALS_ID.fullmatch(call_id):
-        return call_id
-    return hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _sendable(value: Any) -> Any:

@@ -1,17 +1,8 @@
 """What a model thought and said before it called tools, kept beside the conversation.
 
 CrewAI keeps of such an answer its calls alone. What was said beside them goes to
-everybody. Some providers want the thoughts back with the results of the calls, and only
-from the model that had them:
-
-DeepSeek    400 without (api-docs.deepseek.com/guides/thinking_mode, 2026-11; thinking
-            is on by default); a blank is enough where another model made the calls
-Moonshot    the same (reported in 2026-03: "reasoning_content is missing")
-Anthropic   signed blocks, unchanged (platform.claude.com, preserved thinking, 2026-11)
-OpenRouter  `reasoning_details`, unchanged (openrouter.ai/docs, reasoning tokens,
-            2026-11)
-Gemini      litellm keeps its signature in the id of the call
-
+everybody. Some providers want the reasoning back with the results of the calls, and
+only from the model that had it; some makers' models demand it (`families` says who).
 Others do not know such fields, and some refuse them (Groq: "property is unsupported").
 """
 
@@ -20,24 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crew.providers.families.registry import family, makers
 from crew.settings import Deployment
 
 KEPT = 1_000
 """How many messages an LLM remembers the thoughts of; the oldest go first."""
 BLANK = " "
-"""The least that DeepSeek takes."""
-_DEMANDING = ("deepseek", "kimi", "moonshot")
-_ANSWERING = {
-    "anthropic": ("thinking_blocks",),
-    "deepseek": ("reasoning_content",),
-    "moonshot": ("reasoning_content",),
-    "ollama_chat": ("reasoning_content",),
-    # Whoever speaks as OpenAI: only what it sent itself goes back there.
-    "openai": ("reasoning_content",),
-    "litellm_proxy": ("reasoning_content", "thinking_blocks"),
-    "openrouter": ("reasoning_details", "reasoning"),
-}
-"""The fields of an assistant's message that a family takes."""
+"""The least that counts as reasoning where it is demanded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +50,7 @@ class KeptReasoning:
     ) -> None:
         """Remember what was thought and said before these tool calls (litellm's
         objects)."""
-        taken = _ANSWERING.get(deployment.family, ())
+        taken = family(deployment.family).reasoning_fields
         own = {name: fields[name] for name in taken if fields.get(name)}
         if "reasoning_details" in own:
             own.pop("reasoning", None)  # the same once more
@@ -116,9 +96,9 @@ def _key(*parts: object) -> str:
 
 
 def _demands(deployment: Deployment) -> bool:
-    if deployment.family not in ("deepseek", "moonshot", "openai", "openrouter"):
+    if not family(deployment.family).passes_reasoning_on:
         return False
-    return any(name in deployment.model.lower() for name in _DEMANDING)
+    return any(maker.demands_reasoning for maker in makers(deployment.model))
 
 
 def streamed(chunks: Sequence[Any]) -> Mapping[str, Any]:

@@ -1,11 +1,11 @@
 """Which class of our error tree a failure is: by its status and the provider's words.
 
-The first rule that matches decides, else the status alone. Sources: the providers'
+The first meaning that matches decides, else the status alone. Sources: the providers'
 documentation and captured bodies, as of 2026-11.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from enum import Enum
 
 from crew.errors import (
     BadAnswer,
@@ -28,31 +28,53 @@ Kind = type[ProviderError]
 """A class of the error tree."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """A failure with one of these statuses is of this kind if one of the words is in
-    it."""
+_REFUSED = {400, 403, 413, 422}
+
+
+class Meaning(Enum):
+    """What a failure's words mean, at one of these statuses. The first that fits
+    decides."""
 
     kind: Kind
     statuses: frozenset[int]
-    words: tuple[str, ...]
+
+    def __init__(self, kind: Kind, statuses: set[int]) -> None:
+        self.kind = kind
+        self.statuses = frozenset(statuses)
+
+    TOO_LONG = ContextTooLong, {400, 413, 422}
+    CONTENT = ContentRefused, _REFUSED
+    # What one deployment does not take and another may: images, tools, and what the
+    # model before it left in a conversation.
+    UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500}
+    # The account has money, other calls under way hold it.
+    HELD = RateLimited, {402}
+    MONEY = OutOfMoney, {400, 401, 402, 403, 429}
+    # The model wrote no valid call.
+    SLIP = BadAnswer, {400, 422}
+    # The key is good, and this model not for it.
+    NOT_FOR_KEY = ModelGone, {401, 403}
+    KEY = BadKey, {400, 401, 403}
+    GONE = ModelGone, {400, 403, 404, 410, 422}
+    # Nobody's limit but the provider's own: to slow down would not help.
+    CAPACITY = Overloaded, {429, 498}
+    # The same with the status of a request that is wrong.
+    DOWN = Overloaded, {400}
+    TOO_LARGE = RateLimited, {413}
+    LIMIT = RateLimited, {429}
+    OVERLOADED = Overloaded, {500, 502, 503, 529}
+    # A parameter or an order of messages that this model does not know: others may
+    # see no fault in it.
+    OTHERS = Unsupported, {400, 404, 422}
 
 
-def _rule(kind: Kind, statuses: set[int], *words: str) -> _Rule:
-    return _Rule(kind, frozenset(statuses), words)
+Words = Mapping[Meaning, tuple[str, ...]]
+"""What says each of them, in lower case: codes, or parts of a sentence."""
 
-
-_REFUSED = {400, 403, 413, 422}
-_RULES = (
-    _rule(
-        ContextTooLong,
-        {400, 413, 422},
+SHARED: Words = {
+    Meaning.TOO_LONG: (
         "context_length_exceeded",
         "maximum context length",
-        "prompt is too long",
-        "exceed context limit",
-        "input token count",
-        "token_limit_exceeded",
         "exceeds the context length",
         "exceeds the context window",
         "maximum prompt length is",
@@ -61,167 +83,54 @@ _RULES = (
         "input is too long",
         "while limit is",  # Cerebras
         "exceeds the available context",
-        "`inputs` tokens + `max_new_tokens`",
     ),
-    _rule(
-        ContentRefused,
-        _REFUSED,
+    Meaning.CONTENT: (
         "content_policy",
         "content policy",
         "content_filter",
-        "content filtering policy",
-        "safety system",
         "usage policy",
-        "content exists risk",
-        "requires moderation",
-        "prohibited_content",
     ),
-    # What one deployment does not take and another may: images, tools, and what the
-    # model before it left in a conversation.
-    _rule(
-        Unsupported,
-        {400, 404, 405, 422, 500},
-        "no endpoints found that support",  # OpenRouter: image input, tool use
+    Meaning.UNSUPPORTED: (
         "support image",
         "support tool",
         "support function calling",
         "image_url is only supported",
-        "image input modality is not enabled",
-        "unknown variant `image_url`",
-        "missing data required for image input",  # Ollama
         "tool calling` is not supported",
         "tool calling is not supported",
         "tool calling not supported",
-        "function calling is not enabled",
-        "reasoning_content",  # DeepSeek and Moonshot want it back in a tool loop
-        "content[].thinking",
-        "thought_signature",  # Gemini 3
-        "`thinking`",  # Anthropic: blocks that it did not write, or that are missing
-        "tool_use.id",
-        "tool call id was",  # Mistral
     ),
-    # OpenRouter: the account has money, other calls under way hold it.
-    _rule(RateLimited, {402}, "openrouter_in_flight_budget"),
-    _rule(
-        OutOfMoney,
-        {400, 401, 402, 403, 429},
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "credit balance is too low",
-        "spend_limit",
-        "usage_limit_exceeded",
-        "specified api usage limits",
-        "insufficient balance",
-        "insufficient credits",
-        "key limit exceeded",
-        "openrouter_credits",
-        "openrouter_key_limit",
-        "requires more credits",
-        "billing_error",
-        "spending cap",
-        "credits are depleted",
-    ),
-    # A model that wrote no valid call: another try, or another model, may (Groq).
-    _rule(
-        BadAnswer,
-        {400, 422},
-        "tool_use_failed",
-        "failed to call a function",
-        "tool call validation failed",
-    ),
-    # The key is good, and this model not for it.
-    _rule(
-        ModelGone,
-        {401, 403},
-        "key_model_access_denied",
-        "can only access models",
-        "does not have access to model",
-        "must be verified to",
-    ),
-    _rule(
-        BadKey,
-        {400, 401, 403},
-        "api_key_invalid",
-        "api key not valid",
-        "api key expired",
+    Meaning.MONEY: ("spend_limit", "usage_limit_exceeded", "billing_error"),
+    Meaning.NOT_FOR_KEY: ("does not have access to model", "must be verified to"),
+    Meaning.KEY: (
         "invalid_api_key",
-        "incorrect api key",
         "invalid api key",
-        "invalid x-api-key",
         "authentication_error",
-        "authentication fails",
-        "no auth credentials",
         "permission_error",
-        "failed_precondition",  # Gemini: not in this country, or without billing
-        # A litellm proxy without a database, of a key that is not its own.
-        "no_db_connection",
     ),
-    _rule(
-        ModelGone,
-        {400, 403, 404, 410, 422},
+    Meaning.GONE: (
         "model_not_found",
-        "model_decommissioned",
-        "has been decommissioned",
-        "model_not_available",
-        "model_permission_blocked",
-        "not a valid model id",
-        "model not exist",
         "invalid_model",
         "invalid model:",
-        # Gateways that do not know where to send a call.
-        "invalid model name",
-        "there are no healthy deployments for this model",
+        # Portkey does not know where to send a call.
         "x-portkey-",
         "invalid custom host",
         "invalid config passed",
-        "unable to access model",
-        "unable to access non-serverless model",
-        "is not found for api version",
-        "no endpoints found",
         "not_found_error",
-        "not found, try pulling",
     ),
-    # Nobody's limit but the provider's own: to slow down would not help.
-    _rule(
-        Overloaded,
-        {429, 498},
-        "capacity exceeded",
-        "capacity_exceeded",
-        "provider returned error",
-        "rate-limited upstream",
-        "overloaded",
-    ),
-    # Groq says 413 where OpenAI says 429: larger than the limit, not than the window.
-    _rule(RateLimited, {413}, "rate_limit_exceeded"),
-    _rule(
-        RateLimited,
-        {429},
-        "rate_limit",
-        "rate limit",
-        "rate_limited",
-        "resource_exhausted",
-        "dynamic_request_limited",
-        "dynamic_token_limited",
-        "slow_down",
-    ),
-    _rule(Overloaded, {500, 502, 503, 529}, "overloaded", "unavailable", "api_error"),
-    # Refused by whoever serves this model at OpenRouter, or for a parameter or an order
-    # of messages that this model does not know: others may see no fault in it.
-    _rule(
-        Unsupported,
-        {400, 404, 422},
-        "provider returned error",
+    Meaning.CAPACITY: ("overloaded",),
+    Meaning.LIMIT: ("rate_limit", "rate limit"),
+    Meaning.OVERLOADED: ("overloaded", "unavailable", "api_error"),
+    Meaning.OTHERS: (
         "not supported",
         "not support",
         "unsupported",
-        "message_order",
-        "after role",  # the same without its code
         "roles must alternate",
         "assistant message prefill",
-        "string_above_max_length",  # ids of calls that others make
-        "invalid_function_parameters",
     ),
-)
+}
+"""The words that several use, or whoever has no file of its own under `families`."""
+
+
 _BY_STATUS: Mapping[int, Kind] = {
     400: BadRequest,
     401: BadKey,
@@ -238,12 +147,13 @@ _BY_STATUS: Mapping[int, Kind] = {
 }
 
 
-def known_kind(status: int, said: Body) -> Kind | None:
-    """The class, if a rule knows the failure."""
-    words = said.words
-    for rule in _RULES:
-        if status in rule.statuses and any(word in words for word in rule.words):
-            return rule.kind
+def known_kind(status: int, body: Body, words: Words) -> Kind | None:
+    """The class, if one of the words is in the failure."""
+    text = body.words
+    for meaning in Meaning:
+        found = words.get(meaning, ())
+        if status in meaning.statuses and any(word in text for word in found):
+            return meaning.kind
     return None
 
 

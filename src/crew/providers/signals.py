@@ -26,15 +26,62 @@ from crew.providers.durations import (
     until_midnight,
     until_month_end,
 )
-from crew.providers.headers import reported_by_headers, retry_after
+from crew.providers.families.registry import FAMILIES
+from crew.providers.families.registry import family as family_of
+from crew.providers.headers import Headers, openai_limits, retry_after
 from crew.providers.masking import masked
-from crew.providers.refusals import LimitHit, read_refusal
-from crew.providers.rules import Kind, kind_by_status, known_kind
+from crew.providers.refusals import LimitHit, read_sentence
+from crew.providers.rules import (
+    SHARED,
+    Kind,
+    Meaning,
+    Words,
+    kind_by_status,
+    known_kind,
+)
 from crew.quota.reported import ReportedLimit
 
 __all__ = ["ReportedLimit", "classify", "reported_by_headers"]
 
 _WAITING_HELPS = (Overloaded, TimedOut, BadAnswer)
+
+# A gateway answers in the words of whoever is behind it: all families' words count.
+_WORDS: Words = {
+    meaning: sum(
+        (one.words.get(meaning, ()) for one in FAMILIES), SHARED.get(meaning, ())
+    )
+    for meaning in Meaning
+}
+
+
+def reported_by_headers(
+    family: str, headers: Headers, *, now: float | None
+) -> tuple[ReportedLimit, ...]:
+    """The limits that a provider reported, on success as on failure.
+
+    `family` is litellm's prefix of the model's id; of an unknown one the names of the
+    headers decide. Names are in lower case, or the mapping ignores case. Moments are
+    left out when `now` (seconds since the epoch) is None.
+    """
+    read = family_of(family).reads_headers
+    if read is None:
+        signed = (
+            one.reads_headers
+            for one in FAMILIES
+            if any(sign in headers for sign in one.header_signs)
+        )
+        read = next(signed, None) or openai_limits
+    return read(headers, now)
+
+
+def _read_refusal(body: Body, now: float | None) -> LimitHit:
+    """The limits that a refused request hit, of several the one that lasts longest.
+    The shape of the body decides who speaks."""
+    for one in FAMILIES:
+        hit = one.reads_refusal(body, now) if one.reads_refusal else None
+        if hit is not None:
+            return hit
+    return read_sentence(body)
 
 
 def classify(
@@ -54,9 +101,9 @@ def classify(
     lower = {name.lower(): value for name, value in headers.items()}
     now = moment_of(lower) if now is None else now
     said = read_body(body)
-    known = known_kind(status, said)
+    known = known_kind(status, said, _WORDS)
     kind = known or kind_by_status(status)
-    hit = read_refusal(said, now) if kind is RateLimited else LimitHit()
+    hit = _read_refusal(said, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
         kind = ModelGone

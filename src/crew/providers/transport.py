@@ -15,7 +15,13 @@ from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
-from crew.providers.prompt import Prompt, accepted, ordered, output_bound
+from crew.providers.prompt import (
+    Prompt,
+    accepted,
+    kept_parameters,
+    ordered,
+    output_bound,
+)
 from crew.providers.reasoning import streamed
 from crew.providers.signals import reported_by_headers
 from crew.providers.tool_calls import number_calls
@@ -114,6 +120,7 @@ def _arguments(
         "drop_params": True,
         **prompt.parameters,
         **output_bound(deployment, prompt),
+        **kept_parameters(deployment),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)

@@ -38,21 +38,6 @@ def rehearsing(settings: Settings) -> Iterator[Settings]:
         yield played
 
 
-_PATHS = {
-    "anthropic": "",
-    "deepseek": "beta",
-    "gemini": "v1beta",
-    "groq": "openai/v1",
-    "mistral": "v1",
-    "ollama_chat": "",
-    "openai": "v1",
-    "openrouter": "api/v1",
-    "together_ai": "v1",
-}
-"""Where the emulator speaks a family's protocol, below a provider's own path; to any
-other family it speaks OpenAI's."""
-
-
 def _played(settings: Settings, root: str) -> Settings:
     providers = {
         name: replace(provider, api_key="rehearsal", local=False, base_url=None)
@@ -72,13 +57,17 @@ def _played(settings: Settings, root: str) -> Settings:
 
 
 def _emulated(deployment: Deployment, provider: Provider, root: str) -> Deployment:
-    known = deployment.family in _PATHS
-    path = _PATHS[deployment.family] if known else "v1"
+    # Only a rehearsal needs the families, and with them a web framework.
+    from crew.emulator.families.family import Family
+    from crew.emulator.families.registry import BY_PREFIX
+
+    # To a family that it does not know the emulator speaks OpenAI's protocol.
+    known = BY_PREFIX.get(deployment.family)
     return replace(
         deployment,
         provider=provider,
         model=deployment.model if known else f"openai/{deployment.name}",
-        base_url=f"{root}/{provider.name}/{path}".rstrip("/"),
+        base_url=f"{root}/{provider.name}/{(known or Family).path}".rstrip("/"),
     )
 
 

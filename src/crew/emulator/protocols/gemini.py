@@ -17,13 +17,22 @@ from crew.emulator.conversation import (
     Message,
     Tool,
 )
-from crew.emulator.envelopes import Reply, failure
+from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import Picture, look
 from crew.emulator.protocols.wire import Completion, event, parsed, pieces
 from crew.emulator.script import Answer
 
 _FINISH_REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS"}
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    402: "RESOURCE_EXHAUSTED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+}
 _ROLES = {"model": "assistant"}
 _STRANGER = (
     "Method doesn't allow unregistered callers (callers without established identity)."
@@ -85,7 +94,7 @@ class GenerateContent:
 
     def error_whole(self, made: Completion) -> Mapping[str, Any]:
         message = "The model is overloaded. Please try again later."
-        return failure("gemini", 503, "unavailable", message).body
+        return google_error(503, message)
 
     def error_frame(self, made: Completion) -> bytes:
         return event(self.error_whole(made))
@@ -98,6 +107,12 @@ class GenerateContent:
 
     def sealed(self, reply: Reply, number: int) -> Reply:
         return reply
+
+
+def google_error(status: int, message: str) -> dict[str, Any]:
+    """An error in Google's envelope."""
+    word = _STATUSES.get(status, "UNAVAILABLE")
+    return {"error": {"code": status, "message": message, "status": word}}
 
 
 def _get(fields: Mapping[str, Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, which most providers speak with an accent of their own."""
+"""OpenAI's chat completions, which most providers speak, each in a variant."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from crew.emulator.conversation import (
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
 from crew.emulator.images import look
-from crew.emulator.protocols import openai_variants as accents
+from crew.emulator.protocols.openai_variants import UPSTREAM
 from crew.emulator.protocols.wire import Completion, event, pieces
 from crew.emulator.reasoning import FIELDS
 from crew.emulator.script import Answer, ToolCall
@@ -48,7 +48,7 @@ class ChatCompletions:
 
     def frames(self, made: Completion) -> Iterator[bytes]:
         frame, usage = _frame(made, "chat.completion.chunk"), _usage(made)
-        reported = made.include_usage and made.family not in accents.ENDS_WITH_USAGE
+        reported = made.include_usage and not made.variant.ends_with_usage
         if reported:
             frame["usage"] = None
         for answer in made.answers:
@@ -56,7 +56,7 @@ class ChatCompletions:
                 choice = {"index": 0, "delta": delta, "finish_reason": None}
                 yield event(frame | {"choices": [choice]})
             last = {"index": 0, "delta": {}, "finish_reason": answer.finish}
-            ending = accents.ending(made.family, made.number, usage)
+            ending = made.variant.ending(made.number, usage)
             yield event(frame | {"choices": [last]} | ending)
         if reported:
             yield event(frame | {"choices": [], "usage": usage})
@@ -65,15 +65,15 @@ class ChatCompletions:
 
     def error_whole(self, made: Completion) -> Mapping[str, Any]:
         choice = _failed_choice("message")
-        return {**self.whole(made), "choices": [choice], "error": accents.UPSTREAM}
+        return {**self.whole(made), "choices": [choice], "error": UPSTREAM}
 
     def error_frame(self, made: Completion) -> bytes:
         frame = _frame(made, "chat.completion.chunk")
         choice = _failed_choice("delta")
-        return event(frame | {"choices": [choice], "error": accents.UPSTREAM})
+        return event(frame | {"choices": [choice], "error": UPSTREAM})
 
     def filler(self, made: Completion, *, stream: bool) -> bytes:
-        return accents.filler(made.family, stream=stream)
+        return made.variant.filler(stream=stream)
 
     def marks(self, number: int) -> Headers:
         return {"x-request-id": f"req_{number}"}
@@ -82,13 +82,16 @@ class ChatCompletions:
         return replace(reply, headers={**self.marks(number), **reply.headers})
 
 
+CHAT_COMPLETIONS = ChatCompletions()
+
+
 def _frame(made: Completion, kind: str) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{made.number}",
         "object": kind,
         "created": int(made.created),
         "model": made.model,
-        **accents.extra(made.family),
+        **made.variant.extra(),
     }
 
 
@@ -102,7 +105,7 @@ def _usage(made: Completion) -> dict[str, int]:
 
 def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text}
-    message |= accents.reasoning(made.family, made.model)
+    message |= made.variant.reasoning(made.model)
     if answer.call is not None:
         message["content"] = answer.text or None
         message["tool_calls"] = [_call(made, answer.call, answer.call.arguments)]
@@ -111,19 +114,19 @@ def _message_of(made: Completion, answer: Answer) -> dict[str, Any]:
 
 def _call(made: Completion, call: ToolCall, arguments: str) -> dict[str, Any]:
     function = {"name": call.name, "arguments": arguments}
-    id = accents.call_id(made.family, made.number)
+    id = made.variant.call_id(made.number)
     return {"id": id, "type": "function", "function": function}
 
 
 def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
     opening = {"role": "assistant", "content": ""}
-    yield opening | accents.reasoning(made.family, made.model)
+    yield opening | made.variant.reasoning(made.model)
     for piece in pieces(answer.text):
         yield {"content": piece}
     call = answer.call
     if call is None:
         return
-    if made.family in accents.CALLS_AT_ONCE:
+    if made.variant.calls_at_once:
         yield {"tool_calls": [{"index": 0} | _call(made, call, call.arguments)]}
         return
     yield {"tool_calls": [{"index": 0} | _call(made, call, "")]}

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from crew.emulator.conversation import Conversation
 from crew.emulator.envelopes import Reply
 from crew.emulator.headers import Headers
+from crew.emulator.protocols.openai_variants import Variant
 from crew.emulator.script import Answer
 
 _PIECE = 24
@@ -21,13 +22,13 @@ class Completion:
     """One answer with what surrounds it on the wire.
 
     `answers` holds one, or none where a fault took it away; `output_tokens` are
-    charged in any case. `family` is the provider's way of speaking.
+    charged in any case. `variant` is how the provider speaks OpenAI's protocol.
     """
 
     number: int
     created: float
     model: str
-    family: str
+    variant: Variant
     answers: tuple[Answer, ...]
     input_tokens: int
     output_tokens: int

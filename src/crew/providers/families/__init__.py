@@ -1,0 +1,1 @@
+"""What each family of providers wants and reports: one file each."""

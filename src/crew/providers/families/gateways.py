@@ -1,0 +1,19 @@
+"""Gateways and servers of one's own: the YAML says where they are."""
+
+from crew.providers.families.family import Family
+from crew.providers.rules import Meaning
+
+LITELLM_PROXY = Family(
+    name="litellm_proxy",
+    reasoning_fields=("reasoning_content", "thinking_blocks"),
+    words={
+        # It has no database, and the key is not its own.
+        Meaning.KEY: ("no_db_connection",),
+        Meaning.NOT_FOR_KEY: ("key_model_access_denied", "can only access models"),
+        Meaning.GONE: (
+            "invalid model name",
+            "there are no healthy deployments for this model",
+        ),
+    },
+)
+HOSTED_VLLM = Family(name="hosted_vllm")
