@@ -52,10 +52,10 @@ def ollama(word: str | None, *, streamed: bool) -> bytes:
 
 
 SAYING: dict[str, Any] = {
-    "openai": openai,
-    "anthropic": anthropic,
-    "gemini": gemini,
-    "ollama": ollama,
+    "chat_completions": openai,
+    "messages": anthropic,
+    "generate_content": gemini,
+    "api_chat": ollama,
 }
 WORDS = [(p, word) for p, words in ENDINGS.items() for word in words]
 
@@ -79,7 +79,9 @@ def test_an_unknown_word_ends_no_answer_well(protocol: str, streamed: bool) -> N
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("protocol", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize(
+    "protocol", ["chat_completions", "messages", "generate_content"]
+)
 def test_without_a_word_there_is_no_end(protocol: str, streamed: bool) -> None:
     assert read_end(SAYING[protocol](None, streamed=streamed)).ending is None
 

@@ -80,10 +80,10 @@ _OLLAMA = {
     "unload": Ending.BROKEN,
 }
 ENDINGS: Mapping[str, Mapping[str, Ending]] = {
-    "openai": _OPENAI,
-    "anthropic": _ANTHROPIC,
-    "gemini": _GEMINI,
-    "ollama": _OLLAMA,
+    "chat_completions": _OPENAI,
+    "messages": _ANTHROPIC,
+    "generate_content": _GEMINI,
+    "api_chat": _OLLAMA,
 }
 """What each protocol's words mean (the providers' API references, 2026-11). A word that
 is not here ends no answer well."""
@@ -172,7 +172,7 @@ class _Found:
         self._anthropic(event)
         self._gemini(event)
         if event.get("done") is True:  # Ollama; older ones give no reason
-            self._note("ollama", 0, event.get("done_reason") or "stop")
+            self._note("api_chat", 0, event.get("done_reason") or "stop")
 
     def end(self) -> End:
         return End(
@@ -192,7 +192,9 @@ class _Found:
 
     def _openai(self, event: Mapping[str, object]) -> None:
         for choice in objects(event.get("choices")):
-            self._note("openai", choice.get("index"), choice.get("finish_reason"))
+            self._note(
+                "chat_completions", choice.get("index"), choice.get("finish_reason")
+            )
             for part in ("message", "delta"):
                 if as_text(as_object(choice.get(part)).get("refusal")).strip():
                     self._refused = True
@@ -204,13 +206,17 @@ class _Found:
             case "message_stop":
                 self._stopped = True
             case "message":
-                self._note("anthropic", 0, event.get("stop_reason"))
+                self._note("messages", 0, event.get("stop_reason"))
             case "message_delta":
                 delta = as_object(event.get("delta"))
-                self._note("anthropic", 0, delta.get("stop_reason"))
+                self._note("messages", 0, delta.get("stop_reason"))
 
     def _gemini(self, event: Mapping[str, object]) -> None:
         if as_object(event.get("promptFeedback")).get("blockReason"):
-            self._refused, self._protocol = True, "gemini"
+            self._refused, self._protocol = True, "generate_content"
         for candidate in objects(event.get("candidates")):
-            self._note("gemini", candidate.get("index"), candidate.get("finishReason"))
+            self._note(
+                "generate_content",
+                candidate.get("index"),
+                candidate.get("finishReason"),
+            )

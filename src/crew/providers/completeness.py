@@ -38,7 +38,7 @@ def check_whole(
     counts. `asked_most` is the `max_tokens` of the role: an answer that the user cut
     off is what the user wants, but no tool call of it is.
     """
-    end = end or End(protocol="openai", words=(answer.finish_reason or "",))
+    end = end or End(protocol="chat_completions", words=(answer.finish_reason or "",))
     ending = end.ending
     if ending is Ending.CUT_OFF and _by_the_user(answer, asked_most):
         return
