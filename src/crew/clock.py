@@ -56,7 +56,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class ManualClock:
-    """A clock that moves only when it is told to, or when somebody sleeps on it."""
+    """A clock that moves only when a test moves it, or when somebody sleeps on it."""
 
     time: float = 1_700_000_000.0
     slept: list[float] = field(default_factory=list)

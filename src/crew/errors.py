@@ -112,9 +112,9 @@ class ProviderError(CrewError):
     `status` is the HTTP status, or None where there was none. `retry_after` is the
     seconds after which the same request may well pass; None where nobody knows, or
     where waiting does not help. `never` says that it does not: the request alone is
-    larger than a limit of this deployment, which others may serve. `told` is what the
-    provider said about its limits. `charged` is the input and output tokens that the
-    provider told, where an answer came and was of no use.
+    larger than a limit of this deployment, which others may serve. `reported` is what
+    the provider reported of its limits. `charged` is the input and output tokens that
+    it reported, where an answer came and was of no use.
 
     The provider's own text is not kept: it may quote the prompt or a key. Only of a
     failure that no rule knows `raw` keeps the codes and the beginning of the message,

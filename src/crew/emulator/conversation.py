@@ -79,11 +79,11 @@ class Conversation:
     @property
     def system(self) -> str:
         """The first system message, or nothing."""
-        said = (m.text for m in self.messages if m.role in ("system", "developer"))
-        return next(said, "")
+        texts = (m.text for m in self.messages if m.role in ("system", "developer"))
+        return next(texts, "")
 
     def texts(self, role: str) -> list[str]:
-        """What this role said, oldest first."""
+        """The texts of this role, oldest first."""
         return [m.text for m in self.messages if m.role == role]
 
     def called(self) -> list[str]:

@@ -39,15 +39,15 @@ class _Call:
     def refused(self, reply: Reply, headers: Headers | None = None) -> Response:
         return sent(self.wire.sealed(reply, self.number), headers)
 
-    def completed(self, said: Answer) -> Completion:
+    def completed(self, answer: Answer) -> Completion:
         return Completion(
             number=self.number,
             created=self.now,
             model=upstream_id(self.deployment),
             variant=family_of(self.deployment),
-            answers=(said,),
+            answers=(answer,),
             input_tokens=self.talk.input_tokens,
-            output_tokens=said.output_tokens,
+            output_tokens=answer.output_tokens,
             include_usage=self.talk.include_usage,
         )
 
@@ -91,8 +91,8 @@ class Endpoints:
         unable = _unable(deployment, talk)
         if unable is not None:
             return call.refused(unable)
-        said = answer(talk)
-        spent = spend(deployment, talk.input_tokens, said.output_tokens)
+        scripted = answer(talk)
+        spent = spend(deployment, talk.input_tokens, scripted.output_tokens)
         admission = self._state.limiter.admit(deployment, spent, call.now)
         headers = self._limit_headers(call)
         if not isinstance(admission, Admission):
@@ -104,13 +104,13 @@ class Endpoints:
         )
         if order is not None:
             counter.faults += 1
-            return self._fail(call, order, said, admission)
+            return self._fail(call, order, scripted, admission)
         counter.accepted += 1
         counter.input_tokens += talk.input_tokens
-        counter.output_tokens += said.output_tokens
+        counter.output_tokens += scripted.output_tokens
         whole = answered(
             call.wire,
-            call.completed(said),
+            call.completed(scripted),
             stream=talk.stream,
             headers=headers | call.wire.marks(call.number),
             think=self._think,
@@ -118,7 +118,7 @@ class Endpoints:
         return Served(whole, admission)
 
     def _fail(
-        self, call: _Call, order: Order, said: Answer, admission: Admission
+        self, call: _Call, order: Order, scripted: Answer, admission: Admission
     ) -> ASGIApp:
         failed = failed_reply(order, call.deployment, call.talk, call.now)
         if failed is not None:
@@ -127,7 +127,7 @@ class Endpoints:
         broken = broken_response(
             order.fault,
             call.wire,
-            call.completed(said),
+            call.completed(scripted),
             stream=call.talk.stream,
             headers=self._limit_headers(call) | call.wire.marks(call.number),
         )

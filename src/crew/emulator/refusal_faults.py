@@ -52,7 +52,7 @@ def failed_reply(
 
 
 def _rate_limited(order: Order, deployment: Deployment, now: float) -> Reply:
-    # A limit of the minute: what is said about longer ones is not to be trusted.
+    # A limit of the minute: what it reports of longer ones is not to be trusted.
     limits = (*deployment.provider.limits, *deployment.limits)
     counted = [
         limit

@@ -47,8 +47,8 @@ class Answer:
     def output_tokens(self) -> int:
         """A quarter of the characters."""
         call = self.call
-        said = len(self.text) + (len(call.name) + len(call.arguments) if call else 0)
-        return ceil(said / 4)
+        length = len(self.text) + (len(call.name) + len(call.arguments) if call else 0)
+        return ceil(length / 4)
 
 
 def answer(talk: Conversation) -> Answer:
@@ -238,11 +238,11 @@ def _final_text(talk: Conversation) -> str:
         lines += [f"It was told: {_few_words(result)}" for result in results]
         if "write_file" in talk.called():
             lines.append(f"It wrote:\n```python\n{_NOTE}```")
-        if any(_WANTS_JSON.search(said) for said in talk.texts("user")):
+        if any(_WANTS_JSON.search(one) for one in talk.texts("user")):
             lines.append('```json\n{"rehearsed": true}\n```')
     lines += [f"It was shown {picture}." for picture in talk.pictures]
     text = "\n".join(line for line in lines if line)
-    if any("Final Answer:" in said for said in [talk.system, *talk.texts("user")]):
+    if any("Final Answer:" in one for one in [talk.system, *talk.texts("user")]):
         return f"Thought: I now can give a great answer\nFinal Answer: {text}"
     return text
 

@@ -39,7 +39,7 @@ class _Parent(asyncio.Protocol):
 
 
 def serve(app: ASGIApp, *, port: int, with_parent: bool) -> None:
-    """Serve on 127.0.0.1 until told to stop. Port 0 takes any free one."""
+    """Serve on 127.0.0.1 until asked to stop. Port 0 takes any free one."""
     config = uvicorn.Config(
         app,
         http="h11",

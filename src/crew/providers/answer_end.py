@@ -155,7 +155,7 @@ def _json(text: bytes) -> object:
 
 
 class _Found:
-    """What the events said so far."""
+    """What the events brought so far."""
 
     def __init__(self) -> None:
         self._words: dict[tuple[str, int], str] = {}

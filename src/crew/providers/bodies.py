@@ -89,11 +89,11 @@ def _json(text: str) -> object:
 
 
 def _upstream(metadata: Mapping[str, object]) -> str:
-    """What the provider behind OpenRouter said, where that is an error's own JSON."""
+    """The message of the provider behind OpenRouter, if it is an error's own JSON."""
     raw = metadata.get("raw")
     inner = as_object(_json(raw) if isinstance(raw, str) else raw)
-    said = _message(as_object(inner.get("error", inner)))
-    return f": {said}" if said else ""
+    message = _message(as_object(inner.get("error", inner)))
+    return f": {message}" if message else ""
 
 
 def _message(error: Mapping[str, object]) -> str:
@@ -104,7 +104,9 @@ def _message(error: Mapping[str, object]) -> str:
         if isinstance(value, dict):  # Mistral: {"message": {"detail": [...]}}
             value = value.get("detail", [value])
         # Their `input` is the request: only what they say about it counts.
-        said = [as_text(p.get("msg")) or as_text(p.get("type")) for p in objects(value)]
-        if said:
-            return "; ".join(said)
+        texts = [
+            as_text(p.get("msg")) or as_text(p.get("type")) for p in objects(value)
+        ]
+        if texts:
+            return "; ".join(texts)
     return ""

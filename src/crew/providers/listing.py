@@ -1,7 +1,7 @@
 """What a provider's list of models says of each of them.
 
 Every family has a shape of its own, and a reader in its own file. What is missing, or
-of another type than it is documented, is not said; nothing here raises.
+of another type than it is documented, is not reported; nothing here raises.
 """
 
 import math
@@ -54,15 +54,15 @@ def read_listing(read: Callable[[Entry], Listed], body: object) -> dict[str, Lis
 
 def is_whole(body: object) -> bool:
     """Whether the list is all there is: Anthropic, Gemini and OpenRouter have pages."""
-    said = as_object(body)
-    more = said.get("has_more") is True or bool(said.get("nextPageToken"))
-    return not more and not as_object(said.get("links")).get("next")
+    answer = as_object(body)
+    more = answer.get("has_more") is True or bool(answer.get("nextPageToken"))
+    return not more and not as_object(answer.get("links")).get("next")
 
 
 def _entries(body: object) -> Iterator[Entry]:
     """Together's list is the body itself; Google and Ollama call it `models`."""
-    said = as_object(body)
-    found = body if isinstance(body, list) else said.get("data", said.get("models"))
+    answer = as_object(body)
+    found = body if isinstance(body, list) else answer.get("data", answer.get("models"))
     if isinstance(found, list):
         yield from (as_object(one) for one in islice(found, MOST_MODELS))
 

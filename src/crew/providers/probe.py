@@ -24,11 +24,11 @@ CALL_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a provider said. `models` are those it serves, by ids without litellm's
+    """What a provider answered. `models` are those it serves, by ids without litellm's
     prefix, empty where it was not asked; they are all there are if it is `whole`.
 
     `called` names the deployment that was called where no list came, and `refused` why
-    the guard let no call go. `bought` is credit in US dollars, at least; `told` are
+    the guard let no call go. `bought` is credit in US dollars, at least; `reported` are
     limits that all free models share. `error` is why the list, or the call, failed.
     """
 
@@ -56,7 +56,7 @@ def own_id(deployment: Deployment) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A call was answered. `charged` is the input and output tokens it took, None if
-    they were not told; `told` is what was said of the limits."""
+    it was not reported; `reported` are the limits in the answer."""
 
     charged: tuple[int, int] | None = None
     reported: tuple[ReportedLimit, ...] = ()
@@ -137,16 +137,16 @@ def ask_call(endpoint: Endpoint, model: str) -> Answered | ProviderError:
         endpoint, "POST", "chat/completions", seconds=CALL_SECONDS, body=body
     )
     if isinstance(answer, ProviderError):
-        # Newer models of OpenAI's take no such small limit, or call it otherwise. That
-        # is said by the model's own door, behind the key and the gateway, for nothing.
+        # Newer models of OpenAI's take no such small limit, or call it otherwise. The
+        # model's own endpoint says so, behind the key and the gateway, for nothing.
         refused = isinstance(answer, Unsupported) or (
             isinstance(answer, BadRequest) and "max_tokens" in answer.raw
         )
         return Answered(charged=(0, 0), reported=answer.reported) if refused else answer
-    said = as_object(answer.body)
-    if not said.get("choices") or said.get("error"):
+    completion = as_object(answer.body)
+    if not completion.get("choices") or completion.get("error"):
         return BadAnswer(endpoint.provider.name, "no answer of a model came back")
-    usage = as_object(said.get("usage"))
+    usage = as_object(completion.get("usage"))
     sent, wrote = (
         _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")
     )

@@ -76,7 +76,7 @@ def accepted(deployment: Deployment, message: Message) -> dict[str, Any]:
 
 def _object(arguments: Any) -> str:
     """The arguments of a call as the JSON object that every provider wants. A model
-    that wrote none was told so by the tool."""
+    that wrote none learned it from the tool."""
     try:
         found = json.loads(arguments)
     except (TypeError, ValueError):

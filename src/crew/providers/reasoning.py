@@ -1,6 +1,6 @@
-"""What a model thought and said before it called tools, kept beside the conversation.
+"""A model's reasoning and text before it called tools, kept beside the conversation.
 
-CrewAI keeps of such an answer its calls alone. What was said beside them goes to
+CrewAI keeps of such an answer its calls alone. The text beside them goes to
 everybody. Some providers want the reasoning back with the results of the calls, and
 only from the model that had it; some makers' models demand it (`families` says who).
 Others do not know such fields, and some refuse them (Groq: "property is unsupported").
@@ -15,15 +15,15 @@ from crew.providers.families.registry import family, makers
 from crew.settings import Deployment
 
 KEPT = 1_000
-"""How many messages an LLM remembers the thoughts of; the oldest go first."""
+"""The reasoning of how many messages an LLM remembers; the oldest go first."""
 BLANK = " "
 """The least that counts as reasoning where it is demanded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """What one deployment thought; `fields` as litellm names them. `text` is what it
-    said beside its calls."""
+    """The reasoning of one deployment; `fields` as litellm names them. `text` is its
+    text beside its calls."""
 
     deployment: str
     fields: Mapping[str, Any]
@@ -36,7 +36,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class KeptReasoning:
-    """The thoughts of one agent's LLM, by the call that followed them: the ids of some
+    """The reasoning of one agent's LLM, by the call that followed them: the ids of some
     providers begin anew with each answer."""
 
     _kept: "OrderedDict[str, _Kept]" = field(default_factory=OrderedDict)
@@ -48,7 +48,7 @@ class KeptReasoning:
         fields: Mapping[str, Any],
         text: str = "",
     ) -> None:
-        """Remember what was thought and said before these tool calls (litellm's
+        """Remember the reasoning and the text before these tool calls (litellm's
         objects)."""
         taken = family(deployment.family).reasoning_fields
         own = {name: fields[name] for name in taken if fields.get(name)}

@@ -49,7 +49,7 @@ _WAIT_IN_WORDS = re.compile(
 def read_sentence(body: Body) -> LimitHit:
     """The limit in the sentence of a refusal, of a bucket that refills."""
     wait = wait_in(body.message)
-    # A request that is larger than the bucket is told a time too: Used + Requested
+    # A refusal of a request larger than the bucket names a time too: Used + Requested
     # - Limit, as if it could ever fit.
     never = "request too large" in body.words
     match = _BUCKET.search(body.message)

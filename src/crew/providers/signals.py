@@ -1,5 +1,5 @@
 """What a provider's failure says: one class of our error tree for each, how long
-waiting helps, and what it told about its limits.
+waiting helps, and what it reported of its limits.
 
 Sources: the providers' documentation and captured bodies, as of 2026-11.
 """
@@ -100,10 +100,10 @@ def classify(
     """
     lower = {name.lower(): value for name, value in headers.items()}
     now = moment_of(lower) if now is None else now
-    said = read_body(body)
-    known = known_kind(status, said, _WORDS)
+    refusal = read_body(body)
+    known = known_kind(status, refusal, _WORDS)
     kind = known or kind_by_status(status)
-    hit = _read_refusal(said, now) if kind is RateLimited else LimitHit()
+    hit = _read_refusal(refusal, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
         kind = ModelGone
@@ -114,13 +114,13 @@ def classify(
         deployment,
         _what(kind, hit),
         status=status,
-        retry_after=_wait(kind, hit, reported, said, lower, now),
+        retry_after=_wait(kind, hit, reported, refusal, lower, now),
         never=hit.never,
         reported=reported,
-        raw="" if known or hit.reported else masked(said),
+        raw="" if known or hit.reported else masked(refusal),
     )
     if isinstance(error, ContextTooLong):
-        error.window = _window(said.message)
+        error.window = _window(refusal.message)
     return error
 
 
@@ -158,7 +158,7 @@ def _wait(
     kind: Kind,
     hit: LimitHit,
     reported: tuple[ReportedLimit, ...],
-    said: Body,
+    refusal: Body,
     headers: Mapping[str, str],
     now: float | None,
 ) -> float | None:
@@ -169,7 +169,7 @@ def _wait(
         wait = retry_after(headers, now=now)
         return _soon_back(reported) if wait is None else wait
     if kind is OutOfMoney:
-        return _money_back(said, now)
+        return _money_back(refusal, now)
     return retry_after(headers, now=now) if kind in _WAITING_HELPS else None
 
 
@@ -191,15 +191,15 @@ _REGAIN = re.compile(
 _MONTHLY = ("spend_limit", "usage_limit_exceeded", "specified api usage limits")
 
 
-def _money_back(said: Body, now: float | None) -> float | None:
+def _money_back(refusal: Body, now: float | None) -> float | None:
     """When a spend cap ends; None for money that somebody has to pay in."""
-    if (match := _REGAIN.search(said.message)) and now is not None:
+    if (match := _REGAIN.search(refusal.message)) and now is not None:
         try:
             day = datetime.fromisoformat(f"{match[1]} {match[2] or '00:00'}")
         except ValueError:
             return None
         return sane(day.replace(tzinfo=UTC).timestamp() - now)
-    words = said.words
+    words = refusal.words
     if "daily limit" in words:
         return until_midnight("UTC", now)
     if "monthly" in words or any(word in words for word in _MONTHLY):

@@ -235,16 +235,16 @@ def _tool_use(made: Completion, name: str) -> dict[str, Any]:
 
 def _block(made: Completion, answer: Answer, index: int) -> Iterator[bytes]:
     start: dict[str, Any] = {"type": "text", "text": ""}
-    kind, key, said = "text_delta", "text", answer.text
+    kind, key, text = "text_delta", "text", answer.text
     if answer.call is not None:
         yield from _thinking(made, index)
         index += 1
         start = _tool_use(made, answer.call.name)
-        kind, key, said = "input_json_delta", "partial_json", answer.call.arguments
+        kind, key, text = "input_json_delta", "partial_json", answer.call.arguments
     opening = {"type": "content_block_start", "index": index, "content_block": start}
     yield _event(opening)
     yield _event({"type": "ping"})
-    for piece in pieces(said):
+    for piece in pieces(text):
         delta = {"type": kind, key: piece}
         yield _event({"type": "content_block_delta", "index": index, "delta": delta})
     yield _event({"type": "content_block_stop", "index": index})

@@ -135,8 +135,8 @@ def _deltas(made: Completion, answer: Answer) -> Iterator[dict[str, Any]]:
 
 
 def _failed_choice(key: str) -> Mapping[str, Any]:
-    said = {"role": "assistant", "content": ""}
-    return {"index": 0, key: said, "finish_reason": "error"}
+    message = {"role": "assistant", "content": ""}
+    return {"index": 0, key: message, "finish_reason": "error"}
 
 
 def parse_conversation(body: object) -> Conversation:

@@ -41,7 +41,7 @@ def _refusal(body: Body, now: float | None) -> LimitHit | None:
     wait = seconds_in(found.get("x-ratelimit-reset", ""), now)
     words = body.words
     signs = _WINDOWS.items()
-    unit = next((u for u, said in signs if any(sign in words for sign in said)), None)
+    unit = next((u for u, texts in signs if any(text in words for text in texts)), None)
     if unit is None:
         return LimitHit(wait=wait)
     if unit == "day" and wait is None:

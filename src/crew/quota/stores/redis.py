@@ -211,9 +211,9 @@ class RedisStore:
 
     def _measure(self) -> None:
         before = self._clock.monotonic()
-        told = self._wire.time()
+        reported = self._wire.time()
         after = self._clock.monotonic()
-        self._offset = told - (before + after) / 2
+        self._offset = reported - (before + after) / 2
         self._measured_at = after
 
     def _step(
