@@ -14,7 +14,7 @@ _SYSTEM_CHARACTERS = 200
 
 @dataclass(slots=True)
 class Count:
-    """The calls of one deployment. The tokens are those that were reported to clients."""
+    """The calls of one deployment. The tokens are those that were sent to clients."""
 
     requests: int = 0
     accepted: int = 0
