@@ -7,6 +7,7 @@ from crew.errors import (
     BadKey,
     BadRequest,
     ContextTooLong,
+    CutOff,
     ModelGone,
     OutOfMoney,
     ProviderError,
@@ -68,7 +69,7 @@ class Health:
                 self._learn_window(deployment, error, request)
             case Unsupported():
                 self._refuse_such(deployment, error, request)
-            case BadRequest() | RateLimited(never=True):
+            case BadRequest() | CutOff() | RateLimited(never=True):
                 return None
             case ModelGone():
                 why = str(error).partition(": ")[2]

@@ -15,7 +15,8 @@ Message = Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """What is sent: the conversation in OpenAI's form, tools, and parameters.
-    `thoughts` are those that belong to the conversation's tool calls."""
+    `reasoning` belongs to the conversation's tool calls. `output_room` is how many
+    tokens the answer may be, if the limits allow less than the model can do."""
 
     messages: Sequence[Message]
     tools: Sequence[Message] | None = None
@@ -23,6 +24,7 @@ class Prompt:
     response_format: object = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     reasoning: KeptReasoning = field(default_factory=KeptReasoning)
+    output_room: int | None = None
 
 
 def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
@@ -31,7 +33,7 @@ def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
     if not family(deployment.family).bounds_output:
         return {}
     wanted = prompt.parameters.get("max_tokens")
-    most = deployment.max_output
+    most = min(deployment.max_output, prompt.output_room or deployment.max_output)
     return {"max_tokens": min(wanted, most) if isinstance(wanted, int) else most}
 
 
