@@ -382,8 +382,8 @@ TOO_LONG = [
         {
             "error": "Trying to keep the first 10136 tokens when context the "
             "overflows. However, the model is loaded with context length of only 7866 "
-            "tokens, which is not enough. Try to load the model with a larger context length, or "
-            "provide a shorter input"
+            "tokens, which is not enough. Try to load the model with a larger context "
+            "length, or provide a shorter input"
         },
         ContextTooLong,
         window=7_866,

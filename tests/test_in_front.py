@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import itertools
+import json
 import socket
 import ssl
 import threading
@@ -25,11 +26,15 @@ from building import DEAR, deployment, provider, settings
 from crew.clock import ManualClock
 from crew.errors import (
     Blocked,
+    ContextTooLong,
+    ModelGone,
+    OutOfMoney,
     ProviderError,
     QuotaExceeded,
     TimedOut,
     Unreachable,
     Unsendable,
+    Unsupported,
 )
 from crew.guard import QuotaGuard
 from crew.providers.families.registry import FAMILIES
@@ -564,6 +569,38 @@ def test_what_never_left_is_never_tried_again_and_its_cause_is_reported_once(
     assert len(run.lines) == 1
     assert all(run.lines[0].partition(": ")[2] in end for end in ends)
     assert sum(run.clock.slept) == 0
+
+
+# An error in place of an answer, with no status of its own.
+
+IN_STREAMS = [
+    (
+        "The number of tokens to keep from the initial prompt is greater than the "
+        "context length (n_keep: 13055>= n_ctx: 4096).",
+        ContextTooLong,
+    ),
+    ("tools param requires --jinja flag", Unsupported),
+    ("This organization has been disabled.", Blocked),
+    ("Insufficient balance", OutOfMoney),
+    ("model requires more system memory (9 GiB) than is available", ModelGone),
+]
+
+
+@pytest.mark.parametrize(("message", "kind"), IN_STREAMS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_an_error_without_a_status_is_read_by_its_words(
+    message: str, kind: type[ProviderError], stream: bool
+) -> None:
+    body = json.dumps({"error": {"message": message, "type": "error"}})
+    with serving() as server:
+        server.canned = 200, f"data: {body}\n\n" if stream else body
+        if stream:
+            server.headers = {"content-type": "text/event-stream"}
+        asked = at("openai/m", base_url=server.url)
+        with pytest.raises(ProviderError) as caught:
+            complete(asked, HELLO, (lambda chunk: None) if stream else None)
+
+    assert type(caught.value) is kind
 
 
 # A slow one, and what `crew check --online` says.

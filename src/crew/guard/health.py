@@ -22,7 +22,6 @@ from crew.errors import (
 from crew.guard.learning import matched, throttled
 from crew.guard.pools import Pools
 from crew.notices import Listener
-from crew.providers.way import way_of
 from crew.quota.limits import SECONDS
 from crew.quota.store import Store
 from crew.routing import Request
@@ -82,6 +81,9 @@ class Health:
         """What keeps this run away for longest."""
         if not self._closures:
             return None
+        # Imported here, where something broke: an HTTP client takes time to load.
+        from crew.providers.way import way_of
+
         found = [
             closure
             for place in (*_places(deployment), way_of(deployment))

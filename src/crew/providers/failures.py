@@ -11,7 +11,7 @@ from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut
 from crew.providers.answer_end import End
 from crew.providers.bodies import read_body
 from crew.providers.exchange import Redirected
-from crew.providers.signals import classify
+from crew.providers.signals import classify, is_known
 from crew.providers.unsent import never_left
 from crew.providers.way import address, broken, causes_of, proxy_refuses
 from crew.settings import Deployment
@@ -24,18 +24,18 @@ def disguised(
     body = json.dumps({"error": error}, default=str)
     status = error.get("code") if isinstance(error, dict) else None
     if status not in _BELIEVED:
-        status = _status_in(read_body(body).words)
+        status = _status_in(read_body(body).words, body)
     if isinstance(status, int):
         return _classified(deployment, status, body, {}, now)
     return BadAnswer(deployment.name, "an error came in place of the answer")
 
 
-def _status_in(words: str) -> int | None:
+def _status_in(words: str, body: str) -> int | None:
     """The status that an error without one stands for, by what it says."""
     for status, known in _IN_WORDS.items():
         if any(word in words for word in known):
             return status
-    return None
+    return next((status for status in (400, 500) if is_known(status, body)), None)
 
 
 _IN_WORDS: Mapping[int, tuple[str, ...]] = {
@@ -129,7 +129,9 @@ def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError
     """What became of a request that no status came back for."""
     match cause:
         case Redirected():
-            return BadAnswer(name, "it redirects; correct its base_url")
+            return BadAnswer(
+                name, "it redirects; correct its base_url, or log in to the network"
+            )
         case UnicodeEncodeError() | httpx.LocalProtocolError():
             return BadKey(name, "the key, or a header, cannot be sent")
         case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():

@@ -89,6 +89,11 @@ def reported_by_headers(
     return read(headers, now)
 
 
+def is_known(status: int, body: str) -> bool:
+    """Whether an answer with this status says in words what it is."""
+    return meaning_of(status, read_body(body), _WORDS) is not None
+
+
 def _read_refusal(body: Body, now: float | None) -> LimitHit:
     """The limits that a refused request hit, of several the one that lasts longest.
     The shape of the body decides who speaks."""
