@@ -227,7 +227,7 @@ def answers(base_url: str | None) -> bool:
         return False
 
 
-_WITH_REASON = (Blocked, TimedOut, Unreachable, Unsendable)
+_WITH_REASON = (Blocked, TimedOut, Unreachable, Unsendable, Unsupported)
 
 
 def failure_name(error: ProviderError) -> str:
