@@ -24,8 +24,8 @@ from crew.providers.http import Endpoint
 from crew.providers.listing import Listed, read_listing
 from crew.providers.probe import Probe, ask_models, takes_a_call
 from crew.providers.prompt import Prompt, outgoing
-from crew.providers.rules import SHARED
 from crew.providers.signals import classify, reported_by_headers
+from crew.providers.words import SHARED
 from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 from crew.settings import Deployment

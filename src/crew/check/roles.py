@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crew.errors import BadKey
+from crew.errors import BadKey, Blocked
 from crew.routing import Request, route, rule
 from crew.settings import Deployment, Role, Settings
 
@@ -123,7 +123,7 @@ def _as_reported(
 
 
 def _corrected(deployment: Deployment, probe: "Probe") -> Deployment:
-    if isinstance(probe.error, BadKey):
+    if isinstance(probe.error, BadKey | Blocked):
         # Its key may as well not be set.
         provider = replace(deployment.provider, api_key=None, local=False)
         return replace(deployment, provider=provider)

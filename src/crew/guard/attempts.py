@@ -203,7 +203,8 @@ class Attempts:
         if reason is None and self._too_long(deployment):
             reason = TOO_SMALL
         if reason is not None:
-            return Closed(deployment=deployment.name, limit=reason, opens_at=None)
+            opens = self.health.opens_at(deployment)
+            return Closed(deployment=deployment.name, limit=reason, opens_at=opens)
         entry = self._failed.get(deployment.name)
         if entry is not None and entry.opens_at is not None and entry.opens_at <= now:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from crew.clock import Clock
 from crew.errors import ProviderError
 from crew.guard.learning import observations
-from crew.quota.limits import Pool, Usage
+from crew.quota.limits import NOTHING, Pool, Usage
 from crew.quota.reported import ReportedLimit
 from crew.quota.store import Reservation, Store
 from crew.settings import Deployment
@@ -68,6 +68,9 @@ class Lease:
         if error.charged is not None:
             sent, wrote = error.charged
             self.settle(input_tokens=sent, output_tokens=wrote, reported=error.reported)
+        elif not error.sent:
+            # Not even a request is counted that never left.
+            self._settle(NOTHING, error.reported)
         elif error.costs_nothing:
             self.settle(input_tokens=0, output_tokens=0, reported=error.reported)
         else:

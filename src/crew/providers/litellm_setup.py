@@ -72,6 +72,7 @@ def _marked(
     deployment: Deployment, exchange: Exchange, client: "_Handler | _AsyncHandler"
 ) -> dict[str, Any]:
     if deployment.family in _UNWATCHED:
+        exchange.watched = False
         # litellm calls it right before the request, and again after.
         return {"logger_fn": lambda details: exchange.on_sent()}
     return {"client": client, "logger_fn": _Mark(weakref.ref(client))}

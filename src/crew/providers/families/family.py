@@ -93,6 +93,11 @@ class Family:
     words: Mapping[Meaning, tuple[str, ...]] = field(default_factory=dict)
     """Its own words for a failure, in lower case; a gateway may pass them on."""
 
+    advice: Mapping[str, str] = field(default_factory=dict)
+    """What to do, by one of its words: our own sentence."""
+    advises: Callable[[Body], str] = lambda body: ""
+    """The same, where the sentence has a part of the provider's."""
+
     # Its list of models, and the account.
     list_path: str = "models"
     list_query: Mapping[str, str] = field(default_factory=dict)
