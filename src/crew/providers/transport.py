@@ -15,10 +15,10 @@ from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
+from crew.providers.parameters import own_parameters
 from crew.providers.prompt import (
     Prompt,
     accepted,
-    kept_parameters,
     ordered,
     output_bound,
 )
@@ -120,7 +120,7 @@ def _arguments(
         "drop_params": True,
         **prompt.parameters,
         **output_bound(deployment, prompt),
-        **kept_parameters(deployment),
+        **own_parameters(deployment),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)

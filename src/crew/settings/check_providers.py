@@ -7,6 +7,7 @@ from crew.quota.limits import Limit, Metric
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
+from crew.settings.parameters import check_parameters
 from crew.settings.schema import (
     ProviderShape,
     TiersFile,
@@ -89,6 +90,7 @@ def _check_deployments(document: Document, shapes: Shapes) -> None:
         if deployment.klass is not None and deployment.provider in shapes.providers:
             classes = _classes(document, deployment.provider)
             expect(document, (*path, "class"), "class", deployment.klass, classes)
+        check_parameters(document, (*path, "parameters"), deployment.parameters)
 
 
 def _classes(document: Document, provider: str) -> list[str]:

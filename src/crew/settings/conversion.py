@@ -89,6 +89,7 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
         vision=_first(shape.vision, facts.vision, otherwise=False),
         tools=_first(shape.tools, facts.tools, otherwise=True),
         timeout=shape.timeout,
+        parameters=shape.parameters,
         checked=shape.checked,
     )
 

@@ -116,6 +116,7 @@ class Deployment:
 
     `model` is litellm's id. `context_window` and `max_output` are in tokens.
     `price` is None when nobody knows it: then a cost is unknown, not zero.
+    `parameters` go with every call.
     `checked` is the day on which somebody saw that the id is alive.
     """
 
@@ -131,6 +132,7 @@ class Deployment:
     vision: bool = False
     tools: bool = True
     timeout: float | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
     checked: date | None = None
 
     @property
