@@ -11,6 +11,7 @@ import litellm
 
 from crew.providers.answer import Answer
 from crew.providers.completeness import check_whole, counted
+from crew.providers.destination import address
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
@@ -111,7 +112,7 @@ def _arguments(
             for message in ordered(deployment, prompt.messages)
         ],
         "api_key": deployment.provider.api_key,
-        "api_base": deployment.base_url or deployment.provider.base_url,
+        "api_base": address(deployment),
         "extra_headers": dict(deployment.provider.headers) or None,
         "timeout": _seconds(deployment),
         # One lease stands for one attempt: the openai SDK alone would make three.
