@@ -15,6 +15,8 @@ from crew.errors import ModelGone
 from crew.providers.families.registry import family
 from crew.settings import Deployment
 
+_NO_KEY = "none-needed"
+
 
 def address(deployment: Deployment) -> str | None:
     """The base of its calls, as litellm wants it; None: only litellm knows it."""
@@ -25,6 +27,25 @@ def address(deployment: Deployment) -> str | None:
     if known.base_url is None or not known.call_path:
         return known.base_url
     return f"{known.base_url}/{known.call_path}"
+
+
+def key(deployment: Deployment) -> str | None:
+    """The key that goes with its calls. Where none is needed, one that means nothing:
+    clients of OpenAI's send no request without."""
+    provider = deployment.provider
+    wants_one = provider.keyless and family(deployment.family).chat_completions
+    return provider.api_key or (_NO_KEY if wants_one else None)
+
+
+def model(deployment: Deployment) -> str:
+    """Its model as litellm sends it there. litellm 1.96 to 1.110 knows `openai_like/`
+    for embeddings only, and the same protocol by another name."""
+    prefix, slash, name = deployment.model.partition("/")
+    return (
+        f"custom_openai/{name}"
+        if prefix + slash == "openai_like/"
+        else (deployment.model)
+    )
 
 
 def check_destination(

@@ -11,7 +11,7 @@ import litellm
 
 from crew.providers.answer import Answer
 from crew.providers.completeness import check_whole, counted
-from crew.providers.destination import address
+from crew.providers.destination import address, key, model
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
@@ -103,7 +103,7 @@ def _arguments(
     deployment: Deployment, prompt: Prompt, *, stream: bool
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "model": deployment.model,
+        "model": model(deployment),
         "messages": [
             {
                 **accepted(deployment, message),
@@ -111,7 +111,7 @@ def _arguments(
             }
             for message in ordered(deployment, prompt.messages)
         ],
-        "api_key": deployment.provider.api_key,
+        "api_key": key(deployment),
         "api_base": address(deployment),
         "extra_headers": dict(deployment.provider.headers) or None,
         "timeout": _seconds(deployment),
