@@ -1,15 +1,21 @@
 """One YAML file as plain data that remembers its lines and collects its mistakes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import yaml
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
 
 from crew.errors import Mistake
+from crew.settings.bounds import (
+    DEPTH,
+    MISTAKES,
+    Budget,
+    TooLarge,
+    file_content,
+)
+from crew.settings.scalars import constructed, kind_of, resolved
 from crew.settings.variables import expand
 from crew.settings.wording import broken_yaml
 
@@ -20,6 +26,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _KEY_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
+_KEY_CHARACTERS = 120
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
 
@@ -39,9 +46,15 @@ class Document:
         self._entries: dict[int, _Entries] = {}
         self._open: set[int] = set()
         self._reported: set[KeyPath] = set()
+        self._budget = Budget()
         self._root = self._compose(path)
         if isinstance(self._root, yaml.MappingNode):
-            self.data = self._mapping(self._root, ())
+            try:
+                self.data = self._mapping(self._root, ())
+            except TooLarge as exc:
+                self.mistakes.clear()
+                self._note(self._root.start_mark.line + 1, "", str(exc))
+                self._root = None
 
     # Where things are.
 
@@ -112,11 +125,15 @@ class Document:
         self._note(line, key, message)
 
     def _note(self, line: int | None, key: str, message: str) -> None:
+        if len(self.mistakes) == MISTAKES:
+            line, key, message = None, "", "and more mistakes, which are not listed"
+        if len(self.mistakes) > MISTAKES:
+            return
         self.mistakes.append(
             Mistake(
                 file=self.file,
                 line=line,
-                key=self._masked(key),
+                key=self._masked(key[:_KEY_CHARACTERS]),
                 message=self._masked(message),
             )
         )
@@ -138,10 +155,13 @@ class Document:
 
     def _compose(self, path: Path) -> yaml.Node | None:
         try:
-            content = path.read_bytes()
+            content = file_content(path)
             text = content.decode("utf-8-sig")
         except FileNotFoundError:
             self._note(None, "", "file not found")
+            return None
+        except TooLarge as exc:
+            self._note(None, "", str(exc))
             return None
         except OSError as exc:
             self._note(None, "", f"cannot be read: {exc.strerror}")
@@ -154,6 +174,9 @@ class Document:
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.YAMLError as exc:
             self._note(*broken_yaml(exc, text))
+            return None
+        except RecursionError:  # PyYAML without libyaml, which has a bound of its own
+            self._note(1, "", f"nested more than {DEPTH} deep")
             return None
         if root is None or (root.tag.endswith(":null") and not root.value):
             self._note(1, "", "the file is empty")
@@ -189,12 +212,15 @@ class Document:
         return self._entries[id(node)]
 
     def _merged(self, node: yaml.Node) -> _Entries:
-        if isinstance(node, yaml.MappingNode):
-            return self._of(node)
         entries: _Entries = {}
+        if isinstance(node, yaml.MappingNode):
+            entries = self._of(node)
+            self._budget.take(len(entries))
+            return entries
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if isinstance(part, yaml.MappingNode):
                 entries = {**self._of(part), **entries}
+                self._budget.take(len(entries))
             else:
                 self._note(node.start_mark.line + 1, "<<", "expected a mapping")
         return entries
@@ -206,6 +232,10 @@ class Document:
         }
 
     def _value(self, node: yaml.Node, path: KeyPath) -> object:
+        self._budget.take()
+        if len(path) > DEPTH:
+            self.reject(path[:DEPTH], f"nested more than {DEPTH} deep")
+            return None
         if path[-1] == SECRET:
             return self._secret(node, path)
         if isinstance(node, yaml.ScalarNode):
@@ -246,16 +276,15 @@ class Document:
         text = node.value
         if "${" in text:
             text = self._expanded(text, path)
-            if not node.style:  # unquoted: a number may come out of a variable
-                resolve: Callable[..., str] = Resolver().resolve
-                tag = resolve(yaml.ScalarNode, text, (True, False))
-                node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
-            else:
+            self._budget.take(characters=len(text))
+            if node.style:
                 return text
+            # Unquoted: a number may come out of a variable.
+            node = resolved(node, text)
         try:
-            return SafeConstructor().construct_object(node)
-        except (yaml.YAMLError, ValueError):
-            kind = node.tag.rpartition(":")[2]
+            return constructed(node)
+        except ValueError:
+            kind = kind_of(node)
             self.reject(path, f"is not a valid value of the kind {kind!r}")
             return None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -68,6 +69,7 @@ def load_settings(
     directory = config_directory(config_dir, environ)
     files = _read_files(directory, environ)
     shapes = _shapes(files)
+    check_names(files)
     check_roles_and_tasks(files, shapes)
     check_providers_and_tiers(files, shapes)
     providers = {
