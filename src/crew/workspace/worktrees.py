@@ -3,7 +3,7 @@ checkout is never touched."""
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from crew.errors import WorkspaceError
@@ -12,7 +12,9 @@ from crew.workspace.git import git
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
 COPY_BYTES = 200 * 1024 * 1024
 _FACTS = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
-_DIFF = ("diff", "--no-ext-diff", "--no-textconv")
+# A submodule has a configuration of its own, which git would follow there.
+_OWN = ("--ignore-submodules=dirty",)
+_DIFF = ("diff", "--no-ext-diff", "--no-textconv", *_OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +66,23 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
         _copy(source, directory)
         return Repository(name=name, source=source, path=directory)
     base = git(top, "rev-parse", "HEAD").strip()
-    branch = _new_branch(top, run, base)
-    try:
-        git(top, "worktree", "add", "--quiet", str(directory), branch)
-    except BaseException:
-        git(top, "branch", "-D", branch, check=False)
-        raise
-    return Repository(
+    made = Repository(
         name=str(PurePosixPath(name, source.relative_to(top).as_posix())),
         source=top,
         path=directory,
-        branch=branch,
+        branch=_new_branch(top, run, base),
         base=base,
-        submodules=_submodules(directory),
     )
+    try:
+        # Filled by a command of its own: it asks for the filters as the configuration
+        # has them there.
+        path, branch = str(directory), str(made.branch)
+        git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
+        git(directory, "reset", "--quiet", "--hard")
+        return replace(made, submodules=_submodules(directory))
+    except BaseException:
+        remove(made)
+        raise
 
 
 def remove(repository: Repository) -> None:
@@ -143,7 +148,7 @@ def is_dirty(source: Path) -> bool:
     if top is None:
         return False
     # Unchecked: a bare repository has no status.
-    return bool(git(top, "status", "--porcelain", "-unormal", check=False))
+    return bool(git(top, "status", "--porcelain", "-unormal", *_OWN, check=False))
 
 
 def top_level(source: Path) -> Path | None:
@@ -166,6 +171,8 @@ def top_level(source: Path) -> Path | None:
         top = Path(git(source, "rev-parse", "--show-toplevel").removesuffix("\n"))
     if not git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False):
         return None
+    if not source.is_relative_to(top):
+        raise WorkspaceError(f"{source}: its git configuration leads to {top}")
     part = source.relative_to(top).as_posix()
     if part != "." and not git(top, "ls-tree", "HEAD", "--", part):
         return None
