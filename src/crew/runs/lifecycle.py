@@ -53,8 +53,11 @@ def execute(
     inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
     directory = RunDirectory(output / run_id)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs)
+    own = (output, settings.state_dir)
+    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
     hide_from_git(output)
+    for line in workspace.notices:
+        listener(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
