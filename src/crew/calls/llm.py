@@ -265,7 +265,8 @@ class TieredLLM(BaseLLM):
         self._window = None
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
-        text = self._apply_stop_words(answer.text)
+        secrets = self._run.settings.secrets
+        text = secrets.masked_answer(self._apply_stop_words(answer.text))
         kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL
         result: Any = list(answer.tool_calls) if answer.tool_calls else text
         if not answer.tool_calls and call.response_model is not None:

@@ -45,6 +45,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
 from crew.settings.values import (
     Settings,
@@ -123,6 +124,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        secrets=secrets_of(directory, environ),
     )
 
 
