@@ -110,7 +110,9 @@ def test_what_is_no_file_is_not_waited_for(config: Path, name: str) -> None:
     path.unlink()
     os.mkfifo(path)
 
-    assert "not a file" in [one.message for one in mistakes_of(config, KEYS)]
+    assert "cannot be read: not a file" in [
+        one.message for one in mistakes_of(config, KEYS)
+    ]
 
 
 def test_an_endless_file_is_not_read_to_its_end(config: Path) -> None:
@@ -118,7 +120,9 @@ def test_an_endless_file_is_not_read_to_its_end(config: Path) -> None:
     path.unlink()
     path.symlink_to("/dev/zero")
 
-    assert "not a file" in [one.message for one in mistakes_of(config, KEYS)]
+    assert "cannot be read: not a file" in [
+        one.message for one in mistakes_of(config, KEYS)
+    ]
 
 
 def tiers_of(levels: int, width: int) -> str:

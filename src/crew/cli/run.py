@@ -39,6 +39,7 @@ from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
 from crew.settings.check_tasks import check_placeholders
+from crew.settings.environment import is_text
 from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
@@ -135,6 +136,11 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     values, mistakes = _values(options.input)
     mistakes += comment_mistakes(options)
     given = None
+    mistakes += [
+        argument_mistake(name, "not UTF-8")
+        for name, text in (("REQUEST", options.request or ""), *values.items())
+        if not is_text(text)
+    ]
     if options.request is not None:
         given = Inputs(
             request=options.request,

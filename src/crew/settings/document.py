@@ -15,9 +15,11 @@ from crew.settings.bounds import (
     TooLarge,
     file_content,
 )
+from crew.settings.environment import is_text
 from crew.settings.scalars import constructed, kind_of, resolved
 from crew.settings.variables import expand
 from crew.settings.wording import broken_yaml
+from crew.texts.masking import Secrets
 
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -139,17 +141,12 @@ class Document:
         )
 
     def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return _KEY_LIKE.sub("***", text)
+        return _KEY_LIKE.sub("***", self._secrets.masked(text))
 
     @cached_property
-    def _secrets(self) -> list[str]:
-        return [
-            value
-            for name, value in self._environ.items()
-            if len(value) >= 8 and _KEY_NAME.search(name)
-        ]
+    def _secrets(self) -> Secrets:
+        named = (name for name in self._environ if _KEY_NAME.search(name))
+        return Secrets(frozenset(self._environ[name] for name in named))
 
     # Reading.
 
@@ -160,11 +157,9 @@ class Document:
         except FileNotFoundError:
             self._note(None, "", "file not found")
             return None
-        except TooLarge as exc:
-            self._note(None, "", str(exc))
-            return None
-        except OSError as exc:
-            self._note(None, "", f"cannot be read: {exc.strerror}")
+        except (TooLarge, OSError) as exc:
+            known = str(exc) if isinstance(exc, TooLarge) else exc.strerror
+            self._note(None, "", f"cannot be read: {known}")
             return None
         except UnicodeDecodeError as exc:
             line = content.count(b"\n", 0, exc.start) + 1
@@ -270,7 +265,10 @@ class Document:
             rule = f"keys belong in the environment or .env; write ${{{name}_API_KEY}}"
             self._note(line, key, rule)
             return None
-        return self._environ.get(match[1], "").strip() or None
+        value = self._environ.get(match[1], "").strip()
+        if not is_text(value):
+            self.reject(path, "allowed: UTF-8")
+        return value or None
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> object:
         text = node.value
@@ -290,6 +288,8 @@ class Document:
 
     def _expanded(self, text: str, path: KeyPath) -> str:
         found, problems = expand(text, self._environ)
+        if not is_text(found):
+            problems.append(f"the value of {text[:40]} is not UTF-8")
         if problems:
             self._reported.add(path)
             line, key, _ = self.at(path)

@@ -27,6 +27,7 @@ from crew.settings.conversion import (
 )
 from crew.settings.document import Document
 from crew.settings.environment import (
+    check_encoding,
     check_store,
     config_directory,
     login,
@@ -67,6 +68,8 @@ def load_settings(
     Raises SettingsError with every mistake of every file.
     """
     environ = read_environment() if environ is None else environ
+    if broken := check_encoding(environ):
+        raise SettingsError(broken)
     directory = config_directory(config_dir, environ)
     files = _read_files(directory, environ)
     shapes = _shapes(files)

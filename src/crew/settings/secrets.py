@@ -26,15 +26,32 @@ def secrets_of(directory: Path, environ: Mapping[str, str]) -> Secrets:
     return Secrets(frozenset(values))
 
 
+def variables_without_secrets(
+    directory: Path, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables that the YAML names, with a stand-in for each secret."""
+    secret = {name for file in _FILES for name in _named(directory / f"{file}.yaml")}
+    texts = [_text(directory / f"{file}.yaml") for file in _FILES]
+    names = {found["name"] for text in texts for found in _USE.finditer(text)}
+    return {
+        name: "none" if name in secret or _password(environ[name]) else environ[name]
+        for name in names
+        if environ.get(name)
+    }
+
+
 def _named(path: Path) -> Iterator[str]:
     """The variables that a file uses as keys, or that are called like one."""
-    try:
-        text = file_content(path).decode("utf-8", errors="replace")
-    except (OSError, TooLarge):
-        return
-    for found in _USE.finditer(text):
+    for found in _USE.finditer(_text(path)):
         if SECRET_NAME.search(f"{found['key'] or ''} {found['name']}"):
             yield found["name"]
+
+
+def _text(path: Path) -> str:
+    try:
+        return file_content(path).decode("utf-8", errors="replace")
+    except (OSError, TooLarge):
+        return ""
 
 
 def _password(value: str) -> str | None:
