@@ -5,6 +5,7 @@ import json
 import pytest
 
 from crew.errors import (
+    Blocked,
     ContextTooLong,
     ProviderError,
     Unsupported,
@@ -98,5 +99,7 @@ def test_the_status_decides_about_an_unknown_body(
 ) -> None:
     error = classify("slot", status, body, {}, now=NOW)
 
-    assert type(error) is kind
+    # A page for people is a firewall's.
+    page = status == 403 and body.startswith("<html>")
+    assert type(error) is (Blocked if page else kind)
     assert (error.retry_after, error.never, error.reported) == (None, False, ())

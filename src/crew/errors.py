@@ -10,9 +10,11 @@ CrewError                    anything this package raises on purpose
     ├── RateLimited          429: a limit of the provider was hit
     ├── OutOfMoney           402, or a spend cap: waiting a moment does not help
     ├── BadKey               401, 403: the key is wrong or may not do this
-    ├── ModelGone            404: the model id is unknown or retired
+    ├── Blocked              a firewall, the country or the account refuses every call
+    ├── ModelGone            404: the model is unknown, retired, or does not fit there
     ├── Overloaded           5xx, 529: the provider has no room or is broken
-    ├── Unreachable          refused, no such host: nothing was sent
+    ├── Unreachable          a proxy, a name, a certificate: nothing was sent
+    ├── Unsendable           a key or a package is missing here: nothing was sent
     ├── TimedOut             no answer in time
     ├── BadAnswer            malformed, empty, broken off, an error in a 200
     ├── CutOff               the answer is longer than this deployment may write
@@ -94,7 +96,7 @@ class QuotaExceeded(CrewError):
         self.closed = tuple(closed)
         self.role = role
         who = f" for {role}" if role else ""
-        lines = "".join(f"\n  {entry}" for entry in self.closed)
+        lines = "".join(f"\n  {entry}" for entry in _grouped(self.closed))
         # CrewAI runs a call again when its error says one of a list of phrases
         # about limits, so this text keeps clear of them.
         super().__init__(f"every deployment{who} is closed:{lines}")
@@ -104,6 +106,19 @@ class QuotaExceeded(CrewError):
         """When the first deployment opens, in seconds since the epoch."""
         times = [entry.opens_at for entry in self.closed if entry.opens_at is not None]
         return min(times, default=None)
+
+
+def _grouped(closed: Sequence[Closed]) -> list[Closed]:
+    """The entries, with all deployments that one thing closes in one of them."""
+    names: dict[tuple[str, float | None], list[str]] = {}
+    for entry in closed:
+        found = names.setdefault((entry.limit, entry.opens_at), [])
+        if entry.deployment not in found:
+            found.append(entry.deployment)
+    return [
+        Closed(deployment=", ".join(found), limit=limit, opens_at=opens_at)
+        for (limit, opens_at), found in names.items()
+    ]
 
 
 class ProviderError(CrewError):
@@ -124,6 +139,8 @@ class ProviderError(CrewError):
 
     refused: ClassVar[bool] = False
     """Whether this class means that the request was turned away before any work."""
+    sent: bool = True
+    """Whether the request may have reached the provider."""
 
     def __init__(
         self,
@@ -156,8 +173,8 @@ class ProviderError(CrewError):
     @property
     def costs_nothing(self) -> bool:
         """Whether the provider took neither tokens nor money for the attempt."""
-        at_the_door = self.refused or self.status in (429, 498)
-        return at_the_door and self.charged is None
+        turned_away = self.refused or not self.sent or self.status in (429, 498)
+        return turned_away and self.charged is None
 
 
 class RateLimited(ProviderError):
@@ -178,8 +195,20 @@ class BadKey(ProviderError):
     refused = True
 
 
+class Blocked(ProviderError):
+    """Every such call is refused, and the key is good: a firewall, the country, the
+    account or its settings. `reason` says what to do.
+
+    `reach` is how far that goes: "provider", or "class" for all models of the
+    deployment's class.
+    """
+
+    refused = True
+    reach: str = "provider"
+
+
 class ModelGone(ProviderError):
-    """The model id is unknown or retired."""
+    """The model is unknown, retired, not installed, or larger than the machine."""
 
     refused = True
 
@@ -189,9 +218,23 @@ class Overloaded(ProviderError):
 
 
 class Unreachable(ProviderError):
-    """The provider could not be reached; nothing was sent."""
+    """The provider could not be reached; nothing was sent.
+
+    `way` names what broke where others depend on it too: a proxy, the network. Empty:
+    it concerns this provider alone. `lasts`: until somebody mends it.
+    """
 
     refused = True
+    sent = False
+    way: str = ""
+    lasts: bool = False
+
+
+class Unsendable(ProviderError):
+    """This machine cannot make the call: a key or a package is missing. Nothing was
+    sent, and nothing passes until somebody mends it."""
+
+    sent = False
 
 
 class TimedOut(ProviderError):

@@ -2,7 +2,6 @@
 
 from crew.errors import (
     BadKey,
-    BadRequest,
     ContentRefused,
     ContextTooLong,
     ModelGone,
@@ -130,7 +129,7 @@ REFUSALS: tuple[Case, ...] = (
         "anthropic",
         413,
         anthropic("request_too_large", "Request exceeds the maximum size"),
-        BadRequest,
+        ContextTooLong,
         known=False,
     ),
     *(

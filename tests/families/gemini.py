@@ -4,6 +4,7 @@ import json
 
 from crew.errors import (
     BadKey,
+    Blocked,
     ContextTooLong,
     ModelGone,
     OutOfMoney,
@@ -215,7 +216,7 @@ REFUSALS: tuple[Case, ...] = (
         "gemini",
         400,
         google(400, "FAILED_PRECONDITION", "User location is not supported."),
-        BadKey,
+        Blocked,
     ),
     Case(
         "too long",

@@ -5,12 +5,14 @@ from crew.errors import (
     BadAnswer,
     BadKey,
     BadRequest,
+    ContextTooLong,
     ModelGone,
     OutOfMoney,
     Overloaded,
     ProviderError,
     RateLimited,
     TimedOut,
+    Unreachable,
 )
 from families.captured import NOW, HeaderCase
 
@@ -20,9 +22,10 @@ BY_STATUS: list[tuple[int, type[ProviderError]]] = [
     (402, OutOfMoney),
     (403, BadKey),
     (404, ModelGone),
+    (407, Unreachable),
     (408, TimedOut),
     (409, BadRequest),
-    (413, BadRequest),
+    (413, ContextTooLong),
     (418, BadRequest),
     (422, BadRequest),
     (429, RateLimited),

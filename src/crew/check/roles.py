@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crew.errors import BadKey
+from crew.errors import BadKey, Blocked
 from crew.routing import Request, route, rule
 from crew.settings import Deployment, Role, Settings
 
@@ -123,7 +123,7 @@ def _as_reported(
 
 
 def _corrected(deployment: Deployment, probe: "Probe") -> Deployment:
-    if isinstance(probe.error, BadKey):
+    if isinstance(probe.error, BadKey | Blocked):
         # Its key may as well not be set.
         provider = replace(deployment.provider, api_key=None, local=False)
         return replace(deployment, provider=provider)
@@ -152,5 +152,5 @@ def _line(settings: Settings, call: Request, lacking: str) -> str:
     )
     way_out = "name one that can in tiers.yaml"
     if keys:
-        way_out = f"it takes a key that works: {', '.join(keys)}"
+        way_out = f"a working key is needed: {', '.join(keys)}"
     return f"{call.role} ({where}): {problem}; {way_out}"

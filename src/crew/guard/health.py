@@ -1,21 +1,29 @@
 """What a failure closes, for whom, and for how long."""
 
+import re
 import socket
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from crew.errors import (
     BadKey,
     BadRequest,
+    Blocked,
     ContextTooLong,
+    CutOff,
     ModelGone,
     OutOfMoney,
     ProviderError,
     RateLimited,
+    TimedOut,
+    Unreachable,
+    Unsendable,
     Unsupported,
 )
 from crew.guard.learning import matched, throttled
 from crew.guard.pools import Pools
 from crew.notices import Listener
+from crew.quota.limits import SECONDS
 from crew.quota.store import Store
 from crew.routing import Request
 from crew.settings import Deployment
@@ -26,29 +34,67 @@ RATE_COOLDOWN = 20.0
 MONEY_COOLDOWN = 600.0
 SHORTEST_COOLDOWN = 0.5
 FAILURE_COOLDOWN = 15.0
+WAY_COOLDOWN = 60.0
+"""For the provider that showed that a way is broken: others behind it are asked before
+it, in case they are not."""
+LONGEST_WAIT = 86_400.0
+"""Seconds. A longer wait is believed where a limit is known that is as long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closure:
+    """`until` is in seconds since the epoch; None: for this run."""
+
+    reason: str
+    until: float | None = None
 
 
 class Health:
-    """The deployments that this process keeps away from. Cooldowns and throttles are
-    in the store, for everybody."""
+    """The deployments that this process keeps away from, and the ways that are broken
+    from this machine. Cooldowns and throttles are in the store, for everybody."""
 
     def __init__(self, store: Store, pools: Pools, listener: Listener) -> None:
         self._store = store
         self._pools = pools
         self._listener = listener
-        self._disabled: dict[str, str] = {}
+        self._closures: dict[str, _Closure] = {}
+        self._announced: set[str] = set()
         self._unable: dict[str, dict[frozenset[str], str]] = {}
         self._windows: dict[str, int] = {}
 
     def disabled(self, deployment: Deployment, request: Request) -> str | None:
         """Why this run no longer asks a deployment for such a call, or None."""
-        for pool in _names(deployment):
-            if pool in self._disabled:
-                return self._disabled[pool]
+        closure = self._closure(deployment)
+        if closure is not None:
+            return closure.reason
         for needs, why in self._unable.get(deployment.name, {}).items():
             if needs <= request.needs:
                 return why
         return None
+
+    def opens_at(self, deployment: Deployment) -> float | None:
+        """When a way that is broken is tried again, in seconds since the epoch; None
+        where nothing is or it is not tried again."""
+        closure = self._closure(deployment)
+        return closure.until if closure is not None else None
+
+    def _closure(self, deployment: Deployment) -> _Closure | None:
+        """What keeps this run away for longest."""
+        if not self._closures:
+            return None
+        # Imported here, where something broke: an HTTP client takes time to load.
+        from crew.providers.way import way_of
+
+        found = [
+            closure
+            for place in (*_places(deployment), way_of(deployment))
+            if (closure := self._closures.get(place)) is not None
+            and (closure.until is None or self._store.now() < closure.until)
+        ]
+        lasting = (one for one in found if one.until is None)
+        return next(lasting, None) or max(
+            found, key=lambda one: one.until or 0.0, default=None
+        )
 
     def window(self, deployment: Deployment) -> int:
         """How many tokens fit there: as the YAML says, or as it turned out to be."""
@@ -62,24 +108,20 @@ class Health:
 
         Returns when it opens again, in seconds since the epoch; None: not by itself.
         """
-        own, provider = _names(deployment)
+        own, _, provider = _places(deployment)
         match error:
             case ContextTooLong():
                 self._learn_window(deployment, error, request)
             case Unsupported():
                 self._refuse_such(deployment, error, request)
-            case BadRequest() | RateLimited(never=True):
-                return None
-            case ModelGone():
-                why = str(error).partition(": ")[2]
-                if error.status == 404:
-                    why = "unknown or retired (404)"
-                self._disable(own, f"{deployment.model} is {why}")
-            case BadKey():
-                variable = deployment.provider.api_key_variable or "its key"
-                self._disable(
-                    provider, f"{variable} was refused ({error.status}); check it"
-                )
+            case BadRequest() | CutOff() | RateLimited(never=True):
+                pass
+            case BadKey() | Blocked() | ModelGone() | Unsendable():
+                self._disable(*_out(deployment, error))
+            case Unreachable(lasts=True):
+                self._disable(error.way or provider, _said(error))
+            case Unreachable() if error.way:
+                return self._keep_off_way(error, provider)
             case OutOfMoney() if deployment.provider.classes and not deployment.klass:
                 # Its free models go on without money.
                 return self._cool(own, MONEY_COOLDOWN, error)
@@ -98,10 +140,10 @@ class Health:
         unable[request.needs] = failure_name(error)
         needs = " and ".join(sorted(request.needs))
         calls = f"calls with {needs}" if needs else "all calls"
-        self._listener(
-            f"{deployment.name} is out for {calls} of this run: it cannot take the "
-            f"conversation ({error.status})"
-        )
+        why = f"it cannot take the conversation ({error.status})"
+        if error.reason:
+            why = _said(error)
+        self._listener(f"{deployment.name} is out for {calls} of this run: {why}")
 
     def _learn_window(
         self, deployment: Deployment, error: ContextTooLong, request: Request
@@ -127,18 +169,50 @@ class Health:
             )
         windows = [limit.seconds for pool in pools for limit in pool.limits]
         shortest = min((seconds for seconds in windows if seconds), default=60.0)
-        return self._cool(closed, min(RATE_COOLDOWN, 2 * shortest), error)
+        units = (SECONDS.get(one.unit, 0) for one in error.reported)
+        longest = max((*windows, *units), default=0.0)
+        return self._cool(
+            closed, min(RATE_COOLDOWN, 2 * shortest), error, longest=longest
+        )
 
-    def _disable(self, pool: str, reason: str) -> None:
-        if pool not in self._disabled:
-            self._disabled[pool] = reason
-            self._listener(f"{pool.partition(':')[2]} is out for this run: {reason}")
+    def _keep_off_way(self, error: Unreachable, provider: str) -> float:
+        """Pass over everything behind what broke, for a while."""
+        now = self._store.now()
+        reason, until = _said(error), now + WAY_COOLDOWN
+        self._closures[error.way] = _Closure(
+            reason=reason, until=now + FAILURE_COOLDOWN
+        )
+        self._closures[provider] = _Closure(reason=reason, until=until)
+        if error.way not in self._announced:
+            self._announced.add(error.way)
+            self._listener(f"what goes through {error.way} is passed over: {reason}")
+        return until
 
-    def _cool(self, pool: str, default: float, error: ProviderError) -> float:
+    def _disable(self, place: str, reason: str) -> None:
+        closure = self._closures.get(place)
+        if closure is None or closure.until is not None:
+            self._closures[place] = _Closure(reason=reason)
+            # A pool has its kind before its name, a way has none.
+            name = place.partition(":")[2] if _POOL.match(place) else place
+            self._listener(f"{name} is out for this run: {reason}")
+
+    def _cool(
+        self,
+        pool: str,
+        default: float,
+        error: ProviderError,
+        *,
+        longest: float = 0.0,
+    ) -> float:
         seconds = default if error.retry_after is None else error.retry_after
+        if not isinstance(error, OutOfMoney):
+            seconds = min(seconds, max(LONGEST_WAIT, longest))
         until = self._store.now() + max(SHORTEST_COOLDOWN, seconds)
         self._store.cool_down(pool, until=until, reason=failure_name(error))
         return until
+
+
+_POOL = re.compile(r"(deployment|class|provider):")
 
 
 def answers(base_url: str | None) -> bool:
@@ -154,11 +228,44 @@ def answers(base_url: str | None) -> bool:
         return False
 
 
+_WITH_REASON = (Blocked, TimedOut, Unreachable, Unsendable, Unsupported)
+
+
 def failure_name(error: ProviderError) -> str:
-    """A failure in few words."""
+    """A failure in few words: our own sentence where one says what to do."""
+    if isinstance(error, _WITH_REASON) and error.reason:
+        return f"{type(error).__name__}: {_said(error)}"
     status = f" ({error.status})" if error.status is not None else ""
     return f"{type(error).__name__}{status}"
 
 
-def _names(deployment: Deployment) -> tuple[str, str]:
-    return f"deployment:{deployment.name}", f"provider:{deployment.provider.name}"
+def _said(error: ProviderError) -> str:
+    """The reason with its status."""
+    status = f" ({error.status})" if error.status is not None else ""
+    return f"{error.reason}{status}"
+
+
+def _out(deployment: Deployment, error: ProviderError) -> tuple[str, str]:
+    """What a failure that no time mends closes for this run, and why."""
+    own, shared, provider = _places(deployment)
+    match error:
+        case BadKey():
+            variable = deployment.provider.api_key_variable or "its key"
+            return provider, f"{variable} was refused ({error.status}); check it"
+        case Blocked():
+            return (shared if error.reach == "class" else provider), _said(error)
+        case ModelGone() if error.reason:
+            return own, f"{deployment.model} is {error.reason}"
+        case ModelGone():
+            why = str(error).partition(": ")[2]
+            if error.status == 404:
+                why = "unknown or retired (404)"
+            return own, f"{deployment.model} is {why}"
+    return own, _said(error)
+
+
+def _places(deployment: Deployment) -> tuple[str, str, str]:
+    """The pools of the deployment, of its class if it has one, of its provider."""
+    own, by = f"deployment:{deployment.name}", deployment.provider.name
+    shared = f"class:{by}/{deployment.klass}" if deployment.klass else own
+    return own, shared, f"provider:{by}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from crew.clock import Clock
 from crew.errors import ProviderError
 from crew.guard.learning import observations
-from crew.quota.limits import Pool, Usage
+from crew.quota.limits import NOTHING, Pool, Usage
 from crew.quota.reported import ReportedLimit
 from crew.quota.store import Reservation, Store
 from crew.settings import Deployment
@@ -15,7 +15,8 @@ from crew.settings import Deployment
 @dataclass(slots=True, kw_only=True)
 class Lease:
     """Room for one call to `deployment`. `reason` says why it is not the first
-    deployment of the chain; empty when it is.
+    deployment of the chain; empty when it is. `output_room` is how many tokens the
+    answer may be.
 
     A lease that is never settled stays charged.
     """
@@ -24,6 +25,7 @@ class Lease:
     reason: str
     estimate: Usage
     reservation: Reservation
+    output_room: int
     _store: Store
     _own_pools: tuple[Pool, ...] = ()
     _clock: Clock
@@ -66,6 +68,9 @@ class Lease:
         if error.charged is not None:
             sent, wrote = error.charged
             self.settle(input_tokens=sent, output_tokens=wrote, reported=error.reported)
+        elif not error.sent:
+            # Not even a request is counted that never left.
+            self._settle(NOTHING, error.reported)
         elif error.costs_nothing:
             self.settle(input_tokens=0, output_tokens=0, reported=error.reported)
         else:

@@ -18,13 +18,15 @@ _NOTHING: Mapping[str, object] = {}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """`codes` are the provider's words for the failure, `message` its sentence (both
-    cut); `error` is the error object, `details` and `metadata` are in it."""
+    cut); `error` is the error object, `details` and `metadata` are in it. `whole` is
+    the JSON around it."""
 
     codes: tuple[str, ...] = ()
     message: str = ""
     error: Mapping[str, object] = field(default_factory=dict)
     details: tuple[Mapping[str, object], ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    whole: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -39,9 +41,7 @@ def read_body(text: str) -> Body:
         whole = whole[0]
     if not isinstance(whole, dict):
         return Body(message=text[:_LONGEST_MESSAGE])
-    error = whole.get("error", whole)
-    if not isinstance(error, dict):
-        error = {**whole, "message": error}
+    error = _error_in(whole)
     details = tuple(objects(error.get("details")))
     metadata = as_object(error.get("metadata"))
     codes = [error.get(name) for name in ("code", "type", "status")]
@@ -54,7 +54,29 @@ def read_body(text: str) -> Body:
         error=error,
         details=details,
         metadata=metadata,
+        whole=whole,
     )
+
+
+def _error_in(whole: dict[str, object]) -> dict[str, object]:
+    """The error object, wherever a gateway packed it."""
+    errors = list(objects(whole.get("errors")))
+    error = whole.get("error") or (errors[0] if errors else whole)
+    if not isinstance(error, dict):
+        error = {**whole, "message": error}
+    for name in _MESSAGES:
+        # A gateway may pass on what is behind it as a text.
+        text = error.get(name)
+        if isinstance(text, str) and text.lstrip().startswith(("{", "[{")):
+            inner = _json(text)
+            inner = inner[0] if isinstance(inner, list) and inner else inner
+            if isinstance(inner, dict):
+                found = inner.get("error", inner)
+                return found if isinstance(found, dict) else {"message": found}
+    return dict(error)
+
+
+_MESSAGES = ("message", "detail", "msg")
 
 
 def as_object(value: object) -> Mapping[str, object]:
@@ -97,7 +119,7 @@ def _upstream(metadata: Mapping[str, object]) -> str:
 
 
 def _message(error: Mapping[str, object]) -> str:
-    for name in ("message", "detail", "msg"):
+    for name in _MESSAGES:
         value = error.get(name)
         if isinstance(value, str):
             return value

@@ -63,6 +63,65 @@ def seconds_in(text: str, now: float | None) -> float | None:
     return sane(number)
 
 
+_LONG_UNITS = {
+    "millisecond": 1e-3,
+    "msec": 1e-3,
+    "second": 1.0,
+    "sec": 1.0,
+    "minute": 60.0,
+    "min": 60.0,
+    "hour": 3_600.0,
+    "hr": 3_600.0,
+    "day": 86_400.0,
+    "week": 7 * 86_400.0,
+}
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_LONG_PART = rf"{_NUMBER} ?-?(?:{'|'.join(_LONG_UNITS)})s?(?!\w)"
+_SHORT_PART = rf"{_NUMBER} ?(?:ms|us|µs|ns|d|h|m|s)(?!\w)"
+_ONE_PART = rf"(?:{_LONG_PART}|{GO_DURATION}(?!\w)|{_SHORT_PART})"
+_IN_WORDS = rf"{_ONE_PART}(?:(?:,| and|, and)? {_ONE_PART}){{0,4}}"
+_ABOUT = r"(?:about |around |approximately |roughly |at least |another |~ ?)?"
+_COMING = re.compile(
+    r"\b(?:try(?:ing)?(?: it| this| your request| the request)? again"
+    r"|retry(?:ing)?(?: it| your request| the request)?|come back|resets?|renews?"
+    r"|refills?|available(?: again)?|reset time|retry[-_ ]after|retrydelay"
+    r"|wait|cool ?down(?: period)?)"
+    rf"[:=]?(?: (?:in|after|within|for|of|is))?[:=]? ?{_ABOUT}({_IN_WORDS})",
+    re.IGNORECASE,
+)
+_AT = re.compile(
+    r"\b(?:try again|retry|resets?|renews?|refills?|available(?: again)?|until)"
+    r"(?: (?:at|on|after))?:? "
+    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
+    r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)",
+    re.IGNORECASE,
+)
+_PIECE = re.compile(rf"({_NUMBER}) ?-?([a-zµ]+)", re.IGNORECASE)
+_NEXT_DAY = ("midnight utc", "00:00 utc", "try again tomorrow", "daily free allocation")
+
+
+def wait_in_words(message: str, now: float | None) -> float | None:
+    """The seconds in "Please try again in 6m0.5s", "wait 2 minutes and 5 seconds",
+    "resets at 2026-04-11T00:00:00Z"; of several the longest."""
+    waits = [_sum_of(found[1].lower()) for found in _COMING.finditer(message)]
+    for found in _AT.finditer(message):
+        text = re.sub(r" ?(?:UTC|GMT|Z)$", "+00:00", found[1], flags=re.IGNORECASE)
+        waits.append(_until(_date(text), now))
+    if not any(waits) and any(sign in message.lower() for sign in _NEXT_DAY):
+        waits.append(until_midnight("UTC", now))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _sum_of(text: str) -> float | None:
+    seconds = 0.0
+    for number, unit in _PIECE.findall(text):
+        known = _UNITS.get(unit) or _LONG_UNITS.get(unit.removesuffix("s"))
+        if known is None:
+            return None
+        seconds += float(number) * known
+    return sane(seconds)
+
+
 def moment_of(headers: Mapping[str, str]) -> float | None:
     """When an answer was sent, in seconds since the epoch, from its `date`."""
     text = headers.get("date", "").strip()

@@ -46,7 +46,8 @@ _CLOCK = SystemClock()
 @dataclass(eq=False)
 class Exchange:
     """One attempt. `seconds` is how long it may go on without a sign of the answer;
-    filler is none. `response` is the last that came.
+    filler is none. `response` is the last that came. `watched`: its requests pass
+    through a client of ours.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
@@ -54,6 +55,8 @@ class Exchange:
     seconds: float
     on_sent: OnSent = lambda: None
     response: httpx.Response | None = None
+    watched: bool = True
+    _left: bool = False
     _body: bytearray = field(default_factory=bytearray)
     _packed: bool = False
     _sent: bool = False
@@ -94,6 +97,7 @@ class Exchange:
                 raise self._outcome()
             self._sent = True
         request.headers["accept-encoding"] = "identity"
+        self._left = True
         self.on_sent()
         try:
             yield
@@ -110,6 +114,11 @@ class Exchange:
         except httpx.HTTPStatusError as exc:
             return exc
         return httpx.RemoteProtocolError("a second attempt")
+
+    @property
+    def left(self) -> bool:
+        """Whether a request may have left; certain only where it is `watched`."""
+        return self._left or not self.watched
 
     def measure(self, response: httpx.Response) -> "_Measure":
         """What bounds an answer of this exchange. Raises Redirected."""

@@ -1,17 +1,19 @@
 """Whatever litellm raises becomes one class of our own error tree."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import httpx
 import openai
 import openai.resources
 
-from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut, Unreachable
+from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut
 from crew.providers.answer_end import End
 from crew.providers.bodies import read_body
 from crew.providers.exchange import Redirected
-from crew.providers.signals import classify
+from crew.providers.signals import classify, is_known
+from crew.providers.unsent import never_left
+from crew.providers.way import address, broken, causes_of, proxy_refuses
 from crew.settings import Deployment
 
 
@@ -21,19 +23,19 @@ def disguised(
     """What an error inside a 200 stands for."""
     body = json.dumps({"error": error}, default=str)
     status = error.get("code") if isinstance(error, dict) else None
-    if status not in _BELIEVED:
-        status = _status_in(read_body(body).words)
+    if not isinstance(status, int) or not 400 <= status < 600:
+        status = _status_in(read_body(body).words, body)
     if isinstance(status, int):
         return _classified(deployment, status, body, {}, now)
     return BadAnswer(deployment.name, "an error came in place of the answer")
 
 
-def _status_in(words: str) -> int | None:
+def _status_in(words: str, body: str) -> int | None:
     """The status that an error without one stands for, by what it says."""
     for status, known in _IN_WORDS.items():
         if any(word in words for word in known):
             return status
-    return None
+    return next((status for status in (400, 500) if is_known(status, body)), None)
 
 
 _IN_WORDS: Mapping[int, tuple[str, ...]] = {
@@ -73,29 +75,38 @@ def _classified(
 
 
 def mapped(
-    deployment: Deployment, exc: Exception, now: float | None, end: End | None = None
-) -> Exception:
-    """Our class for whatever came out of litellm. `end` is how the answer ended.
+    deployment: Deployment,
+    exc: Exception,
+    now: float | None,
+    end: End | None = None,
+    *,
+    left: bool = True,
+) -> ProviderError:
+    """Our class for whatever came out of litellm. `end` is how the answer ended, and
+    `left` whether a request may have left this machine.
 
     litellm's own classes and statuses differ by provider (a body that is no JSON is
     a 500 here and a 422 there), so the exception at the root decides.
     """
-    name = deployment.name
-    for cause in _chain(exc):
+    name, causes = deployment.name, list(causes_of(exc))
+    seconds = deployment.timeout or deployment.provider.timeout
+    for cause in causes:
         match cause:
             case ProviderError():
                 return cause
-            case ImportError():
-                # Our own installation is broken: no provider is to blame.
-                return cause
             case httpx.HTTPStatusError(response=response):
-                body = response.text if response.is_stream_consumed else str(exc)
-                found, headers = response.status_code, response.headers
-                return _classified(deployment, found, body, headers, now)
-        if end is not None and end.error:
-            return disguised(deployment, end.error, now)
-        if (known := _on_the_way(name, cause)) is not None:
+                return _answered(deployment, response, str(exc), now)
+    if end is not None and end.error:
+        return disguised(deployment, end.error, now)
+    if (
+        on_the_way := broken(name, exc, url=address(deployment), seconds=seconds)
+    ) is not None:
+        return on_the_way
+    for cause in causes:
+        if (known := _cut_short(name, cause, seconds)) is not None:
             return known
+    if not left or any(isinstance(cause, ImportError) for cause in causes):
+        return never_left(deployment, causes, left=left)
     status = getattr(exc, "status_code", None)
     if status in _BELIEVED:
         return _classified(deployment, status, str(exc), {}, now)
@@ -104,17 +115,27 @@ def mapped(
     return BadAnswer(name, reason)
 
 
-def _on_the_way(name: str, cause: BaseException) -> ProviderError | None:
+def _answered(
+    deployment: Deployment, response: httpx.Response, text: str, now: float | None
+) -> ProviderError:
+    if response.status_code == 407:
+        # A proxy answers for itself where the address is http://.
+        return proxy_refuses(deployment.name, str(response.url), 407)
+    body = response.text if response.is_stream_consumed else text
+    return _classified(deployment, response.status_code, body, response.headers, now)
+
+
+def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError | None:
     """What became of a request that no status came back for."""
     match cause:
         case Redirected():
-            return BadAnswer(name, "it redirects; correct its base_url")
+            return BadAnswer(
+                name, "it redirects; correct its base_url, or log in to the network"
+            )
         case UnicodeEncodeError() | httpx.LocalProtocolError():
             return BadKey(name, "the key, or a header, cannot be sent")
-        case httpx.ConnectError() | ConnectionRefusedError():
-            return Unreachable(name, "no connection")
         case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
-            return TimedOut(name, "no answer in time")
+            return TimedOut(name, f"no answer in {seconds:g} s (timeout)")
         case httpx.TransportError() | ConnectionError():
             return BadAnswer(name, "the connection broke off")
     return None
@@ -122,13 +143,3 @@ def _on_the_way(name: str, cause: BaseException) -> ProviderError | None:
 
 _BELIEVED = (401, 402, 403, 404, 429)
 """Statuses that litellm takes from an error inside a 200; others it makes up."""
-
-
-def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """An exception and everything it was raised from."""
-    seen: set[int] = set()
-    current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__

@@ -4,6 +4,7 @@ The same name means different things at different families (`requests` of a day,
 minute): each has a reader in its own file; what the readers share is here.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -26,6 +27,39 @@ def retry_after(headers: Headers, *, now: float | None) -> float | None:
         return sane(wait / 1_000)
     text = headers.get("retry-after")
     return seconds_in(text, now) if text is not None else None
+
+
+_NAMED = re.compile(r"x-ratelimit-reset-(?:\w+)-(hour|day|week|month)s?")
+_PLAIN = (
+    ("ratelimit-reset", "ratelimit-remaining"),
+    ("x-ratelimit-reset-after", "x-ratelimit-remaining"),
+    ("x-rate-limit-reset", "x-rate-limit-remaining"),
+    ("x-ratelimit-reset", "x-ratelimit-remaining"),
+)
+
+
+def long_window_back(headers: Headers, now: float | None) -> float | None:
+    """When a used-up window is back that its header names (`x-ratelimit-reset-tokens-
+    day`): such a window ends, it does not refill. None where all have room."""
+    waits = [
+        seconds_in(text, now)
+        for name, text in headers.items()
+        if _NAMED.fullmatch(name)
+        and _is_used_up(headers.get(name.replace("-reset-", "-remaining-")))
+    ]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def plain_reset(headers: Headers, now: float | None) -> float | None:
+    """When the one limit is back that a refusal speaks of, without a name."""
+    for reset, remaining in _PLAIN:
+        if reset in headers and _is_used_up(headers.get(remaining)):
+            return seconds_in(headers[reset], now)
+    return None
+
+
+def _is_used_up(remaining: str | None) -> bool:
+    return remaining is None or _count(remaining) == 0
 
 
 def no_limits(headers: Headers, now: float | None) -> tuple[ReportedLimit, ...]:

@@ -17,6 +17,7 @@ from crew.errors import (
 )
 from crew.providers.families.registry import family
 from crew.providers.signals import classify
+from crew.providers.way import broken, proxy_refuses
 from crew.settings import Deployment, Provider
 
 MOST_BYTES = 8_000_000
@@ -80,12 +81,15 @@ def fetch(
             follow_redirects=False,
         ) as answer:
             content = _received(answer, ends)
-    except httpx.TimeoutException:
-        return TimedOut(name, f"no answer in {seconds:.0f} s")
     except UnicodeError:
         # Its text would show the key.
         return BadKey(name, "the key, or a header, is not ASCII")
-    except (httpx.HTTPError, httpx.InvalidURL):
+    # httpx raises the last two for a proxy's address that it cannot use.
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, ImportError) as exc:
+        if (known := broken(name, exc, url=base, seconds=seconds)) is not None:
+            return known
+        if isinstance(exc, httpx.TimeoutException):
+            return TimedOut(name, f"no answer in {seconds:.0f} s")
         return Unreachable(name, "no connection")
     if len(content) > MOST_BYTES:
         return BadAnswer(name, "the answer is too long")
@@ -109,6 +113,8 @@ def _read(
     endpoint: Endpoint, answer: httpx.Response, text: str
 ) -> Reply | ProviderError:
     name, status = endpoint.provider.name, answer.status_code
+    if status == 407:
+        return proxy_refuses(name, str(answer.url), status)
     if 300 <= status < 400:
         return BadAnswer(name, "it redirects; correct its base_url", status=status)
     if status != 200:

@@ -38,6 +38,11 @@ def masked(body: Body) -> str:
     return json.dumps(found, ensure_ascii=False)[:_LONGEST] if found else ""
 
 
+def masked_text(text: str) -> str:
+    """The beginning of a library's sentence."""
+    return _clean(" ".join(_ECHO.split(text, maxsplit=1)[0].split()))
+
+
 def _clean(text: str) -> str:
     """The text's beginning up to the end of a word (half a key is a key too)."""
     if len(text) > _LONGEST_TEXT:

@@ -5,7 +5,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from crew.errors import BadAnswer, BadKey, BadRequest, ProviderError, Unsupported
+from crew.errors import (
+    BadAnswer,
+    BadKey,
+    BadRequest,
+    Blocked,
+    ProviderError,
+    Unsupported,
+)
 from crew.providers.bodies import as_object
 from crew.providers.durations import moment_of
 from crew.providers.families.family import Details
@@ -77,7 +84,7 @@ def ask_models(endpoint: Endpoint, ids: Collection[str] = ()) -> Probe:
         return Probe(error=answer)
     if asked.account_path:
         key = fetch(endpoint, "GET", asked.account_path, seconds=SECONDS)
-        if isinstance(key, BadKey):
+        if isinstance(key, BadKey | Blocked):
             return Probe(error=key)
     models = read_listing(asked.reads_entry, answer.body)
     if asked.details is not None:

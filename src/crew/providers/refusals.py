@@ -7,8 +7,8 @@ the sentence in which OpenAI, Groq, and those who speak as they do, name a limit
 import re
 from dataclasses import dataclass
 
-from crew.providers.bodies import Body
-from crew.providers.durations import GO_DURATION, sane, seconds_in
+from crew.providers.bodies import Body, as_text
+from crew.providers.durations import sane, seconds_in, wait_in_words
 from crew.quota.limits import SECONDS, Metric
 from crew.quota.reported import ReportedLimit
 
@@ -17,12 +17,14 @@ from crew.quota.reported import ReportedLimit
 class LimitHit:
     """What was hit. `wait` is the seconds until it is over; None where the body does
     not say. `never`: the request alone is larger than the limit. `absent`: the limit
-    is 0, so that the model is not offered at all."""
+    is 0, so that the model is not offered at all. `misleads`: the wait that the body
+    names is that of another limit."""
 
     reported: tuple[ReportedLimit, ...] = ()
     wait: float | None = None
     never: bool = False
     absent: bool = False
+    misleads: bool = False
 
 
 METRICS = {
@@ -40,15 +42,11 @@ _BUCKET = re.compile(
     rf"\b(input tokens|output tokens|tokens|requests) per {_UNIT}\b[^L\n]{{0,60}}"
     rf"Limit{_AMOUNT}(?:,? ?Used{_AMOUNT})?(?:,? ?Requested{_AMOUNT})?"
 )
-_WAIT = re.compile(rf"(?:try again|retry) (?:in|after) ({GO_DURATION})(?!\w)")
-_WAIT_IN_WORDS = re.compile(
-    r"(?:try again|retry) (?:in|after) (\d{1,9}(?:\.\d{1,9})?) (second|minute|hour)"
-)
 
 
-def read_sentence(body: Body) -> LimitHit:
+def read_sentence(body: Body, now: float | None) -> LimitHit:
     """The limit in the sentence of a refusal, of a bucket that refills."""
-    wait = wait_in(body.message)
+    wait = wait_in_words(body.message, now)
     # A refusal of a request larger than the bucket names a time too: Used + Requested
     # - Limit, as if it could ever fit.
     never = "request too large" in body.words
@@ -72,13 +70,66 @@ def read_sentence(body: Body) -> LimitHit:
     return LimitHit(reported=(reported,), wait=None if never else wait, never=never)
 
 
-def wait_in(message: str) -> float | None:
-    """The time in "Please try again in 6m0.5s"."""
-    if match := _WAIT.search(message):
-        return seconds_in(match[1], None)
-    if match := _WAIT_IN_WORDS.search(message):
-        return sane(float(match[1]) * SECONDS[match[2]])
-    return None
+_WAITS = {
+    # Its name without bars, and how many seconds are one of it.
+    "retryafter": 1.0,
+    "retryafterseconds": 1.0,
+    "retryafterms": 1e-3,
+    "retryaftermilliseconds": 1e-3,
+    "retryin": 1.0,
+    "retryinseconds": 1.0,
+    "retrydelay": 1.0,
+    "retrydelayms": 1e-3,
+    "retrydelayseconds": 1.0,
+    "resetin": 1.0,
+    "resetsin": 1.0,
+    "resetinseconds": 1.0,
+    "resetsinseconds": 1.0,
+    "resetafter": 1.0,
+    "resetafterseconds": 1.0,
+    "resetseconds": 1.0,
+    "waitseconds": 1.0,
+    "waittime": 1.0,
+    "secondsuntilreset": 1.0,
+    "estimatedtime": 1.0,  # Hugging Face, while a model is loaded
+    "resetat": 1.0,
+    "resetsat": 1.0,
+    "resettime": 1.0,
+    "ratelimitreset": 1.0,
+    "xratelimitreset": 1.0,
+}
+_ECHOES = ("input", "body", "request", "messages", "prompt", "failed_generation")
+"""Fields that may hold the request: what they say is no wait."""
+_DEEPEST = 6
+
+
+def wait_in_fields(value: object, now: float | None, depth: int = 0) -> float | None:
+    """The seconds in a field such as `retry_after_ms`, wherever it is in a body; of
+    several the longest."""
+    if depth > _DEEPEST:
+        return None
+    waits: list[float | None] = []
+    if isinstance(value, list):
+        waits = [wait_in_fields(part, now, depth + 1) for part in value[:_MOST]]
+    elif isinstance(value, dict):
+        for name, part in list(value.items())[:_MOST]:
+            bare = str(name).lower().replace("_", "").replace("-", "")
+            if (unit := _WAITS.get(bare)) is not None:
+                waits.append(_wait_of(part, unit, now))
+            elif name not in _ECHOES:
+                waits.append(wait_in_fields(part, now, depth + 1))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+_MOST = 50
+
+
+def _wait_of(value: object, unit: float, now: float | None) -> float | None:
+    """`30`, "30", "47s", a moment, or Google's `{"seconds": 47, "nanos": 0}`."""
+    if isinstance(value, dict):
+        value = value.get("seconds")
+    found = seconds_in(as_text(value), now)
+    return None if found is None else sane(found * unit)
 
 
 def whole(text: str | None) -> int | None:

@@ -11,6 +11,7 @@ from crew.errors import (
     BadAnswer,
     BadKey,
     BadRequest,
+    Blocked,
     ContentRefused,
     ContextTooLong,
     ModelGone,
@@ -37,25 +38,55 @@ class Meaning(Enum):
 
     kind: Kind
     statuses: frozenset[int]
+    reason: str
 
-    def __init__(self, kind: Kind, statuses: set[int]) -> None:
+    def __init__(self, kind: Kind, statuses: set[int], reason: str = "") -> None:
         self.kind = kind
         self.statuses = frozenset(statuses)
+        self.reason = reason
 
     TOO_LONG = ContextTooLong, {400, 413, 422}
-    CONTENT = ContentRefused, _REFUSED
-    # What one deployment does not take and another may: images, tools, and what the
-    # model before it left in a conversation.
-    UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500}
+    # Servers of one's own say so by any status.
+    NO_CONTEXT = ContextTooLong, {400, 413, 422, 500}
     # The account has money, other calls under way hold it.
     HELD = RateLimited, {402}
-    MONEY = OutOfMoney, {400, 401, 402, 403, 429}
-    # The model wrote no valid call.
+    MONEY = OutOfMoney, {400, 401, 402, 403, 412, 429}
+    SHUT = (
+        Blocked,
+        {400, 401, 402, 403, 404, 412, 429},
+        "the account or its organisation is shut; ask the provider why",
+    )
+    CONTENT = ContentRefused, _REFUSED
+    COUNTRY = (
+        Blocked,
+        {400, 401, 403, 404, 422, 451},
+        "the provider does not serve this country; use another provider",
+    )
+    FIREWALL = (
+        Blocked,
+        {400, 401, 403, 451},
+        "this network or address is refused; check the network, a VPN, a firewall",
+    )
+    SETTINGS = (
+        Blocked,
+        {400, 401, 403, 404, 503},
+        "the account's settings exclude it; change them at the provider's site",
+    )
+    # What one deployment does not take and another may: images, tools, and what the
+    # model before it left in a conversation.
+    UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500, 501}
+    # The model wrote no valid call, or no valid JSON.
     SLIP = BadAnswer, {400, 422}
     # The key is good, and this model not for it.
     NOT_FOR_KEY = ModelGone, {401, 403}
     KEY = BadKey, {400, 401, 403}
     GONE = ModelGone, {400, 403, 404, 410, 422}
+    # The machine that serves it is too small, which no time mends.
+    NO_ROOM = (
+        ModelGone,
+        {400, 500, 503},
+        "more than its server can load; give it more memory, or take a smaller model",
+    )
     # Nobody's limit but the provider's own: to slow down would not help.
     CAPACITY = Overloaded, {429, 498}
     # The same with the status of a request that is wrong.
@@ -71,65 +102,6 @@ class Meaning(Enum):
 Words = Mapping[Meaning, tuple[str, ...]]
 """What says each of them, in lower case: codes, or parts of a sentence."""
 
-SHARED: Words = {
-    Meaning.TOO_LONG: (
-        "context_length_exceeded",
-        "maximum context length",
-        "exceeds the context length",
-        "exceeds the context window",
-        "maximum prompt length is",
-        "maximum input length is",
-        "range of input length should be",
-        "input is too long",
-        "while limit is",  # Cerebras
-        "exceeds the available context",
-    ),
-    Meaning.CONTENT: (
-        "content_policy",
-        "content policy",
-        "content_filter",
-        "usage policy",
-    ),
-    Meaning.UNSUPPORTED: (
-        "support image",
-        "support tool",
-        "support function calling",
-        "image_url is only supported",
-        "tool calling` is not supported",
-        "tool calling is not supported",
-        "tool calling not supported",
-    ),
-    Meaning.MONEY: ("spend_limit", "usage_limit_exceeded", "billing_error"),
-    Meaning.NOT_FOR_KEY: ("does not have access to model", "must be verified to"),
-    Meaning.KEY: (
-        "invalid_api_key",
-        "invalid api key",
-        "authentication_error",
-        "permission_error",
-    ),
-    Meaning.GONE: (
-        "model_not_found",
-        "invalid_model",
-        "invalid model:",
-        # Portkey does not know where to send a call.
-        "x-portkey-",
-        "invalid custom host",
-        "invalid config passed",
-        "not_found_error",
-    ),
-    Meaning.CAPACITY: ("overloaded",),
-    Meaning.LIMIT: ("rate_limit", "rate limit"),
-    Meaning.OVERLOADED: ("overloaded", "unavailable", "api_error"),
-    Meaning.OTHERS: (
-        "not supported",
-        "not support",
-        "unsupported",
-        "roles must alternate",
-        "assistant message prefill",
-    ),
-}
-"""The words that several use, or whoever has no file of its own under `families`."""
-
 
 _BY_STATUS: Mapping[int, Kind] = {
     400: BadRequest,
@@ -140,21 +112,34 @@ _BY_STATUS: Mapping[int, Kind] = {
     407: Unreachable,  # a proxy on the way
     408: TimedOut,
     409: BadRequest,
-    413: BadRequest,
+    413: ContextTooLong,
     422: BadRequest,
     429: RateLimited,
+    451: Blocked,
     498: Overloaded,
 }
+_WORKERS_AI_FULL = "3040"
+_OUR_LIMIT = ("rate limit", "rate_limit", "quota", " per minute", " per day", "daily")
+"""What a refusal that is about our limit says, whatever it says of capacity."""
 
 
-def known_kind(status: int, body: Body, words: Words) -> Kind | None:
-    """The class, if one of the words is in the failure."""
+def meaning_of(status: int, body: Body, words: Words) -> Meaning | None:
+    """What the failure means, if one of the words is in it."""
     text = body.words
     for meaning in Meaning:
         found = words.get(meaning, ())
         if status in meaning.statuses and any(word in text for word in found):
-            return meaning.kind
-    return None
+            return meaning
+    if status in Meaning.SLIP.statuses and "failed_generation" in body.error:
+        return Meaning.SLIP
+    return Meaning.CAPACITY if _is_capacity(status, body) else None
+
+
+def _is_capacity(status: int, body: Body) -> bool:
+    if status not in Meaning.CAPACITY.statuses:
+        return False
+    ours = any(sign in body.words for sign in _OUR_LIMIT)
+    return _WORKERS_AI_FULL in body.codes or ("capacity" in body.words and not ours)
 
 
 def kind_by_status(status: int) -> Kind:

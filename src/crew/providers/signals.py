@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from crew.errors import (
     BadAnswer,
+    Blocked,
     ContextTooLong,
     ModelGone,
     OutOfMoney,
@@ -18,27 +19,36 @@ from crew.errors import (
     ProviderError,
     RateLimited,
     TimedOut,
+    Unsupported,
 )
-from crew.providers.bodies import Body, read_body
+from crew.providers.bodies import Body, as_text, read_body
 from crew.providers.durations import (
     moment_of,
     sane,
     until_midnight,
     until_month_end,
+    wait_in_words,
 )
 from crew.providers.families.registry import FAMILIES
 from crew.providers.families.registry import family as family_of
-from crew.providers.headers import Headers, openai_limits, retry_after
+from crew.providers.front import in_front, is_web_page
+from crew.providers.headers import (
+    Headers,
+    long_window_back,
+    openai_limits,
+    plain_reset,
+    retry_after,
+)
 from crew.providers.masking import masked
-from crew.providers.refusals import LimitHit, read_sentence
+from crew.providers.refusals import LimitHit, read_sentence, wait_in_fields, whole
 from crew.providers.rules import (
-    SHARED,
     Kind,
     Meaning,
     Words,
     kind_by_status,
-    known_kind,
+    meaning_of,
 )
+from crew.providers.words import SHARED
 from crew.quota.reported import ReportedLimit
 
 __all__ = ["ReportedLimit", "classify", "reported_by_headers"]
@@ -52,6 +62,11 @@ _WORDS: Words = {
     )
     for meaning in Meaning
 }
+_ADVICE: Mapping[str, str] = {
+    word: sentence for one in FAMILIES for word, sentence in one.advice.items()
+}
+_ADVISED = (Blocked, ModelGone, Unsupported)
+_NO_PAGE = "not at this address, where a web page answers; check base_url"
 
 
 def reported_by_headers(
@@ -74,6 +89,11 @@ def reported_by_headers(
     return read(headers, now)
 
 
+def is_known(status: int, body: str) -> bool:
+    """Whether an answer with this status says in words what it is."""
+    return meaning_of(status, read_body(body), _WORDS) is not None
+
+
 def _read_refusal(body: Body, now: float | None) -> LimitHit:
     """The limits that a refused request hit, of several the one that lasts longest.
     The shape of the body decides who speaks."""
@@ -81,7 +101,7 @@ def _read_refusal(body: Body, now: float | None) -> LimitHit:
         hit = one.reads_refusal(body, now) if one.reads_refusal else None
         if hit is not None:
             return hit
-    return read_sentence(body)
+    return read_sentence(body, now)
 
 
 def classify(
@@ -100,9 +120,11 @@ def classify(
     """
     lower = {name.lower(): value for name, value in headers.items()}
     now = moment_of(lower) if now is None else now
+    if reason := in_front(status, lower, body):
+        return Blocked(deployment, reason, status=status)
     refusal = read_body(body)
-    known = known_kind(status, refusal, _WORDS)
-    kind = known or kind_by_status(status)
+    meaning = meaning_of(status, refusal, _WORDS)
+    kind = meaning.kind if meaning else kind_by_status(status)
     hit = _read_refusal(refusal, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
@@ -110,39 +132,72 @@ def classify(
     if kind is RateLimited and status == 413:
         hit = replace(hit, wait=None, never=True)
     reported = _merged(hit.reported, reported_by_headers(family, lower, now=now))
+    page = kind is ModelGone and is_web_page(lower, body)
     error = kind(
         deployment,
-        _what(kind, hit),
+        _NO_PAGE if page else _what(kind, hit, meaning, refusal),
         status=status,
         retry_after=_wait(kind, hit, reported, refusal, lower, now),
         never=hit.never,
         reported=reported,
-        raw="" if known or hit.reported else masked(refusal),
+        raw="" if meaning or hit.reported else masked(refusal),
     )
+    return _with_more(error, meaning, refusal)
+
+
+def _with_more(
+    error: ProviderError, meaning: Meaning | None, refusal: Body
+) -> ProviderError:
+    """The error with what its class alone carries."""
     if isinstance(error, ContextTooLong):
-        error.window = _window(refusal.message)
+        error.window = _window(refusal)
+    if isinstance(error, Blocked) and meaning is Meaning.SETTINGS:
+        error.reach = "class"
     return error
 
 
+_SIZE = r" ?([\d,]{3,12})\b"
 _WINDOW = re.compile(
     r"(?:maximum context length is|context limit: [\d +]{1,40}>|tokens >"
-    r"|tokens allowed \() ?([\d,]{3,12})"
+    r"|tokens allowed \(|available context size \(|context length of only"
+    r"|max size:|n_ctx(?: ?[:=(]| \()|limit is|maximum prompt length is"
+    r"|maximum input length is|context length \(|model length of"
+    r"|must have less than|must be <=|context length|context window of|large for model"
+    r" with|cannot exceed)" + _SIZE,
+    re.IGNORECASE,
+)
+_LISTED = re.compile(
+    r"range of input length should be \[\d{1,9}, ?([\d,]{3,12})\]", re.I
 )
 
 
-def _window(message: str) -> int | None:
-    """How many tokens fit, where the message says it."""
-    found = _WINDOW.search(message)
-    digits = found[1].replace(",", "") if found else ""
-    return int(digits) if digits.isdecimal() else None
+def _window(refusal: Body) -> int | None:
+    """How many tokens fit, where the failure says it."""
+    if (size := whole(as_text(refusal.error.get("n_ctx")))) is not None:
+        return size
+    found = _WINDOW.search(refusal.message) or _LISTED.search(refusal.message)
+    return whole(found[1]) if found else None
 
 
-def _what(kind: Kind, hit: LimitHit) -> str:
+def _advice(refusal: Body) -> str:
+    """What to do, by the words of the family that speaks."""
+    for one in FAMILIES:
+        if sentence := one.advises(refusal):
+            return sentence
+    words = refusal.words
+    return next((text for word, text in _ADVICE.items() if word in words), "")
+
+
+def _what(kind: Kind, hit: LimitHit, meaning: Meaning | None, refusal: Body) -> str:
     if kind is ContextTooLong:
         # CrewAI shortens a conversation when the error's text says this phrase.
         return "maximum context length exceeded"
     if hit.absent:
-        return "the plan does not offer this model: its limit is 0"
+        return "not offered on this plan: its limit is 0"
+    if kind in _ADVISED and (advice := _advice(refusal)):
+        return advice
+    if meaning is not None and meaning.reason:
+        return meaning.reason
     return "the request alone is larger than the limit" if hit.never else ""
 
 
@@ -164,13 +219,39 @@ def _wait(
 ) -> float | None:
     """Seconds after which the same request may pass."""
     if kind is RateLimited:
-        if hit.never or hit.wait is not None:
-            return hit.wait
-        wait = retry_after(headers, now=now)
-        return _soon_back(reported) if wait is None else wait
+        return None if hit.never else _limit_back(hit, reported, refusal, headers, now)
     if kind is OutOfMoney:
         return _money_back(refusal, now)
-    return retry_after(headers, now=now) if kind in _WAITING_HELPS else None
+    if kind not in _WAITING_HELPS:
+        return None
+    return _said(refusal, headers, now)
+
+
+def _limit_back(
+    hit: LimitHit,
+    reported: tuple[ReportedLimit, ...],
+    refusal: Body,
+    headers: Mapping[str, str],
+    now: float | None,
+) -> float | None:
+    """When the limit is back: by the body's own shape, by what it says elsewhere, or
+    by what is used up. A longer window that is used up goes before a shorter wait."""
+    said = hit.wait
+    if said is None:
+        said = _said(Body() if hit.misleads else refusal, headers, now)
+    long = long_window_back(headers, now)
+    if said is None and long is None:
+        soon = _soon_back(reported)
+        return plain_reset(headers, now) if soon is None else soon
+    return max(wait for wait in (said, long) if wait is not None)
+
+
+def _said(refusal: Body, headers: Mapping[str, str], now: float | None) -> float | None:
+    """The wait that is given in a header, in a field of the body, or in words."""
+    wait = retry_after(headers, now=now)
+    if wait is None:
+        wait = wait_in_fields(refusal.whole, now)
+    return wait_in_words(refusal.message, now) if wait is None else wait
 
 
 def _soon_back(reported: tuple[ReportedLimit, ...]) -> float | None:
@@ -199,6 +280,8 @@ def _money_back(refusal: Body, now: float | None) -> float | None:
         except ValueError:
             return None
         return sane(day.replace(tzinfo=UTC).timestamp() - now)
+    if (wait := wait_in_words(refusal.message, now)) is not None:
+        return wait
     words = refusal.words
     if "daily limit" in words:
         return until_midnight("UTC", now)

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 
 from crew.providers.bodies import Body, as_text, objects
-from crew.providers.durations import seconds_in, until_midnight
+from crew.providers.durations import seconds_in, until_midnight, wait_in_words
 from crew.providers.families.family import Family
 from crew.providers.headers import no_limits
 from crew.providers.listing import Entry, Listed, count, texts
-from crew.providers.refusals import LimitHit, wait_in, whole
+from crew.providers.refusals import LimitHit, whole
 from crew.providers.rules import Meaning
 from crew.quota.limits import SECONDS, Metric
 from crew.quota.reported import ReportedLimit
@@ -42,10 +42,12 @@ def _refusal(body: Body, now: float | None) -> LimitHit | None:
     # A body that was cut is all message.
     if any(_PER_DAY in text for text in [*quotas, body.message]):
         # The delay that is given beside it is that of another limit: 47 s, at noon.
-        return LimitHit(reported=reported, wait=until_midnight(_PACIFIC, now))
+        midnight = until_midnight(_PACIFIC, now)
+        return LimitHit(reported=reported, wait=midnight, misleads=True)
     delays = [as_text(part.get("retryDelay")) for part in body.details]
     waits = [wait for d in delays if (wait := seconds_in(d, None)) is not None]
-    return LimitHit(reported=reported, wait=max(waits, default=wait_in(body.message)))
+    said = wait_in_words(body.message, now)
+    return LimitHit(reported=reported, wait=max(waits, default=said))
 
 
 def _violation(
@@ -85,6 +87,7 @@ def _entry(entry: Entry) -> Listed:
 
 GEMINI = Family(
     name="gemini",
+    signs_calls=True,
     base_url="https://generativelanguage.googleapis.com/v1beta",
     key_headers=_key_headers,
     chat_completions=False,
@@ -99,14 +102,30 @@ GEMINI = Family(
             "function calling is not enabled",
         ),
         Meaning.MONEY: ("spending cap", "credits are depleted"),
+        Meaning.COUNTRY: ("free tier is not available in your country",),
+        Meaning.SETTINGS: (
+            "service_disabled",
+            "api_key_service_blocked",
+            "api_key_ip_address_blocked",
+            "api_key_http_referrer_blocked",
+            "it is disabled. enable it by visiting",
+        ),
         Meaning.KEY: (
             "api_key_invalid",
             "api key not valid",
             "api key expired",
-            "failed_precondition",  # not in this country, or without billing
+            "failed_precondition",  # without billing
         ),
         Meaning.GONE: ("is not found for api version",),
         Meaning.LIMIT: ("resource_exhausted",),
+    },
+    advice={
+        "service_disabled": "the Gemini API is not enabled for the key's project; "
+        "enable it in Google's console",
+        "api_key_service_blocked": "the key's restrictions exclude this API; change "
+        "them in Google's console",
+        "api_key_ip_address_blocked": "the key's restrictions exclude this machine's "
+        "address; change them in Google's console",
     },
     # Without it 50 (ai.google.dev/api/models, 2026-11).
     list_query={"pageSize": "1000"},

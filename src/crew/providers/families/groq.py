@@ -35,6 +35,10 @@ GROQ = Family(
             "tool_use_failed",
             "failed to call a function",
             "tool call validation failed",
+            "json_validate_failed",
+            "failed to validate json",
+            "failed to generate json",
+            "output_parse_failed",
         ),
         Meaning.GONE: (
             "model_decommissioned",

@@ -1,8 +1,9 @@
 """Ollama, as of 2026-11: docs.ollama.com/api, its official client 0.6."""
 
+import re
 from dataclasses import replace
 
-from crew.providers.bodies import as_object
+from crew.providers.bodies import Body, as_object
 from crew.providers.families.family import Details, Family
 from crew.providers.headers import no_limits
 from crew.providers.listing import Listed, count, texts
@@ -26,6 +27,23 @@ def with_details(listed: Listed, shown: object) -> Listed:
     )
 
 
+_MISSING = re.compile(
+    r"\bmodel ['\"]([\w.:/@-]{1,100})['\"] not found(?:, try pulling|$)", re.IGNORECASE
+)
+_TOO_LARGE = re.compile(
+    r"more system memory \(([\d.]+ [KMGT]iB)\) than is available \(([\d.]+ [KMGT]iB)\)"
+)
+
+
+def _advice(body: Body) -> str:
+    message = body.message.strip()
+    if found := _MISSING.search(message):
+        return f"not there yet; run: ollama pull {found[1]}"
+    if found := _TOO_LARGE.search(message):
+        return f"too large: it needs {found[1]} of memory, {found[2]} are free there"
+    return ""
+
+
 OLLAMA_CHAT = Family(
     name="ollama_chat",
     chat_completions=False,
@@ -35,6 +53,7 @@ OLLAMA_CHAT = Family(
         Meaning.UNSUPPORTED: ("missing data required for image input",),
         Meaning.GONE: ("not found, try pulling",),
     },
+    advises=_advice,
     list_path="api/tags",
     details=Details(path="api/show", adds=with_details),
 )

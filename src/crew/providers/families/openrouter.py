@@ -31,6 +31,13 @@ _WINDOWS: Mapping[str, tuple[str, ...]] = {
     "day": ("per-day", "_per_day", "limit_rpd", "_daily"),
 }
 
+_SITE = "https://openrouter.ai/settings"
+_PRIVACY = f"the account's privacy settings exclude it; change them at {_SITE}/privacy"
+_ALLOWED = (
+    "the account's settings exclude every provider of it; change them at "
+    f"{_SITE}/preferences"
+)
+
 
 def _refusal(body: Body, now: float | None) -> LimitHit | None:
     headers = as_object(body.metadata.get("headers"))
@@ -105,6 +112,12 @@ OPENROUTER = Family(
     words={
         Meaning.TOO_LONG: ("token_limit_exceeded",),
         Meaning.CONTENT: ("requires moderation",),
+        Meaning.SETTINGS: (
+            "matching your data policy",
+            "guardrail restrictions",
+            "no allowed providers are available",
+            "providers have been ignored",
+        ),
         # Image input, tool use.
         Meaning.UNSUPPORTED: ("no endpoints found that support",),
         Meaning.HELD: ("openrouter_in_flight_budget",),
@@ -120,6 +133,12 @@ OPENROUTER = Family(
         Meaning.CAPACITY: ("provider returned error", "rate-limited upstream"),
         # Refused by whoever serves this model there.
         Meaning.OTHERS: ("provider returned error",),
+    },
+    advice={
+        "matching your data policy": _PRIVACY,
+        "guardrail restrictions": _PRIVACY,
+        "no allowed providers are available": _ALLOWED,
+        "providers have been ignored": _ALLOWED,
     },
     reads_entry=_entry,
     # Not listed (openrouter.ai/docs/guides/routing/model-variants, 2026-11).

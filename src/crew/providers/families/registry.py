@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from crew.providers.families.anthropic import ANTHROPIC
 from crew.providers.families.deepseek import DEEPSEEK
 from crew.providers.families.family import Family
-from crew.providers.families.gateways import HOSTED_VLLM, LITELLM_PROXY
+from crew.providers.families.gateways import HOSTED_VLLM, LITELLM_PROXY, LLAMA_CPP
 from crew.providers.families.gemini import GEMINI
 from crew.providers.families.groq import GROQ
 from crew.providers.families.mistral import MISTRAL
@@ -27,6 +27,7 @@ FAMILIES: tuple[Family, ...] = (
     GROQ,
     HOSTED_VLLM,
     LITELLM_PROXY,
+    LLAMA_CPP,
     MOONSHOT,
     NVIDIA_NIM,
     OLLAMA,
