@@ -52,10 +52,13 @@ def execute(
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
     inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs)
+    own = (output, settings.state_dir)
+    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
     hide_from_git(output)
+    for line in workspace.notices:
+        listener(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
@@ -78,7 +81,7 @@ def resumed(
     Raises SettingsError when there is no such run, when it is still running, or when
     it was a rehearsal and a key is set now.
     """
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     beginning = directory.beginning()
     if beginning.rehearsal != needed(settings):
         was = (
@@ -105,7 +108,7 @@ def opened_crew(
 def fresh_crew(settings: Settings, output: Path) -> "Crew":
     """A crew in a run of its own, with an empty workspace, for scripts."""
     run_id = new_run_id(SystemClock())
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
     hide_from_git(output)
     run = Run.open(settings, output=directory.path.absolute(), run_id=run_id)

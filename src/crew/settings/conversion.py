@@ -1,6 +1,6 @@
 """The shapes of the YAML files become values; names are resolved on the way."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -195,11 +195,14 @@ def tier(name: str, shape: TierShape, tiers: Mapping[str, TierShape]) -> Tier:
 def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
     """A chain with its tiers written out, each deployment once, at its first place."""
 
-    def walk(names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            if name in tiers:
-                yield from walk(tiers[name].chain)
-            else:
-                yield name
-
-    return tuple(dict.fromkeys(walk(chain)))
+    found: dict[str, None] = {}
+    entered: set[str] = set()  # a tier that comes again has nothing new
+    left = list(chain)[::-1]
+    while left:
+        name = left.pop()
+        if name not in tiers:
+            found.setdefault(name)
+        elif name not in entered:
+            entered.add(name)
+            left.extend(reversed(tiers[name].chain))
+    return tuple(found)

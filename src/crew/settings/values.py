@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.texts.masking import Secrets
 
 KINDS = (
     "coding",
@@ -252,6 +253,7 @@ class Settings:
     store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
 
 
 def at_home(inputs: Inputs) -> Inputs:
