@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crew.errors import QuotaExceeded
+from crew.errors import QuotaExceeded, SettingsError
 from crew.guard import QuotaGuard
 from crew.notices import Listener
 from crew.settings import Inputs, Settings
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import as_text, check_placeholders
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -32,7 +33,7 @@ def kickoff(
     request: str = "",
     repositories: Sequence[str | Path] = (),
     images: Sequence[str | Path] = (),
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, object] | None = None,
     resume: str | None = None,
     config: str | Path | Settings | None = None,
     output: str | Path = "output",
@@ -40,7 +41,8 @@ def kickoff(
 ) -> "Outcome":
     """Run the crew on a request, or take up the run `resume` again.
 
-    `inputs` fills further placeholders of tasks.yaml; `listener` gets waits and
+    `inputs` fills further placeholders of the YAML; a list is joined with commas.
+    `listener` gets waits and
     swaps in one line each. Raises SettingsError, WorkspaceError, StoreUnavailable
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
@@ -55,8 +57,10 @@ def kickoff(
             request=request,
             repositories=tuple(str(path) for path in repositories),
             images=tuple(str(image) for image in images),
-            values=dict(inputs or {}),
+            values={name: as_text(value) for name, value in (inputs or {}).items()},
         )
+        if mistakes := check_placeholders(settings, given):
+            raise SettingsError(mistakes)
         outcome = execute(settings, given, output=Path(output), listener=listener)
     if outcome.error is not None:
         outcome.error.add_note(f"run {outcome.run_id}: kickoff(resume=...) goes on")

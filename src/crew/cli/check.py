@@ -19,8 +19,8 @@ from crew.errors import (
 from crew.guard import QuotaGuard
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.check_tasks import check_placeholders
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe

@@ -1,6 +1,7 @@
 """One YAML file as plain data that remembers its lines and collects its mistakes."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -22,26 +23,42 @@ _KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
+ANCHORS = "x-"
+"""How a key of the file begins that is a place for anchors, as in Docker Compose."""
 
 
 class Document:
     """A YAML file, read once.
 
     `data` is the file as plain values, with `${VARIABLE}` replaced; None when the
-    file cannot be read as a mapping, which is then among the `mistakes`.
+    file cannot be read as a mapping, which is then among the `mistakes`. Below the
+    key `as_written` each number, date, true or false is the text as it is written.
+    With `paths` the text is left as it is: else a name is the same name however its
+    accents are encoded.
     """
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        *,
+        as_written: str = "",
+        paths: bool = False,
+    ) -> None:
         self.file = str(path)
         self.mistakes: list[Mistake] = []
         self.data: dict[str, object] | None = None
         self._environ = environ
+        self._as_written = as_written
+        self._paths = paths
         self._entries: dict[int, _Entries] = {}
         self._open: set[int] = set()
         self._reported: set[KeyPath] = set()
         self._root = self._compose(path)
         if isinstance(self._root, yaml.MappingNode):
             self.data = self._mapping(self._root, ())
+            if not self.data and not self.mistakes:
+                self._note(1, "", f"nothing but `{ANCHORS}...`, which is passed over")
 
     # Where things are.
 
@@ -140,6 +157,7 @@ class Document:
         try:
             content = path.read_bytes()
             text = content.decode("utf-8-sig")
+            text = text if self._paths else unicodedata.normalize("NFC", text)
         except FileNotFoundError:
             self._note(None, "", "file not found")
             return None
@@ -203,6 +221,7 @@ class Document:
         return {
             key: self._value(value, (*path, key))
             for key, (_, value) in self._of(node).items()
+            if path or not key.startswith(ANCHORS)
         }
 
     def _value(self, node: yaml.Node, path: KeyPath) -> object:
@@ -252,6 +271,8 @@ class Document:
                 node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
             else:
                 return text
+        if path[0] == self._as_written and not node.tag.endswith(":null"):
+            return text
         try:
             return SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError):

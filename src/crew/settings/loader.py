@@ -131,7 +131,9 @@ def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
         tasks=Document(directory / "tasks.yaml", environ),
         providers=Document(directory / "providers.yaml", environ),
         tiers=Document(directory / "tiers.yaml", environ),
-        inputs=Document(inputs, environ) if inputs.exists() else None,
+        inputs=Document(inputs, environ, as_written="values", paths=True)
+        if inputs.exists()
+        else None,
     )
 
 
@@ -160,9 +162,16 @@ def _shapes(files: Files) -> Shapes:
 def _entries(
     document: Document, shape: type[ShapeT], *section: str, leaving_out: str = ""
 ) -> dict[str, ShapeT]:
-    entries = {}
+    entries: dict[str, ShapeT] = {}
+    folded: dict[str, str] = {}
     for name in document.names(*section) or []:
         if name != leaving_out:
+            first = folded.setdefault(name.casefold(), name)
+            if first != name:
+                document.reject_key(
+                    (*section, name),
+                    f"differs from {first!r} in upper and lower case only",
+                )
             entry = read(document, shape, (*section, name))
             if entry is not None:
                 entries[name] = entry
