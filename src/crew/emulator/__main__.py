@@ -10,14 +10,14 @@ from crew.emulator.app import build_app
 from crew.emulator.faults import default_orders
 from crew.emulator.server import serve
 from crew.errors import SettingsError
-from crew.settings.loader import load_settings
+from crew.settings.loader import load_tiers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped. Prints `{"port": N}` once it accepts connections."""
     chosen = _parser().parse_args(arguments)
     try:
-        settings = load_settings(chosen.config_dir)
+        settings = load_tiers(chosen.config_dir)
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

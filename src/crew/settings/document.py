@@ -60,6 +60,14 @@ class Document:
             if not self.data and not self.mistakes:
                 self._note(1, "", f"nothing but `{ANCHORS}...`, which is passed over")
 
+    @classmethod
+    def left_out(cls, path: Path) -> "Document":
+        """A file that is not read: nothing is known of it, and nothing is wrong."""
+        document = cls.__new__(cls)
+        document.file, document.mistakes, document.data = str(path), [], None
+        document._root = None
+        return document
+
     # Where things are.
 
     def at(self, path: KeyPath) -> tuple[int | None, str, yaml.Node | None]:

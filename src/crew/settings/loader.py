@@ -69,6 +69,33 @@ def load_settings(
     files = _read_files(directory, environ)
     shapes = _shapes(files)
     check_roles_and_tasks(files, shapes)
+    return _checked(directory, environ, files, shapes)
+
+
+def load_tiers(
+    config_dir: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings without roles, tasks and inputs: of providers.yaml and tiers.yaml
+    alone, whatever else lies beside them.
+
+    Raises SettingsError with every mistake of the two files.
+    """
+    environ = read_environment() if environ is None else environ
+    directory = config_directory(config_dir, environ)
+    files = Files(
+        agents=Document.left_out(directory / "agents.yaml"),
+        tasks=Document.left_out(directory / "tasks.yaml"),
+        providers=Document(directory / "providers.yaml", environ),
+        tiers=Document(directory / "tiers.yaml", environ),
+        inputs=None,
+    )
+    return _checked(directory, environ, files, _shapes(files))
+
+
+def _checked(
+    directory: Path, environ: Mapping[str, str], files: Files, shapes: Shapes
+) -> Settings:
+    """The settings, once all files are without a mistake. Raises SettingsError."""
     check_providers_and_tiers(files, shapes)
     providers = {
         name: provider(name, shape, files.providers)
