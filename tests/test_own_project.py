@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crewai import Agent, Crew, Task
@@ -19,6 +22,8 @@ from crew.errors import RunFailed, SettingsError
 from crew.journal import Journal
 from crew.runs.tiers import Tiers
 from scripted import Scripted, serving
+
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -135,6 +140,53 @@ def test_a_name_that_nobody_knows_is_refused_at_once(
     assert message in str(caught.value)
 
 
+def readme(title: str) -> str:
+    """The first Python of a section of the README."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    return text.partition(f"# {title}\n")[2].split("```python\n")[1].split("```")[0]
+
+
+def test_the_example_of_the_readme_works(config: Path, server: Scripted) -> None:
+    names: dict[str, Any] = {}
+
+    exec(readme("In your own CrewAI project").replace('"mid"', '"coder"'), names)
+
+    assert "Write about tea" in str(server.requests[0]["messages"])
+    assert status(names["opened"].run_id) == "done"
+
+
+def test_crewais_own_template_gets_a_tier_by_one_line_each(
+    config: Path, server: Scripted, tmp_path: Path
+) -> None:
+    spec = find_spec("crewai_cli")
+    assert spec is not None
+    assert spec.origin is not None
+    template = Path(spec.origin).parent / "templates" / "crew"
+    shutil.copytree(template / "config", config, dirs_exist_ok=True)
+    source = (template / "crew.py").read_text(encoding="utf-8")
+    source = source.replace("{{crew_name}}", "Made")
+    for role in ("researcher", "reporting_analyst"):
+        line = f"config=self.agents_config['{role}'], # type: ignore[index]\n"
+        assert line in source
+        llm = f"            llm=OPENED.llm('coder', role='{role}'),\n"
+        source = source.replace(line, f"{line}{llm}")
+    module = tmp_path / "made_crew.py"
+    module.write_text(f"from crew import tiers\nOPENED = tiers('config')\n{source}")
+    loaded = module_from_spec(found := spec_from_file_location("made_crew", module))
+    found.loader.exec_module(loaded)
+
+    with loaded.OPENED:
+        inputs = {"topic": "tea", "current_year": "2026"}
+        result = loaded.Made().crew().kickoff(inputs=inputs)
+
+    assert result.raw == "hello"
+    calls = the_journal().calls(loaded.OPENED.run_id)
+    assert [(call.role, call.task) for call in calls] == [
+        ("researcher", "research_task"),
+        ("reporting_analyst", "reporting_task"),
+    ]
+
+
 def in_a_process(script: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
@@ -167,9 +219,6 @@ def test_without_a_key_it_rehearses_and_warns(
         answer = opened.llm("coder").call("hello")
 
     assert answer
-
-
-PROJECT = Path(__file__).parents[1]
 
 
 def test_a_crew_without_a_key_rehearses_and_its_run_ends(

@@ -28,7 +28,7 @@ from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
 from crew.workspace import Workspace
-from crew.workspace.worktrees import is_dirty
+from crew.workspace.worktrees import is_dirty, notes
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -66,6 +66,8 @@ def execute(
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
+        for note in notes(repository):
+            listener(note)
     directory.begin(beginning)
     watchers = _Watchers(listener=listener, started=started)
     with directory.hold():

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from crew.errors import WorkspaceError
-from crew.workspace.git import git
+from crew.workspace.git import GitFailed, git
+from crew.workspace.submodules import fill as fill_submodules
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
 COPY_BYTES = 200 * 1024 * 1024
@@ -21,8 +22,9 @@ class Repository:
 
     `name` is where the crew works, as it names it. `source` is the user's directory
     (the top of a git repository), `path` the crew's. `branch` and `base` (a commit)
-    are None for a copy of what is no git repository. `submodules` are directories
-    that are empty here.
+    are None for a copy of what is no git repository. `submodules` are directories in
+    which nothing is kept, `empty` those of them that hold nothing. `filters` of git do
+    not run here.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Repository:
     branch: str | None = None
     base: str | None = None
     submodules: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,8 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
 
     A directory of a repository stands for the whole repository, in which its name
     points at that directory; one that the repository does not know is copied, and so
-    is a repository without a commit. A worktree holds no submodules: their
-    directories are empty.
+    is a repository without a commit. Submodules are filled from the user's checkout,
+    for reading.
 
     Raises WorkspaceError when git refuses, or when a copy would be too large; then
     no branch is left.
@@ -66,7 +70,8 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
     base = git(top, "rev-parse", "HEAD").strip()
     branch = _new_branch(top, run, base)
     try:
-        git(top, "worktree", "add", "--quiet", str(directory), branch)
+        filters = _check_out(top, directory, branch)
+        submodules, empty = fill_submodules(top, directory)
     except BaseException:
         git(top, "branch", "-D", branch, check=False)
         raise
@@ -76,8 +81,45 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
         path=directory,
         branch=branch,
         base=base,
-        submodules=_submodules(directory),
+        submodules=submodules,
+        empty=empty,
+        filters=filters,
     )
+
+
+def _check_out(top: Path, directory: Path, branch: str) -> tuple[str, ...]:
+    """Make the worktree. Returns the filters that cannot run, such as that of large
+    files: those files are then as git stores them. Raises WorkspaceError."""
+    filters: list[str] = []
+    while True:
+        try:
+            add = ("worktree", "add", "--quiet", str(directory), branch)
+            git(top, *add, without=filters)
+        except GitFailed as exc:
+            new = set(exc.filters) - set(filters)
+            if not new:
+                raise
+            filters += sorted(new)
+        else:
+            return tuple(filters)
+
+
+def notes(repository: Repository) -> list[str]:
+    """What a person may want to know about a worktree, one line each."""
+    lines = []
+    if repository.empty:
+        names = ", ".join(repository.empty)
+        lines.append(
+            f"{repository.name}: these submodules are empty here: {names}; to have "
+            f"them: git -C {repository.source} submodule update --init --recursive"
+        )
+    if repository.filters:
+        names = ", ".join(repository.filters)
+        lines.append(
+            f"{repository.name}: git's filter {names} cannot run: its files are here "
+            "as git stores them, large files as pointers"
+        )
+    return lines
 
 
 def remove(repository: Repository) -> None:
@@ -93,22 +135,26 @@ def commit(repository: Repository, message: str) -> None:
     """Commit everything that changed, if anything did."""
     if repository.branch is None:
         return
-    git(repository.path, "add", "--all")
+    here, without = repository.path, repository.filters
+    git(here, "add", "--all", without=without)
     # Not `status`: it also lists changes that no commit can take.
-    if git(repository.path, *_DIFF, "--cached", "--name-only"):
-        git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
+    if git(here, *_DIFF, "--cached", "--name-only", without=without):
+        commands = ("commit", "--quiet", "--no-verify", "-m", message)
+        git(here, *commands, without=without)
 
 
 def release(repository: Repository) -> None:
     """Let go of the branch, so that the user can check it out; the files stay."""
     if repository.branch is not None:
-        git(repository.path, "checkout", "--quiet", "--detach")
+        detach = ("checkout", "--quiet", "--detach")
+        git(repository.path, *detach, without=repository.filters)
 
 
 def take(repository: Repository) -> None:
     """Go back to the branch, to go on with a run."""
     if repository.branch is not None:
-        git(repository.path, "checkout", "--quiet", repository.branch)
+        back = ("checkout", "--quiet", repository.branch)
+        git(repository.path, *back, without=repository.filters)
 
 
 def change(repository: Repository) -> Change:
@@ -170,11 +216,6 @@ def top_level(source: Path) -> Path | None:
     if part != "." and not git(top, "ls-tree", "HEAD", "--", part):
         return None
     return top
-
-
-def _submodules(directory: Path) -> tuple[str, ...]:
-    staged = git(directory, "ls-files", "--stage", "-z").split("\0")
-    return tuple(line.partition("\t")[2] for line in staged if line[:6] == "160000")
 
 
 def _new_branch(top: Path, run: str, base: str) -> str:
