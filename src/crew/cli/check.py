@@ -20,8 +20,8 @@ from crew.guard import QuotaGuard
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.check_tasks import check_placeholders
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
