@@ -256,6 +256,17 @@ def test_kickoff_works_where_a_loop_is_running(whole: Path) -> None:
     assert asyncio.run(cell()) == "hello"
 
 
+def test_a_built_crew_works_where_a_loop_is_running(whole: Path) -> None:
+    inputs = {"request": "x"}
+
+    async def cell() -> list[str]:
+        crew = build_crew(load_settings(whole))
+        results = [crew.kickoff(inputs), *crew.kickoff_for_each([inputs])]
+        return [result.raw for result in [*results, await crew.kickoff_async(inputs)]]
+
+    assert asyncio.run(cell()) == ["hello"] * 3
+
+
 def test_kickoff_async_lets_the_loop_go_on(whole: Path, server: Scripted) -> None:
     async def cell() -> tuple[str, int]:
         turns = 0

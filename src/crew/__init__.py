@@ -59,7 +59,8 @@ def kickoff(
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
     """
-    from crew.runs.beside import in_a_loop, wait_for
+    from crew.calls.event_loop import in_a_loop
+    from crew.runs.beside import wait_for
 
     work = _work(
         request=request,
