@@ -141,7 +141,8 @@ def build_crew(
 ) -> "Crew":
     """A plain `crewai.Crew` in a run of its own, with an empty workspace.
 
-    Its tasks take the inputs `request`, `repositories` and `images`. What a task of
+    Its tasks take the inputs `request`, `repositories` and `images`; what a kickoff
+    does not give comes from inputs.yaml. What a task of
     CrewAI's has can be set on its tasks: `tools`, `output_pydantic`, `callback`,
     `guardrail`, beside the gates of the YAML. Without any key it rehearses, and warns
     of it unless a `listener` gets the notices.

@@ -119,6 +119,8 @@ class FilledCrew(Crew):
         made = super().copy()
         # CrewAI's copy is always a plain Crew; this class adds no field to it.
         made.__class__ = FilledCrew
+        made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
+        made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
         return made  # type: ignore[return-value]
 
 
