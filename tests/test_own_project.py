@@ -203,6 +203,15 @@ def test_crew_report_and_status_show_the_run(
     assert main(["status"]) == 0
 
 
+def test_crew_check_needs_no_roles(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config / "agents.yaml").unlink()
+
+    assert main(["check"]) == 0
+    assert "smith" in capsys.readouterr().out
+
+
 def in_a_process(script: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],

@@ -19,7 +19,8 @@ from crew.errors import (
 from crew.guard import QuotaGuard
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.loader import load_settings
+from crew.settings.environment import config_directory, read_environment
+from crew.settings.loader import load_settings, load_tiers
 from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def check(options: argparse.Namespace) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    settings = load_settings(options.config)
+    settings = _settings(options)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
     print(f"configuration: {settings.config_dir} is well-formed")
@@ -50,6 +51,14 @@ def check(options: argparse.Namespace) -> int:
     if not any(provider.api_key for provider in settings.providers.values()):
         print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
     return DONE
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings. A directory without agents.yaml and tasks.yaml is one for the
+    agents of one's own project (`crew.tiers`), and has no roles to check."""
+    directory = config_directory(options.config, read_environment())
+    roles = any((directory / f"{name}.yaml").exists() for name in ("agents", "tasks"))
+    return (load_settings if roles else load_tiers)(options.config)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:
