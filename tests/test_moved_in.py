@@ -133,7 +133,7 @@ def test_braces_reach_the_model_as_they_are_meant(
 
     kickoff(
         request="x",
-        inputs={"style": "terse", "text": "{style}", "id": "wrong"},
+        inputs={"style": "terse", "text": "{style}"},
         config=settings,
     )
 

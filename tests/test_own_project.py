@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from configured import KEY, configure
 from crew import build_crew, kickoff, kickoff_async, load_settings, tiers
+from crew.cli.app import main
 from crew.clock import SystemClock
 from crew.errors import RunFailed, SettingsError
 from crew.journal import Journal
@@ -187,6 +188,30 @@ def test_crewais_own_template_gets_a_tier_by_one_line_each(
     ]
 
 
+def test_crew_report_and_status_show_the_run(
+    config: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ZeroDivisionError), tiers(config) as opened:
+        opened.llm("coder").call("hello")
+        _ = 1 / 0
+
+    assert main(["report", opened.run_id]) == 0
+    shown = capsys.readouterr().out
+    assert f"run {opened.run_id}: failed\n" in shown
+    assert "smith" in shown
+    assert "--resume" not in shown
+    assert main(["status"]) == 0
+
+
+def test_crew_check_needs_no_roles(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config / "agents.yaml").unlink()
+
+    assert main(["check"]) == 0
+    assert "smith" in capsys.readouterr().out
+
+
 def in_a_process(script: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
@@ -256,6 +281,17 @@ def test_kickoff_works_where_a_loop_is_running(whole: Path) -> None:
     assert asyncio.run(cell()) == "hello"
 
 
+def test_a_built_crew_works_where_a_loop_is_running(whole: Path) -> None:
+    inputs = {"request": "x"}
+
+    async def cell() -> list[str]:
+        crew = build_crew(load_settings(whole))
+        results = [crew.kickoff(inputs), *crew.kickoff_for_each([inputs])]
+        return [result.raw for result in [*results, await crew.kickoff_async(inputs)]]
+
+    assert asyncio.run(cell()) == ["hello"] * 3
+
+
 def test_kickoff_async_lets_the_loop_go_on(whole: Path, server: Scripted) -> None:
     async def cell() -> tuple[str, int]:
         turns = 0
@@ -304,6 +340,19 @@ def test_who_cancels_a_run_interrupts_it(whole: Path, server: Scripted) -> None:
 
 
 # What is set on a crew's tasks in Python.
+
+
+def test_a_kickoff_takes_from_inputs_yaml_what_it_is_not_given(
+    whole: Path, server: Scripted
+) -> None:
+    (whole / "inputs.yaml").write_text("request: the default\n", encoding="utf-8")
+    crew = build_crew(load_settings(whole))
+
+    crew.kickoff()
+    crew.kickoff_for_each([{"request": "my own"}])
+
+    assert "design of the default" in str(server.requests[0]["messages"])
+    assert "design of my own" in str(server.requests[3]["messages"])
 
 
 class Plan(BaseModel):

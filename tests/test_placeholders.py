@@ -74,6 +74,23 @@ def test_an_unknown_name_in_braces_is_a_mistake_that_names_the_escape(
     assert check_placeholders(found, Inputs(request="x")) == []
 
 
+def test_an_input_in_double_braces_only_would_be_lost_and_is_a_mistake(
+    config: Path,
+) -> None:
+    change(config, "tasks", "design {request}", "on {{style}}")
+    found = load_settings(config, environ={})
+    given = Inputs(request="x", values={"style": "terse"})
+
+    (mistake,) = check_placeholders(found, given)
+
+    assert mistake.key == "design.description"
+    assert "write {style}, and {{{style}}} for it in braces" in mistake.message
+    assert check_placeholders(found, Inputs(request="x")) == []
+    change(config, "tasks", "code {request}", "code in {style}")
+    found = load_settings(config, environ={})
+    assert check_placeholders(found, given) == []
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [

@@ -60,7 +60,8 @@ def kickoff(
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
     """
-    from crew.runs.beside import in_a_loop, wait_for
+    from crew.calls.event_loop import in_a_loop
+    from crew.runs.beside import wait_for
 
     work = _work(
         request=request,
@@ -142,7 +143,8 @@ def build_crew(
 ) -> "Crew":
     """A plain `crewai.Crew` in a run of its own, with an empty workspace.
 
-    Its tasks take the inputs `request`, `repositories` and `images`. What a task of
+    Its tasks take the inputs `request`, `repositories` and `images`; what a kickoff
+    does not give comes from inputs.yaml. What a task of
     CrewAI's has can be set on its tasks: `tools`, `output_pydantic`, `callback`,
     `guardrail`, beside the gates of the YAML. Without any key it rehearses, and warns
     of it unless a `listener` gets the notices.

@@ -5,6 +5,7 @@ brace can be escaped, and the manager is left out.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from crewai import Agent, Crew, Task
@@ -12,6 +13,7 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
 
+from crew.calls.event_loop import in_a_loop, in_a_thread
 from crew.settings.placeholders import fill, names
 
 _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_output"
@@ -99,7 +101,13 @@ class FilledTask(Task):
 
 
 class FilledCrew(Crew):
-    """A crew whose manager's texts are filled, too."""
+    """A crew whose manager's texts are filled, too, and that works in a notebook."""
+
+    def kickoff(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's. Where a loop is running, it works in a thread, and blocks."""
+        if in_a_loop():
+            return in_a_thread(partial(super().kickoff, *args, **kwargs)).result()
+        return super().kickoff(*args, **kwargs)
 
     def _interpolate_inputs(self, inputs: dict[str, Any]) -> None:
         super()._interpolate_inputs(inputs)
@@ -111,6 +119,8 @@ class FilledCrew(Crew):
         made = super().copy()
         # CrewAI's copy is always a plain Crew; this class adds no field to it.
         made.__class__ = FilledCrew
+        made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
+        made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
         return made  # type: ignore[return-value]
 
 

@@ -5,27 +5,17 @@ stops waiting for it interrupts the run.
 """
 
 import asyncio
-import contextvars
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Thread
 from typing import TypeVar
 
+from crew.calls.event_loop import in_a_thread
 from crew.runs.ending import Underway
 
 ResultT = TypeVar("ResultT")
 Started = Callable[[Underway], None]
 Work = Callable[[Started], ResultT]
 """It works on a run until that ends, and calls back before the run's first call."""
-
-
-def in_a_loop() -> bool:
-    """Whether the caller stands in a running event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def wait_for(work: Work[ResultT]) -> ResultT:
@@ -50,8 +40,6 @@ async def awaited(work: Work[ResultT]) -> ResultT:
 
 def _start(work: Work[ResultT]) -> tuple["Future[ResultT]", Callable[[], None]]:
     """The end of the work, and what interrupts it."""
-    ending: Future[ResultT] = Future()
-    ending.set_running_or_notify_cancel()
     underway: list[Underway] = []
     stopped: list[bool] = []
 
@@ -65,13 +53,4 @@ def _start(work: Work[ResultT]) -> tuple["Future[ResultT]", Callable[[], None]]:
         if stopped:
             one.run.interrupt()
 
-    def carry_out() -> None:
-        try:
-            ending.set_result(work(started))
-        except BaseException as exc:
-            # It is raised again where somebody waits for the end.
-            ending.set_exception(exc)
-
-    context = contextvars.copy_context()
-    Thread(target=context.run, args=(carry_out,), name="crew", daemon=True).start()
-    return ending, interrupt
+    return in_a_thread(lambda: work(started)), interrupt

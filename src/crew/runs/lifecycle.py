@@ -130,6 +130,11 @@ def fresh_crew(
     )
     crew = assemble(run, workspace)
 
+    def complete(given: dict[str, Any]) -> dict[str, Any]:
+        if not given and settings.inputs is None:
+            return given
+        return {**_standing(settings, workspace), **given}
+
     def finish(result: Any) -> Any:
         run.failure = None
         run.journal.finish_run(run_id, "done")
@@ -137,9 +142,19 @@ def fresh_crew(
 
     # A script says nothing when it is done with its crew: each kickoff does, and
     # after one that failed, the end of the process.
+    crew.before_kickoff_callbacks.append(complete)
     crew.after_kickoff_callbacks.append(finish)
     atexit.register(_end, weakref.ref(run), played)
     return crew
+
+
+def _standing(settings: Settings, workspace: Workspace) -> dict[str, Any]:
+    """What a crew of a script works on, where the script does not say."""
+    given = settings.inputs
+    placed = placeholders(settings, workspace, given.request if given else "")
+    if given is None:
+        del placed["request"]
+    return {**placed, **(given.values if given else {})}
 
 
 def _end(known: "weakref.ref[Run]", played: ExitStack) -> None:

@@ -124,7 +124,7 @@ class Tiers:
         hide_from_git(settings.state_dir)
         return Run.open(
             replace(settings, roles=self._roles),
-            output=Path.cwd(),
+            output=Path("output", self.run_id).absolute(),
             run_id=self.run_id,
             listener=self._listener,
         )

@@ -35,13 +35,15 @@ def check_roles_and_tasks(files: Files, shapes: Shapes) -> None:
 def _check_roles(files: Files, shapes: Shapes) -> None:
     tiers = files.tiers.names("tiers")
     called: dict[str, str] = {}
+    managed = shapes.process == "hierarchical"
+    finder = "the manager delegates" if managed else "CrewAI finds a role"
     for name, role in shapes.roles.items():
         expect(files.agents, (name, "tier"), "tier", role.tier, tiers)
         first = called.setdefault(as_delegated_to(role.role), name)
         if first != name:
             files.agents.reject(
                 (name, "role"),
-                f"is also the role of {first!r}; the manager delegates by this text",
+                f"is also the role of {first!r}; {finder} by this text",
             )
         for key, needed in _NEEDED.items():
             if getattr(role, key) is not None and not getattr(role, needed):

@@ -37,13 +37,19 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in found if name))
 
 
+def escaped(text: str) -> list[str]:
+    """The names that a text writes in double braces, for the text itself."""
+    found = (match["escaped"] for match in _BRACED.finditer(text))
+    return list(dict.fromkeys(name for name in found if name))
+
+
 def fill(text: str, values: Mapping[str, object]) -> str:
     """The text with its placeholders replaced. In one pass: a value that holds braces
     is left as it is. A name without a value stays."""
 
     def value(match: re.Match[str]) -> str:
-        if escaped := match["escaped"]:
-            return f"{{{escaped}}}"
+        if literal := match["escaped"]:
+            return f"{{{literal}}}"
         name = match["in_braces"] or match["plain"]
         if name not in values:
             return f"{{{name}}}"
@@ -74,12 +80,17 @@ def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
         for name in inputs.values
         if name in PLACEHOLDERS or not is_name(name)
     ]
-    for file, texts in _texts(settings).items():
+    every = _texts(settings)
+    used = {n for texts in every.values() for one in texts.values() for n in names(one)}
+    for file, texts in every.items():
         document = Document(settings.config_dir / file, {})
         for path, text in texts.items():
             for name in names(text):
                 if name not in allowed:
                     mistakes.append(_unfilled(document, path, name, allowed))
+            for name in escaped(text):
+                if name in allowed and name not in used:
+                    mistakes.append(_not_asked_for(document, path, name))
     return mistakes or list(_twins(settings, inputs))
 
 
@@ -116,6 +127,16 @@ def _unfilled(
         path,
         f"{found}; give it under `values` of inputs.yaml "
         f"or as --input {name}=TEXT; for the text itself write {{{{{name}}}}}",
+    )
+
+
+def _not_asked_for(document: Document, path: tuple[str, str], name: str) -> Mistake:
+    """An input that is written in double braces only: it would be lost."""
+    return _mistake(
+        document,
+        path,
+        f"{{{{{name}}}}} is the text {{{name}}}, and nothing asks for the input; "
+        f"for the input write {{{name}}}, and {{{{{{{name}}}}}}} for it in braces",
     )
 
 
