@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from configured import KEY, configure
+from crew import kickoff
 from crew.cli import main
 from crew.texts.masking import MASK, Secrets
 from scripted import Scripted, serving
@@ -182,6 +183,62 @@ def test_escapes_of_a_model_reach_no_terminal(
         assert not set(stream) & set("\x1b\x07\u202e\x9b\r")
     assert r"\x1b[2J" in shown.out
     assert (r"\x1b[2J" in shown.err) == (verbose == "true")
+
+
+def test_a_verbose_script_shows_no_escapes_either(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, "sk-1234")
+    config = configure(tmp_path / "config", server.url)
+    agents = config / "agents.yaml"
+    text = agents.read_text("utf-8").replace("tier:", "verbose: true, tier:")
+    agents.write_text(text, encoding="utf-8")
+    server.brain = lambda request: f"Look: {ESCAPES} sk-1234 done."
+
+    result = kickoff(request="Add pages", config=config)
+
+    shown = capfd.readouterr()
+    assert r"\x1b[2J" in shown.out
+    assert not set(shown.out + shown.err) & set("\x1b\x07\u202e\x9b\r")
+    assert "sk-1234" not in shown.out + shown.err + result.raw
+
+
+def test_what_is_printed_as_json_stays_json(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, 'sk-"1234"')
+    config = configure(tmp_path / "config", server.url)
+    server.brain = lambda request: 'a \x7f and \x1b[2J and sk-"1234"'
+
+    main(["--config", str(config), "run", "Add pages", "--json"])
+
+    assert (
+        json.loads(capfd.readouterr().out)["result"] == f"a \x7f and \x1b[2J and {MASK}"
+    )
+
+
+def test_a_key_that_is_a_name_of_the_yaml_is_no_secret(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, "architect")
+    config = configure(tmp_path / "config", server.url)
+
+    main(["--config", str(config), "run", "Add pages", "--json"])
+
+    calls = json.loads(capfd.readouterr().out)["calls"]
+    assert calls[0]["role"] == "architect"
 
 
 def test_a_wrong_configuration_shows_no_key_either(

@@ -2,7 +2,7 @@
 `crew run`, `crewai run` and scripts."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -19,6 +19,7 @@ from crew.runs.ending import Outcome, Underway
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
+from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
 
@@ -129,7 +130,10 @@ def _carry_out(
     directory: RunDirectory,
     watchers: _Watchers,
 ) -> Outcome:
-    with _providers(settings, beginning.rehearsal, watchers.listener) as settings:
+    with (
+        _shown_safely(settings),
+        _providers(settings, beginning.rehearsal, watchers.listener) as settings,
+    ):
         run = Run.open(
             settings,
             output=directory.path.absolute(),
@@ -143,6 +147,12 @@ def _carry_out(
             return _kick_off(underway, beginning.inputs)
         finally:
             run.close()
+
+
+def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
+    """What CrewAI prints of a verbose role is what a model wrote."""
+    verbose = any(role.options.get("verbose") for role in settings.roles.values())
+    return safe_streams(settings.secrets) if verbose else nullcontext()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ _USE = re.compile(
 SECRET_NAME = re.compile(
     r"key|token|secret|passw|passphrase|credential|auth|cookie|bearer", re.IGNORECASE
 )
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+){0,2}")
 _FILES = ("providers", "tiers", "agents", "tasks", "inputs")
 _ALWAYS = ("GITHUB_TOKEN", "GH_TOKEN")
 
@@ -23,7 +24,15 @@ def secrets_of(directory: Path, environ: Mapping[str, str]) -> Secrets:
     names = {name for file in _FILES for name in _named(directory / f"{file}.yaml")}
     values = {environ[name].strip() for name in (*names, *_ALWAYS) if name in environ}
     values |= {value for value in map(_password, environ.values()) if value}
-    return Secrets(frozenset(values))
+    # A server of one's own takes any key, such as `ollama`: a name, and no secret.
+    texts = "\n".join(_text(directory / f"{file}.yaml") for file in _FILES).casefold()
+    return Secrets(
+        frozenset(
+            value
+            for value in values
+            if not (_WORDS.fullmatch(value) and value.casefold() in texts)
+        )
+    )
 
 
 def variables_without_secrets(
