@@ -16,6 +16,4 @@ def escape_control(text: str) -> str:
 
 
 def _written_out(found: regex.Match[str]) -> str:
-    if found[0] == "\x7f":
-        return "\\u007f"  # JSON leaves it as it is, and knows no \\x
     return found[0].encode("unicode_escape").decode("ascii")

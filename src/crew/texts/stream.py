@@ -48,7 +48,9 @@ class SafeStream:
         """Write a text; returns its length."""
         found = _COLOURED.fullmatch(text)
         plain = found[1] + found[2] if found else text
-        self.beneath.write(escape_control(self.secrets.masked(plain)))
+        # JSON leaves DEL as it is, and knows no \x to escape it.
+        plain = self.secrets.masked(plain).replace("\x7f", "\\u007f")
+        self.beneath.write(escape_control(plain))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
