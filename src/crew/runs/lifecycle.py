@@ -14,6 +14,7 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
+from crew.providers.own_servers import with_own_servers
 from crew.runs.directory import Beginning, RunDirectory, hide_from_git, refused
 from crew.runs.ending import Outcome, Underway
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
@@ -160,7 +161,7 @@ def _providers(
     settings: Settings, rehearsal: bool, listener: Listener
 ) -> Iterator[Settings]:
     if not rehearsal:
-        yield settings
+        yield with_own_servers(settings)
         return
     listener(NOTICE)
     with rehearsing(settings) as played:

@@ -74,6 +74,9 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
     facts = NOTHING_KNOWN
     if not _is_complete(shape):
         facts = lookup(shape.model) or NOTHING_KNOWN
+    window = _first(
+        shape.context_window, _window_sent(shape), facts.context_window, otherwise=None
+    )
     return Deployment(
         name=name,
         provider=provider,
@@ -82,15 +85,21 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
         klass=shape.klass,
         price=_price(shape, facts),
         limits=tuple(shape.limits),
-        context_window=_first(
-            shape.context_window, facts.context_window, otherwise=128_000
-        ),
+        context_window=_first(window, otherwise=128_000),
+        window_assumed=window is None,
         max_output=_first(shape.max_output, facts.max_output, otherwise=8_192),
         vision=_first(shape.vision, facts.vision, otherwise=False),
         tools=_first(shape.tools, facts.tools, otherwise=True),
         timeout=shape.timeout,
+        parameters=shape.parameters,
         checked=shape.checked,
     )
+
+
+def _window_sent(shape: DeploymentShape) -> int | None:
+    """The window that Ollama is asked to give the model."""
+    found = shape.parameters.get("num_ctx")
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _first(*given: ValueT | None, otherwise: ValueT) -> ValueT:

@@ -17,6 +17,7 @@ from pydantic import (
 
 from crew.quota.limit_syntax import FORM, parse_limit
 from crew.quota.limits import Limit, WindowKind
+from crew.settings.parameters import plain_value
 from crew.settings.values import COMPLEXITIES, KINDS
 from crew.settings.wording import shown, unknown
 
@@ -177,5 +178,6 @@ Kinds = Annotated[Text, one_of("kind", KINDS)]
 Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Text, AfterValidator(_header_value)]
+Parameter = Annotated[object, AfterValidator(plain_value)]
 Chain = Annotated[list[Text], Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
