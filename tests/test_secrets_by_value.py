@@ -13,7 +13,7 @@ import pytest
 from configured import KEY, configure
 from crew import kickoff
 from crew.cli import main
-from crew.texts.masking import MASK, Secrets
+from crew.texts.masking import MASK, NO_WORD, Secrets
 from scripted import Scripted, serving
 
 KEYS = {
@@ -152,6 +152,8 @@ def test_no_key_that_a_model_answers_is_kept_or_shown(
     shown = capfd.readouterr()
     assert code == 0
     assert "and the work is done" in shown.out
+    if len(key) >= NO_WORD:  # what CrewAI keeps, and what models are asked
+        assert absent(key, json.dumps(server.requests), everything_kept(tmp_path))
     assert absent(key, shown.out + shown.err, everything_kept(project))
 
 

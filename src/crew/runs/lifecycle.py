@@ -181,7 +181,14 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
             run.guard.listener(f"{spec.name} is done")
 
     crew = assemble(run, workspace, finished=finished, on_result=keep)
-    values = {**inputs.values, **placeholders(run.settings, workspace, inputs.request)}
+    secrets = run.settings.secrets
+    values = {
+        name: secrets.masked_answer(text)
+        for name, text in (
+            *inputs.values.items(),
+            *placeholders(run.settings, workspace, inputs.request).items(),
+        )
+    }
     raw, error = "", None
     try:
         raw = _result(crew, values) if crew.tasks else list(finished.values())[-1]
