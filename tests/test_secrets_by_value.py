@@ -47,6 +47,7 @@ def forms(key: str) -> list[str]:
         json.dumps(json.dumps(key))[3:-3],
         quote(key),
         quote(key, safe=""),
+        base64.b64encode(key.encode()).decode().rstrip("="),
     ]
 
 
