@@ -120,6 +120,17 @@ def test_a_copy_leaves_secrets_out_and_says_so(tmp_path: Path) -> None:
     assert "and 30 more" in line
 
 
+def test_a_name_of_a_file_cannot_write_lines_of_its_own(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a\nfake: \x1b[2J.pem").write_text("x", encoding="utf-8")
+
+    workspace = prepare(tmp_path, notes)
+
+    said = r"notes: left out, as secrets: a\nfake: \x1b[2J.pem"
+    assert workspace.notices == (said,)
+
+
 def test_no_tool_reads_a_secret_that_a_repository_tracks(tmp_path: Path) -> None:
     shop = repository(tmp_path / "shop")
     filled(shop)

@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from configured import KEY, configure
+from crew import kickoff
 from crew.cli import main
-from crew.texts.masking import MASK, Secrets
+from crew.texts.masking import MASK, NO_WORD, Secrets
 from scripted import Scripted, serving
 
 KEYS = {
@@ -46,6 +47,7 @@ def forms(key: str) -> list[str]:
         json.dumps(json.dumps(key))[3:-3],
         quote(key),
         quote(key, safe=""),
+        base64.b64encode(key.encode()).decode().rstrip("="),
     ]
 
 
@@ -151,6 +153,8 @@ def test_no_key_that_a_model_answers_is_kept_or_shown(
     shown = capfd.readouterr()
     assert code == 0
     assert "and the work is done" in shown.out
+    if len(key) >= NO_WORD:  # what CrewAI keeps, and what models are asked
+        assert absent(key, json.dumps(server.requests), everything_kept(tmp_path))
     assert absent(key, shown.out + shown.err, everything_kept(project))
 
 
@@ -182,6 +186,62 @@ def test_escapes_of_a_model_reach_no_terminal(
         assert not set(stream) & set("\x1b\x07\u202e\x9b\r")
     assert r"\x1b[2J" in shown.out
     assert (r"\x1b[2J" in shown.err) == (verbose == "true")
+
+
+def test_a_verbose_script_shows_no_escapes_either(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, "sk-1234")
+    config = configure(tmp_path / "config", server.url)
+    agents = config / "agents.yaml"
+    text = agents.read_text("utf-8").replace("tier:", "verbose: true, tier:")
+    agents.write_text(text, encoding="utf-8")
+    server.brain = lambda request: f"Look: {ESCAPES} sk-1234 done."
+
+    result = kickoff(request="Add pages", config=config)
+
+    shown = capfd.readouterr()
+    assert r"\x1b[2J" in shown.out
+    assert not set(shown.out + shown.err) & set("\x1b\x07\u202e\x9b\r")
+    assert "sk-1234" not in shown.out + shown.err + result.raw
+
+
+def test_what_is_printed_as_json_stays_json(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, 'sk-"1234"')
+    config = configure(tmp_path / "config", server.url)
+    server.brain = lambda request: 'a \x7f and \x1b[2J and sk-"1234"'
+
+    main(["--config", str(config), "run", "Add pages", "--json"])
+
+    assert (
+        json.loads(capfd.readouterr().out)["result"] == f"a \x7f and \x1b[2J and {MASK}"
+    )
+
+
+def test_a_key_that_is_a_name_of_the_yaml_is_no_secret(
+    server: Scripted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, "architect")
+    config = configure(tmp_path / "config", server.url)
+
+    main(["--config", str(config), "run", "Add pages", "--json"])
+
+    calls = json.loads(capfd.readouterr().out)["calls"]
+    assert calls[0]["role"] == "architect"
 
 
 def test_a_wrong_configuration_shows_no_key_either(

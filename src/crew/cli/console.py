@@ -13,7 +13,7 @@ from typing import TextIO
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
 from crew.texts.escapes import escape_control
 from crew.texts.masking import Secrets
-from crew.texts.stream import SafeStream
+from crew.texts.stream import SafeStream, safe_streams
 
 DONE, FAILED, MISTAKEN, CLOSED = 0, 1, 2, 75
 OUTPUT = Path("output")
@@ -50,23 +50,13 @@ def clear_screen() -> None:
 
 @contextmanager
 def safe_output(secrets: Secrets) -> Iterator[None]:
-    """Let nothing reach stdout and stderr but masked and with escapes made visible,
-    whoever writes there. It stays so when an error of ours ends the process."""
-    before = sys.stdout, sys.stderr
-    for stream in before:
+    """As `safe_streams`, for streams that take every character."""
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Models write what a terminal, or UTF-8, cannot say.
             stream.reconfigure(errors="backslashreplace")
-    wrapped = (SafeStream(stream, secrets) for stream in before)
-    sys.stdout, sys.stderr = wrapped
-    try:
+    with safe_streams(secrets):
         yield
-    except Exception:
-        raise
-    except BaseException:
-        sys.stdout, sys.stderr = before
-        raise
-    sys.stdout, sys.stderr = before
 
 
 def resume_command(run: str, options: argparse.Namespace) -> str:

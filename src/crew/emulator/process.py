@@ -82,7 +82,12 @@ def _environment(config_dir: Path) -> dict[str, str]:
     """What the emulator needs to read the same YAML, without any secret: of a variable
     that may be one it sees that there is one."""
     ours = read_environment()
-    return {**python_environment(ours), **variables_without_secrets(config_dir, ours)}
+    named = {
+        name: value
+        for name, value in variables_without_secrets(config_dir, ours).items()
+        if not name.startswith(("PYTHON", "LD_", "DYLD_"))
+    }
+    return {**named, **python_environment(ours)}
 
 
 def _port(child: subprocess.Popen[bytes]) -> int:

@@ -4,7 +4,12 @@
 import atexit
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -27,6 +32,7 @@ from crew.runs.ending import Outcome, Underway, status_of
 from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
+from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty, notes
 
@@ -177,7 +183,10 @@ def _carry_out(
     directory: RunDirectory,
     watchers: _Watchers,
 ) -> Outcome:
-    with playing(settings, beginning.rehearsal, watchers.listener) as settings:
+    with (
+        _shown_safely(settings),
+        playing(settings, beginning.rehearsal, watchers.listener) as settings,
+    ):
         run = Run.open(
             settings,
             output=directory.path.absolute(),
@@ -193,6 +202,12 @@ def _carry_out(
             run.close()
 
 
+def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
+    """What CrewAI prints of a verbose role is what a model wrote."""
+    verbose = any(role.options.get("verbose") for role in settings.roles.values())
+    return safe_streams(settings.secrets) if verbose else nullcontext()
+
+
 def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
     run, workspace, finished = underway.run, underway.workspace, underway.results()
     run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
@@ -206,7 +221,14 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
             run.guard.listener(f"{spec.name} is done")
 
     crew = assemble(run, workspace, finished=finished, on_result=keep)
-    values = {**inputs.values, **placeholders(run.settings, workspace, inputs.request)}
+    secrets = run.settings.secrets
+    values = {
+        name: secrets.masked_answer(text)
+        for name, text in (
+            *inputs.values.items(),
+            *placeholders(run.settings, workspace, inputs.request).items(),
+        )
+    }
     raw, error = "", None
     try:
         raw = _result(crew, values) if crew.tasks else list(finished.values())[-1]

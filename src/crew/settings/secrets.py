@@ -8,12 +8,14 @@ from urllib.parse import unquote, urlsplit
 from crew.settings.bounds import TooLarge, file_content
 from crew.texts.masking import Secrets
 
-_USE = re.compile(
-    r"(?:(?P<key>[\w\-]+)['\"]?\s*:\s*)?[^:{}\n]*\$\{(?P<name>[A-Za-z_]\w*)"
-)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)")
+_KEY = re.compile(r"([\w\-]+)['\"]?\s*:[^:{}]*$")
 SECRET_NAME = re.compile(
     r"key|token|secret|passw|passphrase|credential|auth|cookie|bearer", re.IGNORECASE
 )
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+){0,2}")
+_LINE = 200
+"""Characters before a variable among which its key is."""
 _FILES = ("providers", "tiers", "agents", "tasks", "inputs")
 _ALWAYS = ("GITHUB_TOKEN", "GH_TOKEN")
 
@@ -23,7 +25,15 @@ def secrets_of(directory: Path, environ: Mapping[str, str]) -> Secrets:
     names = {name for file in _FILES for name in _named(directory / f"{file}.yaml")}
     values = {environ[name].strip() for name in (*names, *_ALWAYS) if name in environ}
     values |= {value for value in map(_password, environ.values()) if value}
-    return Secrets(frozenset(values))
+    # A server of one's own takes any key, such as `ollama`: a name, and no secret.
+    texts = "\n".join(_text(directory / f"{file}.yaml") for file in _FILES).casefold()
+    return Secrets(
+        frozenset(
+            value
+            for value in values
+            if not (_WORDS.fullmatch(value) and value.casefold() in texts)
+        )
+    )
 
 
 def variables_without_secrets(
@@ -32,7 +42,7 @@ def variables_without_secrets(
     """The variables that the YAML names, with a stand-in for each secret."""
     secret = {name for file in _FILES for name in _named(directory / f"{file}.yaml")}
     texts = [_text(directory / f"{file}.yaml") for file in _FILES]
-    names = {found["name"] for text in texts for found in _USE.finditer(text)}
+    names = {found[1] for text in texts for found in _VARIABLE.finditer(text)}
     return {
         name: "none" if name in secret or _password(environ[name]) else environ[name]
         for name in names
@@ -42,9 +52,12 @@ def variables_without_secrets(
 
 def _named(path: Path) -> Iterator[str]:
     """The variables that a file uses as keys, or that are called like one."""
-    for found in _USE.finditer(_text(path)):
-        if SECRET_NAME.search(f"{found['key'] or ''} {found['name']}"):
-            yield found["name"]
+    text = _text(path)
+    for found in _VARIABLE.finditer(text):
+        before = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        key = _KEY.search(before[-_LINE:])
+        if SECRET_NAME.search(f"{key[1] if key else ''} {found[1]}"):
+            yield found[1]
 
 
 def _text(path: Path) -> str:

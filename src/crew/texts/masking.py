@@ -1,5 +1,6 @@
 """Secrets masked by their values: the keys are known, whatever their shape."""
 
+import base64
 import html
 import json
 import re
@@ -77,6 +78,7 @@ def _forms(value: str) -> Iterator[str]:
     yield value.encode("unicode_escape").decode("ascii")
     yield quote(quote(value, safe=""), safe="")
     yield value.replace("/", "\\/")
+    yield base64.b64encode(value.encode(errors="replace")).decode().rstrip("=")
 
 
 def _flexible(form: str) -> str:

@@ -1,6 +1,9 @@
 """A terminal, or a file in its place, on which nothing is shown as it came."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from crew.texts.escapes import escape_control
@@ -8,6 +11,22 @@ from crew.texts.masking import Secrets
 
 # The colours that CrewAI puts around a text of its own.
 _COLOURED = re.compile(r"(?:\x1b\[\d{1,2}m)*(.*?)(?:\x1b\[0{1,2}m)?(\n*)", re.DOTALL)
+
+
+@contextmanager
+def safe_streams(secrets: Secrets) -> Iterator[None]:
+    """Let nothing reach stdout and stderr but masked and with escapes made visible,
+    whoever writes there. It stays so when an error ends the process."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (SafeStream.over(one, secrets) for one in before)
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        sys.stdout, sys.stderr = before
+        raise
+    sys.stdout, sys.stderr = before
 
 
 class SafeStream:
@@ -20,11 +39,18 @@ class SafeStream:
         self.beneath = beneath
         self.secrets = secrets
 
+    @classmethod
+    def over(cls, stream: TextIO, secrets: Secrets) -> Any:
+        """The stream itself where it is a safe one."""
+        return stream if isinstance(stream, cls) else cls(stream, secrets)
+
     def write(self, text: str) -> int:
         """Write a text; returns its length."""
         found = _COLOURED.fullmatch(text)
         plain = found[1] + found[2] if found else text
-        self.beneath.write(escape_control(self.secrets.masked(plain)))
+        # JSON leaves DEL as it is, and knows no \x to escape it.
+        plain = self.secrets.masked(plain).replace("\x7f", "\\u007f")
+        self.beneath.write(escape_control(plain))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from crew.texts.escapes import escape_control
+
 _DIRECTORIES = frozenset(
     (".ssh", ".aws", ".gnupg", ".kube", ".gcloud", ".password-store", ".oci")
 )
@@ -61,6 +63,7 @@ def is_private_key(raw: bytes) -> bool:
 
 
 def listed(names: Sequence[str]) -> str:
-    """A few names of files as text."""
+    """A few names of files in one line of text."""
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    shown = [escape_control(name).replace("\n", "\\n") for name in names[:_SHOWN]]
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
