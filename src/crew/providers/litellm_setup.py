@@ -142,6 +142,12 @@ class _Handler(HTTPHandler):
     def _sdk(self) -> openai.OpenAI:
         return openai.OpenAI(http_client=self._own, **_credentials(self._arguments))
 
+    def post(self, *args: Any, **options: Any) -> Any:
+        """As litellm's own, or as the SDK's: from 1.103 on it posts through that."""
+        if "cast_to" in options:
+            return self._sdk.post(*args, **options)
+        return super().post(*args, **options)
+
     chat = property(lambda self: self._sdk.chat)
     completions = property(lambda self: self._sdk.completions)
     api_key = property(lambda self: self._sdk.api_key)
@@ -179,6 +185,12 @@ class _AsyncHandler(_Kept):
         # Else each new client asks for it in a thread, which takes 0.4 ms.
         sdk._platform = get_platform()
         return sdk
+
+    async def post(self, *args: Any, **options: Any) -> Any:
+        """As `_Handler` does it."""
+        if "cast_to" in options:
+            return await self._sdk.post(*args, **options)
+        return await super().post(*args, **options)
 
     chat = property(lambda self: self._sdk.chat)
     completions = property(lambda self: self._sdk.completions)
