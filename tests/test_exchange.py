@@ -65,6 +65,8 @@ ELSEWHERE = (
 """Families that the emulator does not play. litellm hands no client on for Cohere and
 Cloudflare, and sends what is asked for as `responses` in another way."""
 
+SENDS_AGAIN = hasattr(AsyncHTTPHandler, "single_connection_post_request")
+"""Whether this litellm sends a broken request again; 1.110 does not."""
 STREAM = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 AWAITED = pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])
 
@@ -324,7 +326,7 @@ def test_litellm_sends_again_for_others(server: Scripted) -> None:
     plainly("mistral/m", server.url, awaited=True)
 
     assert ours == 1
-    assert server.hits("m") == 1 + 2
+    assert server.hits("m") == 1 + (2 if SENDS_AGAIN else 1)
 
 
 def test_neither_httpx_nor_litellms_clients_are_patched() -> None:
@@ -333,8 +335,10 @@ def test_neither_httpx_nor_litellms_clients_are_patched() -> None:
         httpx.AsyncHTTPTransport.handle_async_request,
         httpx.Client.send,
         httpx.AsyncClient.send,
-        AsyncHTTPHandler.single_connection_post_request,
+        AsyncHTTPHandler.post,
     ]
+    if SENDS_AGAIN:
+        methods.append(AsyncHTTPHandler.single_connection_post_request)
 
     assert {method.__module__.partition(".")[0] for method in methods} == {
         "httpx",
@@ -397,6 +401,13 @@ def test_every_family_makes_one_attempt(
 
     assert left[0] == 0
     assert len(server.posted) == 1
+
+
+@AWAITED
+def test_groq_need_not_name_its_service_tier(server: Scripted, awaited: bool) -> None:
+    asked = deployment("m", provider("p", base_url=server.url), model="groq/m")
+
+    assert ask(asked, awaited=awaited).text == "hello"
 
 
 def test_litellm_does_not_mend_a_conversation_and_send_it_again(

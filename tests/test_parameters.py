@@ -8,7 +8,7 @@ import pytest
 from litellm.types.utils import all_litellm_params
 
 from building import deployment, provider
-from crew.errors import Unsupported
+from crew.errors import BadAnswer, Unsupported
 from crew.providers.prompt import Prompt
 from crew.providers.transport import complete
 from crew.settings.loader import load_settings
@@ -168,6 +168,16 @@ def test_parameters_stand_in_the_request_whoever_knows_them(
     assert request["reasoning_effort"] == "low"
     assert request["top_k"] == 3
     assert request["service_tier"] == "flex"
+
+
+def test_the_window_of_ollama_stands_among_its_options(server: Scripted) -> None:
+    by = provider("p", base_url=server.url, local=True)
+    asked = deployment("m", by, model="ollama_chat/m", parameters={"num_ctx": 8192})
+
+    with pytest.raises(BadAnswer):  # the scripted server speaks OpenAI's protocol
+        complete(asked, HELLO)
+
+    assert server.requests[-1]["options"]["num_ctx"] == 8192
 
 
 def test_they_go_before_those_of_the_role(server: Scripted) -> None:

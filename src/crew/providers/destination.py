@@ -38,7 +38,7 @@ def key(deployment: Deployment) -> str | None:
 
 
 def model(deployment: Deployment) -> str:
-    """Its model as litellm sends it there. litellm 1.96 to 1.110 knows `openai_like/`
+    """Its model as litellm sends it there. litellm 1.101 to 1.110 knows `openai_like/`
     for embeddings only, and the same protocol by another name."""
     prefix, slash, name = deployment.model.partition("/")
     return (

@@ -19,6 +19,7 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 from litellm.llms.custom_httpx.llm_http_handler import BaseLLMHTTPHandler
 from litellm.llms.openai.common_utils import get_openai_credentials
 from litellm.llms.openai_like.chat.handler import OpenAILikeChatHandler
+from litellm.llms.openai_like.chat.transformation import OpenAILikeChatConfig
 from openai._base_client import get_platform
 
 from crew.providers.destination import check_destination, check_named
@@ -26,7 +27,7 @@ from crew.providers.exchange import AsyncClient, Client, Exchange
 from crew.settings import Deployment
 
 # litellm's own types and answers make pydantic warn; a user can do nothing about it.
-warnings.filterwarnings("ignore", "Item '.*' on TypedDict class", UserWarning)
+warnings.filterwarnings("ignore", "Items? '.*' on TypedDict class", UserWarning)
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
 logging.getLogger("LiteLLM").setLevel(logging.ERROR)
 litellm.suppress_debug_info = True
@@ -146,6 +147,12 @@ class _Handler(HTTPHandler):
     def _sdk(self) -> openai.OpenAI:
         return openai.OpenAI(http_client=self._own, **_credentials(self._arguments))
 
+    def post(self, *args: Any, **options: Any) -> Any:
+        """As litellm's own, or as the SDK's: from 1.103 on it posts through that."""
+        if "cast_to" in options:
+            return self._sdk.post(*args, **options)
+        return super().post(*args, **options)
+
     chat = property(lambda self: self._sdk.chat)
     completions = property(lambda self: self._sdk.completions)
     api_key = property(lambda self: self._sdk.api_key)
@@ -183,6 +190,12 @@ class _AsyncHandler(_Kept):
         # Else each new client asks for it in a thread, which takes 0.4 ms.
         sdk._platform = get_platform()
         return sdk
+
+    async def post(self, *args: Any, **options: Any) -> Any:
+        """As `_Handler` does it."""
+        if "cast_to" in options:
+            return await self._sdk.post(*args, **options)
+        return await super().post(*args, **options)
 
     chat = property(lambda self: self._sdk.chat)
     completions = property(lambda self: self._sdk.completions)
@@ -265,3 +278,25 @@ for _owner, _name in (
     (OpenAILikeChatHandler, "completion"),
 ):
     setattr(_owner, _name, _with_our_client(getattr(_owner, _name)))
+
+
+def _with_a_service_tier(read: Callable[..., Any]) -> Callable[..., Any]:
+    """litellm fails on an answer of Groq's that names no `service_tier`, which a
+    gateway before it, or Groq itself, may leave out. Ours get one that says nothing."""
+
+    @wraps(read)
+    def reading(self: Any, *args: Any, **options: Any) -> Any:
+        found = read(self, *args, **options)
+        given = options.get("litellm_params")
+        mark = given.get("logger_fn") if given else None
+        if isinstance(mark, _Mark) and not hasattr(found, "service_tier"):
+            found.service_tier = None
+        return found
+
+    return reading
+
+
+# What Groq's own reader calls first.
+OpenAILikeChatConfig.transform_response = _with_a_service_tier(  # type: ignore[method-assign]
+    OpenAILikeChatConfig.transform_response
+)

@@ -85,22 +85,43 @@ _LITELLMS = frozenset(
         "tags tenant_id text_completion tiered_pricing tpm ttl "
         "turn_off_message_logging use_chat_completions_api use_client "
         "use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message "
-        "verbose wandb_api_key weave_project_id weight aws_batch_role_arn"
+        "verbose wandb_api_key weave_project_id weight aws_batch_role_arn "
+        "aembedding allm_passthrough_route async_call completion_call_id "
+        "aws_bedrock_control_plane_endpoint cost_per_query cost_per_second "
+        "custom_prompt_dict daily_reset_time data_residency "
+        "explicit_cache_read_input_token_cost fedramp_uplift_multiplier "
+        "initial_prompt_value log_client_error_tracebacks max_file_size_mb "
+        "model_alias_map provider_affinity_header responses_api_version rpd "
+        "silent_model ssl_verify stream_chunk_size stream_response "
+        "stream_timeout_by_service_tier tag_regex thought_signature_in_tool_call_id "
+        "timeout_by_service_tier tpd"
     )
 )
 _LITELLMS_STARTS = (
     "_",
     "adaptive_router_",
+    "anthropic_",
+    "arize_",
     "auto_router_",
     "cache_creation_",
     "cache_read_",
+    "chatgpt_",
     "complexity_router_",
+    "fireworks_forward_",
+    "github_copilot_",
+    "kubernetes_",
     "langfuse_",
     "langsmith_",
     "litellm_",
     "mock_",
+    "openai_identity_",
+    "openai_service_account_",
     "quality_router_",
     "regional_",
+    "s3_",
+    "signoz_",
+    "switchyard_router_",
+    "token_exchange_",
 )
 _LITELLMS_PARTS = ("_cost_per_", "_cost_above_")
 _KNOWN = _words(  # OpenAI's, which litellm translates for every family.

@@ -11,6 +11,7 @@ from crew.emulator.families.ollama import OLLAMA
 from crew.emulator.families.openai import OPENAI
 from crew.emulator.families.openrouter import OPENROUTER
 from crew.emulator.families.together import TOGETHER
+from crew.emulator.families.zai import ZAI
 from crew.settings import Deployment
 
 FAMILIES: tuple[Family, ...] = (
@@ -24,6 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     DEEPSEEK,
     NVIDIA_NIM,
     OLLAMA,
+    ZAI,
 )
 _BY_NAME = {one.name: one for one in FAMILIES}
 BY_PREFIX = {one.prefix: one for one in FAMILIES}

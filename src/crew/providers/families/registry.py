@@ -20,6 +20,7 @@ from crew.providers.families.ollama import OLLAMA, OLLAMA_CHAT
 from crew.providers.families.openai import OPENAI
 from crew.providers.families.openrouter import OPENROUTER
 from crew.providers.families.together import TOGETHER
+from crew.providers.families.zai import ZAI
 
 # The first that knows a refusal's shape reads it: OpenRouter quotes others' bodies.
 FAMILIES: tuple[Family, ...] = (
@@ -38,6 +39,7 @@ FAMILIES: tuple[Family, ...] = (
     OLLAMA,
     OLLAMA_CHAT,
     OPENAI,
+    ZAI,
     *OWN_SERVERS,
 )
 _BY_NAME: Mapping[str, Family] = {one.name: one for one in FAMILIES}
