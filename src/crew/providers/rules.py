@@ -142,8 +142,10 @@ def _is_capacity(status: int, body: Body) -> bool:
     return _WORKERS_AI_FULL in body.codes or ("capacity" in body.words and not ours)
 
 
-def kind_by_status(status: int) -> Kind:
+def kind_by_status(status: int, body: Body) -> Kind:
     """The class of a failure that no rule knows."""
+    if status == 413 and body.whole and body.message:
+        return BadRequest  # too large in a way of its own
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 400 <= status < 500:

@@ -124,7 +124,7 @@ def classify(
         return Blocked(deployment, reason, status=status)
     refusal = read_body(body)
     meaning = meaning_of(status, refusal, _WORDS)
-    kind = meaning.kind if meaning else kind_by_status(status)
+    kind = meaning.kind if meaning else kind_by_status(status, refusal)
     hit = _read_refusal(refusal, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.

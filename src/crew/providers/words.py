@@ -15,6 +15,12 @@ SHARED: Words = {
         "input is too long",
         "while limit is",  # Cerebras
         "tokens_limit_reached",  # GitHub Models
+        "request_too_large",  # Anthropic, by bytes
+        "entity too large",
+        "payload too large",
+        "body too large",
+        "content too large",
+        "payloadtoolarge",
         "too many tokens",
         "too large for model with",  # Mistral
         "reduce the length of the messages",
