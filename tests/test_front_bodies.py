@@ -726,6 +726,25 @@ def test_a_provider_without_room_is_believed_too(said: Said) -> None:
     assert said.error().retry_after == 20.0
 
 
+REACHES = [
+    (COUNTRY[0], "provider"),
+    (SETTINGS[0], "class"),
+    (SETTINGS[3], "provider"),
+    (
+        Said(403, openai_error("This model is not available in your region"), Blocked),
+        "deployment",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "reach"), REACHES, ids=str)
+def test_how_far_a_block_reaches(said: Said, reach: str) -> None:
+    error = said.error()
+
+    assert isinstance(error, Blocked)
+    assert error.reach == reach
+
+
 # What becomes of them in a run.
 
 

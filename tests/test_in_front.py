@@ -29,8 +29,10 @@ from crew.errors import (
     ContextTooLong,
     ModelGone,
     OutOfMoney,
+    Overloaded,
     ProviderError,
     QuotaExceeded,
+    RateLimited,
     TimedOut,
     Unreachable,
     Unsendable,
@@ -571,6 +573,54 @@ def test_what_never_left_is_never_tried_again_and_its_cause_is_reported_once(
     assert sum(run.clock.slept) == 0
 
 
+# The same wording through each family's own way in litellm.
+
+PAGE = "<!DOCTYPE html><html><title>Just a moment...</title></html>"
+NGINX = "<html><center><h1>413 Request Entity Too Large</h1></center></html>"
+OUT_OF_DAY = {"x-ratelimit-reset-tokens-day": "33011"}
+ANSWERS = [
+    (403, PAGE, {"content-type": "text/html"}, Blocked, None),
+    (413, NGINX, {"content-type": "text/html"}, ContextTooLong, None),
+    (429, {"error": {"message": "slow"}}, OUT_OF_DAY, RateLimited, 33_011.0),
+    (429, {"error": {"message": "try again in 7m12s"}}, {}, RateLimited, 432.0),
+    (429, {"error": {"code": "queue_exceeded", "message": "x"}}, {}, Overloaded, None),
+    (500, {"error": "requires more system memory"}, {}, ModelGone, None),
+]
+ALL_IDS = (
+    *FAMILY_IDS,
+    "cerebras",
+    "deepseek",
+    "hosted_vllm",
+    "lm_studio",
+    "moonshot",
+    "nvidia_nim",
+    "ollama_chat",
+    "together_ai",
+)
+
+
+@AWAITED
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("family", ALL_IDS)
+def test_every_familys_answer_reaches_us_with_its_headers_and_its_words(
+    family: str, stream: bool, awaited: bool
+) -> None:
+    on_chunk = (lambda chunk: None) if stream else None
+    with serving() as server:
+        asked = at(f"{family}/m", base_url=server.url)
+        found = []
+        for status, body, headers, _, _ in ANSWERS:
+            server.canned, server.headers = (status, body), headers
+            with pytest.raises(ProviderError) as caught:
+                if awaited:
+                    asyncio.run(acomplete(asked, HELLO, on_chunk))
+                else:
+                    complete(asked, HELLO, on_chunk)
+            found.append((type(caught.value), caught.value.retry_after))
+
+    assert found == [(kind, wait) for *_, kind, wait in ANSWERS]
+
+
 # An error in place of an answer, with no status of its own.
 
 IN_STREAMS = [
@@ -613,7 +663,7 @@ def test_a_timeout_names_its_seconds_and_its_key() -> None:
         error = fails(deployment("m", by, model="openai/m"))
 
     assert isinstance(error, TimedOut)
-    assert error.reason == "no answer in 0.2 s (timeout)"
+    assert error.reason == "no answer in 0.2 s (timeout in providers.yaml)"
 
 
 def test_a_question_of_check_meets_the_proxy_as_well(

@@ -255,7 +255,8 @@ def _out(deployment: Deployment, error: ProviderError) -> tuple[str, str]:
             variable = deployment.provider.api_key_variable or "its key"
             return provider, f"{variable} was refused ({error.status}); check it"
         case Blocked():
-            return (shared if error.reach == "class" else provider), _said(error)
+            reached = {"deployment": own, "class": shared}
+            return reached.get(error.reach, provider), _said(error)
         case ModelGone() if error.reason:
             return own, f"{deployment.model} is {error.reason}"
         case ModelGone():

@@ -134,12 +134,19 @@ def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError
             )
         case UnicodeEncodeError() | httpx.LocalProtocolError():
             return BadKey(name, "the key, or a header, cannot be sent")
+        case httpx.PoolTimeout():
+            late = TimedOut(name, f"no connection was free for {seconds:g} s{_KEY}")
+            late.sent = False
+            return late
         case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
-            return TimedOut(name, f"no answer in {seconds:g} s (timeout)")
+            return TimedOut(name, f"no answer in {seconds:g} s{_KEY}")
         case httpx.TransportError() | ConnectionError():
             return BadAnswer(name, "the connection broke off")
     return None
 
+
+_KEY = " (timeout in providers.yaml)"
+"""Where those seconds are set."""
 
 _BELIEVED = (401, 402, 403, 404, 429)
 """Statuses that litellm takes from an error inside a 200; others it makes up."""

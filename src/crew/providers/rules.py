@@ -72,6 +72,11 @@ class Meaning(Enum):
         {400, 401, 403, 404, 503},
         "the account's settings exclude it; change them at the provider's site",
     )
+    PROJECT = (
+        Blocked,
+        {400, 401, 403},
+        "the account's settings exclude this API or this machine; change them there",
+    )
     # What one deployment does not take and another may: images, tools, and what the
     # model before it left in a conversation.
     UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500, 501}

@@ -151,8 +151,11 @@ def _with_more(
     """The error with what its class alone carries."""
     if isinstance(error, ContextTooLong):
         error.window = _window(refusal)
-    if isinstance(error, Blocked) and meaning is Meaning.SETTINGS:
-        error.reach = "class"
+    if isinstance(error, Blocked):
+        if meaning is Meaning.SETTINGS:
+            error.reach = "class"
+        elif meaning is Meaning.COUNTRY and "model" in refusal.words:
+            error.reach = "deployment"
     return error
 
 

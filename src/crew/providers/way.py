@@ -147,7 +147,7 @@ def _not_connected(
             what = f"the network has no way to {host}; check its connection"
             return _unreachable(name, what, way=NETWORK)
     if any(isinstance(cause, httpx.ConnectTimeout) for cause in causes):
-        return _unreachable(name, f"no connection in {seconds:g} s (timeout)")
+        return _unreachable(name, f"no connection in {seconds:g} s")
     return _unreachable(name, "no connection")
 
 
