@@ -1,4 +1,4 @@
-"""The one fake provider of the tests: real HTTP on loopback, told what to answer.
+"""The one fake provider of the tests: real HTTP on loopback; a test writes the answers.
 
 It stands beside the emulator for what no honest provider does and the emulator must
 not know: answers written out byte for byte (captured refusals, bodies of 20 MB, other
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any
 
 from hangs import HANGS_AFTER
@@ -34,7 +35,8 @@ class Scripted:
     `pages[path]` is the status and the body of a GET; `asked` are those that came, and
     `posted` the path and the headers of each POST.
     `hold` returns when a GET may be answered.
-    `canned` is the status and the body of the answer to every POST, if it is set.
+    `canned` is the status and the body of the answer to every POST, if it is set; the
+    body comes in parts that end at the `cuts`, if there are any.
     `replies[model]` is a list that is used up from the front; its last entry stays.
     `brain` answers what no list does: it gets the request's JSON.
     """
@@ -46,6 +48,7 @@ class Scripted:
     pages: dict[str, tuple[int, object]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     canned: tuple[int, object] | None = None
+    cuts: tuple[int, ...] = ()
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -143,7 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.posted.append((self.path, names))
         if self.script.canned is not None:
-            self._send(*self.script.canned, self.script.headers)
+            status, body = self.script.canned
+            if self.script.cuts and isinstance(body, bytes):
+                self._send_parts(status, body)
+            else:
+                self._send(status, body, self.script.headers)
             return
         reply = self.script.next_reply(request)
         fault = getattr(self, f"_{reply}", None) if isinstance(reply, str) else None
@@ -189,6 +196,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
+        self.wfile.flush()
+
+    def _send_parts(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("transfer-encoding", "chunked")
+        for name, value in self.script.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        places = [0, *sorted({min(cut, len(body)) for cut in self.script.cuts})]
+        for start, end in pairwise([*places, len(body)]):
+            if part := body[start:end]:
+                self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
     # Streams.

@@ -124,7 +124,7 @@ def test_a_role_whose_chain_cannot_see_is_told_with_the_key_that_helps(
 ) -> None:
     assert unserved(seen_by(tmp_path), {}) == [
         "seer (vision.low, tier mid): no deployment with a key can see images; "
-        "it takes a key that works: FAR_API_KEY"
+        "a working key is needed: FAR_API_KEY"
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_role_whose_chain_cannot_call_tools_is_told(tmp_path: Path) -> None:
 
     assert unserved(made, {}) == [
         "seer (vision.low, tier mid): no deployment with a key can call tools; "
-        "it takes a key that works: FAR_API_KEY"
+        "a working key is needed: FAR_API_KEY"
     ]
 
 
@@ -164,7 +164,7 @@ def test_a_chain_without_any_key_is_told_and_a_rehearsal_has_them_all(
 
     assert unserved(short, {}) == [
         "seer (vision.low, tier mid): no deployment has a key that works; "
-        "it takes a key that works: FAR_API_KEY"
+        "a working key is needed: FAR_API_KEY"
     ]
     assert unserved(keyless, {}) == []
 

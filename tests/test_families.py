@@ -23,7 +23,7 @@ from crew.providers.families.registry import FAMILIES, family, makers
 from crew.providers.http import Endpoint
 from crew.providers.listing import Listed, read_listing
 from crew.providers.probe import Probe, ask_models, takes_a_call
-from crew.providers.prompt import accepted, ordered
+from crew.providers.prompt import Prompt, outgoing
 from crew.providers.signals import classify, reported_by_headers
 from crew.providers.words import SHARED
 from crew.quota.limits import Metric
@@ -93,7 +93,8 @@ def test_a_family_that_is_named_and_no_more_speaks_as_openai_does() -> None:
     assert new.key_headers("sk-1") == {"authorization": "Bearer sk-1"}
     assert new.key_headers("") == {}
     assert new.chat_completions
-    assert (new.bounds_output, new.reasoning_fields, new.call_id) == (False, (), None)
+    assert (new.bounds_output, new.reasoning_fields) == (False, ())
+    assert new.call_id("call_0") == "call_0"
     assert read_listing(new.reads_entry, body) == {"m": Listed()}
 
 
@@ -138,9 +139,10 @@ def _at(model: str) -> Deployment:
 def test_what_a_models_maker_wants_and_what_its_server_wants_are_apart() -> None:
     elsewhere, here = _at("openrouter/mistralai/x"), _at("mistral/x")
 
-    assert [len(list(ordered(one, TURN))) for one in (elsewhere, here)] == [3, 3]
-    assert accepted(elsewhere, TURN[0])["tool_call_id"] == "call_1"
-    assert len(accepted(here, TURN[0])["tool_call_id"]) == 9
+    sent = [outgoing(one, Prompt(messages=TURN)) for one in (elsewhere, here)]
+    assert [len(messages) for messages in sent] == [3, 3]
+    assert sent[0][0]["tool_call_id"] == "call_1"
+    assert len(sent[1][0]["tool_call_id"]) == 9
 
 
 # NVIDIA NIM: bodies as they were captured and reported, 2026-05 to 2026-08.

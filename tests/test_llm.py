@@ -201,9 +201,9 @@ FAULTS = {
     "html": "BadAnswer",
     "empty": "BadAnswer",
     "no_choices": "BadAnswer",
-    "error_in_200": "BadAnswer",
+    "error_in_200": "Overloaded",
     "broken": "BadAnswer",
-    "error_in_stream": "BadAnswer",
+    "error_in_stream": "Overloaded",
 }
 
 

@@ -1,6 +1,6 @@
-"""Notices: one line of text for whoever watches a run."""
+"""Notices: one line of text for the person who watches a run."""
 
 from collections.abc import Callable
 
 Listener = Callable[[str], None]
-"""Told in one line what a person may want to know: a wait, a swap, a wrong key."""
+"""Called with one line that a person may want to read: a wait, a swap, a wrong key."""

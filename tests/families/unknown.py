@@ -11,6 +11,7 @@ from crew.errors import (
     ProviderError,
     RateLimited,
     TimedOut,
+    Unreachable,
 )
 from families.captured import NOW, HeaderCase
 
@@ -20,6 +21,7 @@ BY_STATUS: list[tuple[int, type[ProviderError]]] = [
     (402, OutOfMoney),
     (403, BadKey),
     (404, ModelGone),
+    (407, Unreachable),
     (408, TimedOut),
     (409, BadRequest),
     (413, BadRequest),

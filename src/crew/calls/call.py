@@ -47,7 +47,8 @@ class Call:
         """The answer of the first deployment that gives one.
 
         Raises QuotaExceeded when every deployment is closed, RunFailed when the
-        request itself is refused, ContextTooLong when no window holds it.
+        request itself is refused, CutOff when nobody may write so long an answer,
+        ContextTooLong when no window holds it.
         """
         attempts, prompt = self._open()
         while True:
@@ -56,7 +57,7 @@ class Call:
             with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = self.run.transport.complete(
                     lease.deployment,
-                    prompt,
+                    replace(prompt, output_room=lease.output_room),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
@@ -74,7 +75,7 @@ class Call:
             async with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
-                    prompt,
+                    replace(prompt, output_room=lease.output_room),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,

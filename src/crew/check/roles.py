@@ -152,5 +152,5 @@ def _line(settings: Settings, call: Request, lacking: str) -> str:
     )
     way_out = "name one that can in tiers.yaml"
     if keys:
-        way_out = f"it takes a key that works: {', '.join(keys)}"
+        way_out = f"a working key is needed: {', '.join(keys)}"
     return f"{call.role} ({where}): {problem}; {way_out}"

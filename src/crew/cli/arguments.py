@@ -75,18 +75,18 @@ def _add_run_endings(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--resume",
         metavar="RUN",
-        help="go on with a run; finished tasks stay",
+        help="continue a run; finished tasks are kept",
     )
     run.add_argument(
         "--comment",
         metavar="OWNER/REPO#NUMBER",
-        help="show what would be the comment on this GitHub issue: what was seen on "
-        "the images, or else the result",
+        help="show the comment for this GitHub issue: the description of the images, "
+        "or else the result",
     )
     run.add_argument(
         "--post",
         action="store_true",
-        help="post that comment; needs GITHUB_TOKEN (a post that fails: exit code 1)",
+        help="post that comment; needs GITHUB_TOKEN (exit code 1 if posting fails)",
     )
     run.add_argument(
         "--json",
@@ -99,15 +99,16 @@ def _add_check(names: Names) -> argparse.ArgumentParser:
     check = names.add_parser(
         "check",
         help="check the YAML, the keys, the models",
-        description="Check the YAML, and tell of each deployment: is its key set, is "
-        "its model known or retired, where does litellm's table say less than the "
-        "YAML, and can the chains do what the roles need. Asks nobody.",
+        description="Check the YAML. For each deployment it reports whether its key is "
+        "set, whether its model is known or retired, and where litellm's table allows "
+        "less than the YAML; for each role, whether its chain can do what the role "
+        "needs. Without --online it makes no request.",
     )
     check.add_argument(
         "--online",
         action="store_true",
-        help="ask each provider that has a key what it says of its models: key, id, "
-        "abilities, window, price, retirement. Costs nothing, but for a gateway (a "
+        help="ask each provider that has a key about the key and its models: id, "
+        "abilities, window, price, retirement. This is free, except for a gateway (a "
         "base_url of your own) that does not list its models: it gets one call of a "
         "few tokens, if the limits have room for it",
     )
@@ -115,14 +116,14 @@ def _add_check(names: Names) -> argparse.ArgumentParser:
 
 
 def _add_status(names: Names) -> argparse.ArgumentParser:
-    status = names.add_parser("status", help="how full each limit is")
-    status.add_argument("--watch", action="store_true", help="again every 2 seconds")
+    status = names.add_parser("status", help="show how full each limit is")
+    status.add_argument("--watch", action="store_true", help="refresh every 2 seconds")
     status.add_argument("--json", action="store_true", help="as one JSON document")
     return status
 
 
 def _add_report(names: Names) -> argparse.ArgumentParser:
-    report = names.add_parser("report", help="what a run did and what it cost")
+    report = names.add_parser("report", help="show what a run did and what it cost")
     report.add_argument("run", nargs="?", metavar="RUN", help="default: the latest")
     report.add_argument("--json", action="store_true", help="as one JSON document")
     return report
@@ -142,7 +143,7 @@ def _add_emulate(names: Names) -> argparse.ArgumentParser:
         type=_speed,
         default=1.0,
         metavar="X",
-        help="how many times as fast as real time the limits run (default: 1)",
+        help="run the limits X times as fast as real time (default: 1)",
     )
     return emulate
 

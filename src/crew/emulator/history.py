@@ -12,6 +12,7 @@ def foreign(family: Family, model: str, talk: Conversation) -> Reply | None:
     """What the provider says to such a conversation, if anything."""
     return (
         _foreign_id(family, talk)
+        or _repeated_id(family, talk)
         or _foreign_reasoning(family, model, talk)
         or family.missing_reasoning(model, talk)
         or family.wrong_order([message.role for message in talk.messages])
@@ -22,6 +23,12 @@ def _foreign_id(family: Family, talk: Conversation) -> Reply | None:
     known = family.call_ids
     wrong = next((i for i in talk.call_ids if known and not known.fullmatch(i)), None)
     return None if wrong is None else family.wrong_call_id(wrong)
+
+
+def _repeated_id(family: Family, talk: Conversation) -> Reply | None:
+    if not family.repeated_id or len(set(talk.call_ids)) == len(talk.call_ids):
+        return None
+    return family.failure(400, "invalid_request", family.repeated_id)
 
 
 def _foreign_reasoning(family: Family, model: str, talk: Conversation) -> Reply | None:

@@ -8,6 +8,7 @@ from crew.errors import (
     BadRequest,
     Closed,
     ContextTooLong,
+    CutOff,
     ProviderError,
     QuotaExceeded,
     RateLimited,
@@ -71,6 +72,7 @@ class Attempts:
     deadline: float | None = None
     _failed: dict[str, Closed] = field(default_factory=dict)
     _refusal: BadRequest | None = None
+    _cut_off: CutOff | None = None
     _began: float = field(init=False)
     _ticket: int | None = None
     _announced: str = ""
@@ -83,12 +85,13 @@ class Attempts:
 
         Waits within the role's patience, and up to the settings' `max_wait` when
         all are closed. Raises QuotaExceeded past that; BadRequest when nobody else
-        can be asked about a refused request; ContextTooLong; StoreUnavailable.
+        can be asked about a refused request; CutOff when nobody may write a longer
+        answer; ContextTooLong; StoreUnavailable.
         """
         try:
             while isinstance(step := self._decide(), Wait):
                 self.clock.sleep(self._join_queue(step))
-        except (QuotaExceeded, BadRequest):
+        except (QuotaExceeded, ProviderError):
             self._leave_queue()
             raise
         return step
@@ -99,7 +102,7 @@ class Attempts:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._join_queue, step)
                 await self.clock.asleep(pause)
-        except (QuotaExceeded, BadRequest, asyncio.CancelledError):
+        except (QuotaExceeded, ProviderError, asyncio.CancelledError):
             self._leave_queue()
             raise
         return step
@@ -114,6 +117,8 @@ class Attempts:
         lease.settle_failure(error)
         if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
             self._ask_another_provider(deployment, error)
+        if isinstance(error, CutOff):
+            self._ask_for_more_room(lease, error)
         if error.never or not isinstance(error, RateLimited):
             self._failed[deployment.name] = Closed(
                 deployment=deployment.name, limit=failure_name(error), opens_at=opens
@@ -127,10 +132,25 @@ class Attempts:
         self._refusal = error
         for deployment in self.route.candidates:
             if deployment.provider.name == refused.provider.name:
-                name = deployment.name
-                self._failed[name] = Closed(
-                    deployment=name, limit=failure_name(error), opens_at=None
-                )
+                self._give_up(deployment, error)
+
+    def _ask_for_more_room(self, lease: Lease, error: CutOff) -> None:
+        """Others that may write no more would be cut off as well."""
+        wrote = error.charged[1] if error.charged else lease.output_room
+        self._cut_off = CutOff(
+            self.request.role or self.request.tier,
+            f"the answer was cut off after {wrote:,} tokens, and no other deployment "
+            "may write more; raise `max_output`, or ask for less at a time",
+        )
+        for deployment in self.route.candidates:
+            if self.pools.output_room(deployment, self.request) <= wrote:
+                self._give_up(deployment, error)
+
+    def _give_up(self, deployment: Deployment, error: ProviderError) -> None:
+        """Leave a deployment out of this call."""
+        self._failed[deployment.name] = Closed(
+            deployment=deployment.name, limit=failure_name(error), opens_at=None
+        )
 
     def _decide(self) -> Lease | Wait:
         now = self.store.now()
@@ -146,6 +166,7 @@ class Attempts:
                         reason=str(shut[0].entry) if shut else "",
                         estimate=reservation.estimate,
                         reservation=reservation,
+                        output_room=self.pools.output_room(deployment, self.request),
                         _store=self.store,
                         _clock=self.clock,
                         _own_pools=self.pools.own_pools(deployment),
@@ -199,14 +220,13 @@ class Attempts:
         first = min(opening, key=lambda one: one.entry.opens_at or 0.0, default=None)
         opens = first.entry.opens_at if first is not None else None
         if first is None or opens is None or opens - now > left:
+            if first is None and self._cut_off is not None:
+                raise self._cut_off
             self.check_length()
-            others = [
-                Closed(deployment=name, limit=reason, opens_at=None)
-                for name, reason in self.route.left_out
-            ]
-            raise QuotaExceeded(
-                [*(one.entry for one in shut), *others], role=self.request.role
-            )
+            closed = [one.entry for one in shut]
+            for name, reason in self.route.left_out:
+                closed.append(Closed(deployment=name, limit=reason, opens_at=None))
+            raise QuotaExceeded(closed, role=self.request.role)
         return Wait(
             until=opens,
             what=f"every deployment is closed; {first.entry}",
@@ -215,8 +235,8 @@ class Attempts:
         )
 
     def check_length(self) -> None:
-        """Raise ContextTooLong when a shorter conversation could go on: there are
-        deployments whose window alone is what keeps them out."""
+        """Raise ContextTooLong when a shorter conversation could go on: the window
+        alone keeps deployments out."""
         known = (*self.route.candidates, *self.route.too_small)
         windows = [
             self.health.window(deployment)

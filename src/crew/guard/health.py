@@ -10,6 +10,7 @@ from crew.errors import (
     BadRequest,
     Blocked,
     ContextTooLong,
+    CutOff,
     ModelGone,
     OutOfMoney,
     ProviderError,
@@ -113,7 +114,7 @@ class Health:
                 self._learn_window(deployment, error, request)
             case Unsupported():
                 self._refuse_such(deployment, error, request)
-            case BadRequest() | RateLimited(never=True):
+            case BadRequest() | CutOff() | RateLimited(never=True):
                 pass
             case BadKey() | Blocked() | ModelGone() | Unsendable():
                 self._disable(*_out(deployment, error))

@@ -15,7 +15,8 @@ from crew.settings import Deployment
 @dataclass(slots=True, kw_only=True)
 class Lease:
     """Room for one call to `deployment`. `reason` says why it is not the first
-    deployment of the chain; empty when it is.
+    deployment of the chain; empty when it is. `output_room` is how many tokens the
+    answer may be.
 
     A lease that is never settled stays charged.
     """
@@ -24,6 +25,7 @@ class Lease:
     reason: str
     estimate: Usage
     reservation: Reservation
+    output_room: int
     _store: Store
     _own_pools: tuple[Pool, ...] = ()
     _clock: Clock

@@ -2,7 +2,7 @@
 
 from crew.guard.estimates import Estimates
 from crew.guard.plans import Plans
-from crew.quota.limits import Limit, Pool, Refusal, Usage, WindowKind
+from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
@@ -84,6 +84,20 @@ class Pools:
             output_tokens=answered,
             usd=price.cost(sent, answered) if price else None,
         )
+
+    def output_room(self, deployment: Deployment, request: Request) -> int:
+        """How many tokens one answer may be there: what the model can do, or what the
+        provider's limits can bear."""
+        room = deployment.max_output
+        sent = self.estimate(deployment, request).input_tokens
+        for limit in (
+            one for pool in self.own_pools(deployment) for one in pool.limits
+        ):
+            if limit.metric is Metric.OUTPUT_TOKENS:
+                room = min(room, limit.amount)
+            elif limit.metric is Metric.TOKENS:
+                room = min(room, limit.amount - sent)
+        return max(1, room)
 
     def reserve(
         self, deployment: Deployment, request: Request, ticket: int | None

@@ -23,7 +23,7 @@ def disguised(
     """What an error inside a 200 stands for."""
     body = json.dumps({"error": error}, default=str)
     status = error.get("code") if isinstance(error, dict) else None
-    if status not in _BELIEVED:
+    if not isinstance(status, int) or not 400 <= status < 600:
         status = _status_in(read_body(body).words, body)
     if isinstance(status, int):
         return _classified(deployment, status, body, {}, now)

@@ -33,6 +33,9 @@ litellm.telemetry = False
 litellm.disable_aiohttp_transport = True
 # Counting the tokens of a Llama stream would download a tokenizer.
 litellm.disable_hf_tokenizer_download = True
+# Of Groq's whole answers litellm reads a `service_tier` that not each of them has, and
+# fails with an AttributeError where it is missing.
+litellm.ModelResponse.service_tier = None
 
 # litellm does the rest of its imports in the first call. They take a second or more,
 # by which that call would reach its provider later than it was counted here.

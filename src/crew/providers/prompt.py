@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crew.providers.call_ids import CallIds
 from crew.providers.families.registry import family, makers
 from crew.providers.reasoning import KeptReasoning
 from crew.settings import Deployment
@@ -15,7 +16,8 @@ Message = Mapping[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """What is sent: the conversation in OpenAI's form, tools, and parameters.
-    `thoughts` are those that belong to the conversation's tool calls."""
+    `reasoning` belongs to the conversation's tool calls. `output_room` is how many
+    tokens the answer may be, if the limits allow less than the model can do."""
 
     messages: Sequence[Message]
     tools: Sequence[Message] | None = None
@@ -23,6 +25,7 @@ class Prompt:
     response_format: object = None
     parameters: Mapping[str, object] = field(default_factory=dict)
     reasoning: KeptReasoning = field(default_factory=KeptReasoning)
+    output_room: int | None = None
 
 
 def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
@@ -31,7 +34,7 @@ def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
     if not family(deployment.family).bounds_output:
         return {}
     wanted = prompt.parameters.get("max_tokens")
-    most = deployment.max_output
+    most = min(deployment.max_output, prompt.output_room or deployment.max_output)
     return {"max_tokens": min(wanted, most) if isinstance(wanted, int) else most}
 
 
@@ -44,7 +47,7 @@ def kept_parameters(deployment: Deployment) -> dict[str, list[str]]:
     return {"allowed_openai_params": list(kept)} if kept else {}
 
 
-def ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
+def _ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Message]:
     """The messages in an order that the deployment takes. Some models refuse a message
     of the user right after a tool's result, wherever they are served."""
     strict = any(maker.bridges_results for maker in makers(deployment.model))
@@ -56,21 +59,26 @@ def ordered(deployment: Deployment, messages: Sequence[Message]) -> Iterator[Mes
         before = message["role"]
 
 
-def accepted(deployment: Deployment, message: Message) -> dict[str, Any]:
-    """A message as the deployment takes it: some refuse the ids that others give to
-    tool calls."""
+def outgoing(deployment: Deployment, prompt: Prompt) -> list[dict[str, Any]]:
+    """The conversation as the deployment takes it."""
+    ids = CallIds(family(deployment.family))
+    return [
+        {
+            **ids.put(_accepted(message)),
+            **prompt.reasoning.beside(deployment, message),
+        }
+        for message in _ordered(deployment, prompt.messages)
+    ]
+
+
+def _accepted(message: Message) -> dict[str, Any]:
+    """A message that everybody takes."""
     sendable: dict[str, Any] = _sendable(message)
     for call in sendable.get("tool_calls") or ():
         call["function"] = {
             **call["function"],
             "arguments": _object(call["function"].get("arguments")),
         }
-    call_id = family(deployment.family).call_id
-    if call_id is not None:
-        if "tool_call_id" in sendable:
-            sendable["tool_call_id"] = call_id(sendable["tool_call_id"])
-        for call in sendable.get("tool_calls") or ():
-            call["id"] = call_id(call["id"])
     return sendable
 
 

@@ -17,9 +17,8 @@ from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
 from crew.providers.prompt import (
     Prompt,
-    accepted,
     kept_parameters,
-    ordered,
+    outgoing,
     output_bound,
 )
 from crew.providers.reasoning import streamed
@@ -103,13 +102,7 @@ def _arguments(
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": deployment.model,
-        "messages": [
-            {
-                **accepted(deployment, message),
-                **prompt.reasoning.beside(deployment, message),
-            }
-            for message in ordered(deployment, prompt.messages)
-        ],
+        "messages": outgoing(deployment, prompt),
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "extra_headers": dict(deployment.provider.headers) or None,
@@ -216,6 +209,8 @@ def _answer(
             finish_reason=choice.finish_reason,
             reasoning=_reasoning(choice.message),
         )
+    if exchange.end is not None and exchange.end.error:
+        raise disguised(deployment, exchange.end.error, now)
     asked_most = prompt.parameters.get("max_tokens")
     check_whole(deployment, answer, exchange.end, asked_most)
     return answer

@@ -73,9 +73,16 @@ def login() -> str:
         return "unknown"
 
 
+def _defaults() -> Path:
+    """The YAML files that come with the package; in a clone they are the project's."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "defaults"
+    return installed if installed.is_dir() else package.parents[1] / "config"
+
+
 def config_directory(given: str | Path | None, environ: Mapping[str, str]) -> Path:
     """The directory of the YAML files: the one given, else CREW_CONFIG_DIR, else
-    `config` here, else that of the project. Raises SettingsError."""
+    `config` here, else the defaults of the package. Raises SettingsError."""
     named = environ.get("CREW_CONFIG_DIR")
     if given is not None:
         directory, key = Path(given), ""
@@ -84,7 +91,7 @@ def config_directory(given: str | Path | None, environ: Mapping[str, str]) -> Pa
     elif Path("config").is_dir():
         directory, key = Path("config"), ""
     else:
-        directory, key = Path(__file__).resolve().parents[3] / "config", ""
+        directory, key = _defaults(), ""
     if not directory.is_dir():
         message = "no such directory; name the one that holds agents.yaml"
         raise SettingsError(

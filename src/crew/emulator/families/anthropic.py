@@ -35,6 +35,7 @@ class Anthropic(Family):
     path = ""
     endpoints = (("/v1/messages", Messages()),)
     call_ids = re.compile(r"[a-zA-Z0-9_-]+")
+    repeated_id = "messages.1.content.0: `tool_use` ids must be unique"
     reasoning_taken = frozenset({"thinking"})
 
     def limit_headers(self, readings: Sequence[Reading], now: float) -> Headers:

@@ -39,6 +39,8 @@ class Family(Variant):
     """Where the models are listed."""
     call_ids: re.Pattern[str] | None = None
     """The ids of tool calls that it takes; None: it takes any."""
+    repeated_id: str = ""
+    """What it says to an id that two calls have; empty: it takes that."""
     reasoning_taken: frozenset[str] = frozenset()
     """The fields of earlier reasoning that it passes over; it refuses all others."""
 

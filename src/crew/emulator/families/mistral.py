@@ -21,6 +21,7 @@ class Mistral(Family):
     the result of a tool."""
 
     call_ids = re.compile(r"[a-zA-Z0-9]{9}")
+    repeated_id = "Duplicate tool call id in assistant message"
     ends_with_usage = True
     calls_at_once = True  # its own client takes them no other way
 

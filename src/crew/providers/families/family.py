@@ -1,5 +1,7 @@
 """A family of providers: whoever speaks one dialect, by litellm's prefix of its ids."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,10 +13,20 @@ from crew.providers.refusals import LimitHit
 from crew.providers.rules import Meaning
 from crew.quota.reported import ReportedLimit
 
+_PLAIN_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
+
 
 def bearer(key: str) -> dict[str, str]:
     """The key as OpenAI takes it."""
     return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def plain_call_id(call_id: str) -> str:
+    """An id that everybody takes: Anthropic wants these letters (its error names the
+    pattern), OpenAI at most 40 of them."""
+    if _PLAIN_ID.fullmatch(call_id):
+        return call_id
+    return "call_" + hashlib.sha256(call_id.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +66,10 @@ class Family:
     """Parameters of OpenAI's that it takes and that litellm would leave out."""
     bounds_output: bool = False
     """Whether it counts the most that an answer may be before it begins."""
-    call_id: Callable[[str], str] | None = None
-    """The id of a tool call as it takes it; None: it takes any."""
+    call_id: Callable[[str], str] = plain_call_id
+    """The id of a tool call as it takes it."""
+    signs_calls: bool = False
+    """Whether litellm keeps a signature behind the ids of its calls."""
     reasoning_fields: tuple[str, ...] = ()
     """The fields of an assistant's message that it takes back."""
     passes_reasoning_on: bool = False

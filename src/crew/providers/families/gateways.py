@@ -5,6 +5,7 @@ from crew.providers.rules import Meaning
 
 LITELLM_PROXY = Family(
     name="litellm_proxy",
+    signs_calls=True,
     reasoning_fields=("reasoning_content", "thinking_blocks"),
     words={
         # It has no database, and the key is not its own.

@@ -87,6 +87,7 @@ def _entry(entry: Entry) -> Listed:
 
 GEMINI = Family(
     name="gemini",
+    signs_calls=True,
     base_url="https://generativelanguage.googleapis.com/v1beta",
     key_headers=_key_headers,
     chat_completions=False,
