@@ -555,6 +555,26 @@ LOCAL = [
     ),
 ]
 
+LOCAL += [
+    Said(500, {"error": {"message": "Unsupported param: tools"}}, Unsupported),
+    Said(
+        500,
+        {"error": "error parsing tool call: raw='{\"a', err=unexpected end of JSON"},
+        BadAnswer,
+        family="ollama_chat",
+    ),
+    Said(500, llama("Failed to parse input at pos 12: x"), BadAnswer),
+    Said(
+        404,
+        openai_error("No models loaded. Please load a model with `lms load`."),
+        ModelGone,
+        "lms load",
+        family="lm_studio",
+    ),
+    Said(500, llama("could not load model - all backends returned error"), ModelGone),
+    Said(503, llama("Loading model", type="unavailable_error"), Overloaded),
+]
+
 QUEUE = {
     "message": "We're experiencing high traffic right now! Please try again soon.",
     "type": "too_many_requests_error",

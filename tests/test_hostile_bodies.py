@@ -126,7 +126,8 @@ def test_nothing_that_comes_breaks_the_reading(
     if status >= 500:
         # What a server of one's own cannot do is a 500 as well.
         assert isinstance(
-            error, Overloaded | Unsupported | ContextTooLong | ModelGone | Blocked
+            error,
+            Overloaded | Unsupported | ContextTooLong | ModelGone | Blocked | BadAnswer,
         )
 
 

@@ -43,6 +43,8 @@ from crew.providers.families.registry import FAMILIES
 from crew.providers.http import Endpoint, fetch
 from crew.providers.prompt import Prompt
 from crew.providers.transport import acomplete, complete
+from crew.quota.store import Store
+from crew.quota.stores import open_store
 from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings import Deployment, Provider
@@ -94,9 +96,12 @@ class Run:
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
-        self.store = MemoryStore(self.clock)
+        self.use(MemoryStore(self.clock))
+
+    def use(self, store: Store) -> None:
+        """Count in this store."""
         made = settings(self.deployments, self.tmp_path, max_wait=self.max_wait)
-        self.guard = QuotaGuard(made, self.store, self.clock, self.lines.append)
+        self.guard = QuotaGuard(made, store, self.clock, self.lines.append)
 
     def call(self) -> str:
         """Who answered, or why nobody did."""
@@ -619,6 +624,40 @@ def test_every_familys_answer_reaches_us_with_its_headers_and_its_words(
             found.append((type(caught.value), caught.value.retry_after))
 
     assert found == [(kind, wait) for *_, kind, wait in ANSWERS]
+
+
+@AWAITED
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("family", ALL_IDS)
+def test_a_page_in_place_of_an_answer_is_named(
+    family: str, stream: bool, awaited: bool
+) -> None:
+    on_chunk = (lambda chunk: None) if stream else None
+    with serving() as server:
+        server.canned = 200, "<!DOCTYPE html><html>Log in to this network</html>"
+        asked = at(f"{family}/m", base_url=server.url)
+        with pytest.raises(Blocked, match="a web page came in place of an answer"):
+            if awaited:
+                asyncio.run(acomplete(asked, HELLO, on_chunk))
+            else:
+                complete(asked, HELLO, on_chunk)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_place_comes_free_when_nothing_left(
+    kind: str, behind: Callable[[bytes], Proxy], tmp_path: Path
+) -> None:
+    behind(answer("503 Service Unavailable"))
+    limits = ("1 concurrent", "10 requests/day", "1000 tokens/day")
+    by = provider(f"front{next(_numbers)}", *limits, timeout=SECONDS)
+
+    run = Run([deployment("m", by, model="groq/m")], tmp_path, max_wait=150.0)
+    if kind == "sqlite":
+        run.use(open_store(f"sqlite:///{tmp_path}/quota.db", run.clock))
+    run.call()
+
+    assert len(run.attempts) == 3
+    assert run.used() == [0, 0, 0]
 
 
 # An error in place of an answer, with no status of its own.

@@ -7,10 +7,9 @@ import httpx
 import openai
 import openai.resources
 
-from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut
-from crew.providers.answer_end import End
+from crew.errors import BadAnswer, BadKey, Blocked, ProviderError, TimedOut
 from crew.providers.bodies import read_body
-from crew.providers.exchange import Redirected
+from crew.providers.exchange import Exchange, Redirected
 from crew.providers.signals import classify, is_known
 from crew.providers.unsent import never_left
 from crew.providers.way import address, broken, causes_of, proxy_refuses
@@ -75,19 +74,16 @@ def _classified(
 
 
 def mapped(
-    deployment: Deployment,
-    exc: Exception,
-    now: float | None,
-    end: End | None = None,
-    *,
-    left: bool = True,
+    deployment: Deployment, exc: Exception, now: float | None, exchange: Exchange
 ) -> ProviderError:
-    """Our class for whatever came out of litellm. `end` is how the answer ended, and
-    `left` whether a request may have left this machine.
+    """Our class for whatever came out of litellm, after this exchange.
 
     litellm's own classes and statuses differ by provider (a body that is no JSON is
     a 500 here and a 422 there), so the exception at the root decides.
     """
+    if exchange.is_page:
+        return Blocked(deployment.name, _PAGE)
+    end, left = exchange.end, exchange.left
     name, causes = deployment.name, list(causes_of(exc))
     seconds = deployment.timeout or deployment.provider.timeout
     for cause in causes:
@@ -145,6 +141,7 @@ def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError
     return None
 
 
+_PAGE = "a web page came in place of an answer; check its base_url, or log in to the network"
 _KEY = " (timeout in providers.yaml)"
 """Where those seconds are set."""
 

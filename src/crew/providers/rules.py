@@ -82,6 +82,8 @@ class Meaning(Enum):
     UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500, 501}
     # The model wrote no valid call, or no valid JSON.
     SLIP = BadAnswer, {400, 422}
+    # The same, found out by a server of one's own.
+    UNREADABLE = BadAnswer, {500}
     # The key is good, and this model not for it.
     NOT_FOR_KEY = ModelGone, {401, 403}
     KEY = BadKey, {400, 401, 403}
