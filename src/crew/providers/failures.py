@@ -1,7 +1,7 @@
 """Whatever litellm raises becomes one class of our own error tree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import openai
@@ -86,18 +86,13 @@ def mapped(
     end, left = exchange.end, exchange.left
     name, causes = deployment.name, list(causes_of(exc))
     seconds = deployment.timeout or deployment.provider.timeout
-    for cause in causes:
-        match cause:
-            case ProviderError():
-                return cause
-            case httpx.HTTPStatusError(response=response):
-                return _answered(deployment, response, str(exc), now)
+    if (answered := _answered(deployment, causes, str(exc), now)) is not None:
+        return answered
     if end is not None and end.error:
         return disguised(deployment, end.error, now)
-    if (
-        on_the_way := broken(name, exc, url=address(deployment), seconds=seconds)
-    ) is not None:
-        return on_the_way
+    before = broken(name, exc, url=address(deployment), seconds=seconds)
+    if before is not None:
+        return before
     for cause in causes:
         if (known := _cut_short(name, cause, seconds)) is not None:
             return known
@@ -112,13 +107,24 @@ def mapped(
 
 
 def _answered(
-    deployment: Deployment, response: httpx.Response, text: str, now: float | None
-) -> ProviderError:
-    if response.status_code == 407:
-        # A proxy answers for itself where the address is http://.
-        return proxy_refuses(deployment.name, str(response.url), 407)
-    body = response.text if response.is_stream_consumed else text
-    return _classified(deployment, response.status_code, body, response.headers, now)
+    deployment: Deployment,
+    causes: Sequence[BaseException],
+    text: str,
+    now: float | None,
+) -> ProviderError | None:
+    """The error of ours that is among the causes, or that an answer stands for."""
+    for cause in causes:
+        match cause:
+            case ProviderError():
+                return cause
+            case httpx.HTTPStatusError(response=response):
+                if response.status_code == 407:
+                    # A proxy answers for itself where the address is http://.
+                    return proxy_refuses(deployment.name, str(response.url), 407)
+                body = response.text if response.is_stream_consumed else text
+                status, headers = response.status_code, response.headers
+                return _classified(deployment, status, body, headers, now)
+    return None
 
 
 def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError | None:
@@ -141,7 +147,7 @@ def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError
     return None
 
 
-_PAGE = "a web page came in place of an answer; check its base_url, or log in to the network"
+_PAGE = "a web page came in place of an answer; check base_url, or log in to the net"
 _KEY = " (timeout in providers.yaml)"
 """Where those seconds are set."""
 
