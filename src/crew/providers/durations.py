@@ -63,6 +63,17 @@ def seconds_in(text: str, now: float | None) -> float | None:
     return sane(number)
 
 
+def seconds_of_millis(text: str) -> float | None:
+    """Seconds, from a number of milliseconds or a Go duration."""
+    text = text.strip()
+    if not text or len(text) > _TEXT:
+        return None
+    try:
+        return sane(float(text) / 1_000)
+    except ValueError:
+        return _go_duration(text)
+
+
 _LONG_UNITS = {
     "millisecond": 1e-3,
     "msec": 1e-3,
