@@ -63,7 +63,7 @@ def test_what_is_in_order_has_nothing_but_its_key_to_tell(tmp_path: Path) -> Non
         ({"model": "unheard-of"}, "WITHOUT A PREFIX such as openai/"),
         ({"price": None}, "price unknown"),
         (
-            {"model": "vendor/flash-3", "context_window": 128_000},
+            {"model": "vendor/flash-3", "window_assumed": True},
             "window taken as 128,000 tokens",
         ),
         ({"provider": provider("v", api_key=None)}, "no key: V_API_KEY is not set"),

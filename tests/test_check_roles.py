@@ -166,7 +166,7 @@ def test_a_chain_without_any_key_is_told_and_a_rehearsal_has_them_all(
         "seer (vision.low, tier mid): no deployment has a key that works; "
         "a working key is needed: FAR_API_KEY"
     ]
-    assert unserved(keyless, {}) == []
+    assert unserved(keyless, {}, rehearsed=True) == []
 
 
 def test_a_need_that_no_key_would_meet_asks_for_another_chain(tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ def test_a_need_that_no_key_would_meet_asks_for_another_chain(tmp_path: Path) ->
         made, providers={"one": replace(made.providers["one"], api_key=None)}
     )
 
-    for one in (made, keyless):
-        assert unserved(one, {}) == [
+    for one, rehearsed in ((made, False), (keyless, True)):
+        assert unserved(one, {}, rehearsed=rehearsed) == [
             "seer (vision, tier mid): no deployment with a key can see images; "
             "name one that can in tiers.yaml"
         ]

@@ -249,6 +249,36 @@ def test_a_conversation_too_long_for_all_is_summarised_and_goes_on(
     assert [line for line in reported if "it is summarised" in line]
 
 
+HUGE = "x" * 900_000
+
+
+@pytest.mark.parametrize("summary", [f"<summary>{HUGE}</summary>", "<summary>s"])
+def test_arguments_without_end_stop_a_run_after_a_few_rounds(
+    server: Scripted, made: Callable[..., Settings], shop: Path, summary: str
+) -> None:
+    def endless(request: dict[str, Any]) -> Reply:
+        said = "".join(str(message) for message in request["messages"])
+        if len(said) > 400_000:
+            return "400 This model's maximum context length is 100000 tokens."
+        if "creates structured summaries" in said:
+            return summary
+        return tool_call("write_file", path="shop/big.txt", content=HUGE)
+
+    server.brain = endless
+    coding = made(
+        process="sequential",
+        tasks=[task("code", "coder")],
+        roles=[role("coder", "coder", tools=("write_file",))],
+    )
+
+    with pytest.raises(RunFailed, match="too long again right after each of 3"):
+        kickoff(request="Write", repositories=[shop], config=coding)
+
+    assert len(server.requests) < 60
+    large = [one for one in server.requests if len(str(one["messages"])) > 200_000]
+    assert len(large) < 40
+
+
 def test_the_output_holds_every_result_and_the_document(
     made: Callable[..., Settings], tmp_path: Path
 ) -> None:

@@ -27,6 +27,8 @@ BASES = {
     "ollama_chat/qwen3:8b": "ollama",
 }
 MODELS = list(BASES)
+REASONS = "openai/gpt-5.6"
+"""It takes tools only when it is not to reason."""
 # litellm keeps its clients, and with them the loop on which they were made.
 on_one_loop = pytest.mark.asyncio(loop_scope="module")
 TOOL = {
@@ -68,6 +70,7 @@ class Emulator:
             "num_retries": 0,
             "drop_params": True,
             "_skip_mcp_handler": True,
+            **({"reasoning_effort": "none"} if model == REASONS else {}),
             **more,
         }
 

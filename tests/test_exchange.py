@@ -418,7 +418,6 @@ KEPT = [
     for family in FAMILIES
     for stream in (False, True)
     if (family, stream) not in LEFT_EARLY
-    if family != "ollama_chat"  # litellm asks it about its model besides
 ]
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import resource
 import zlib
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -193,3 +195,50 @@ def test_what_is_sent_fits_the_strictest_provider() -> None:
 
     for raw in (buffer.getvalue(), coloured.getvalue()):
         assert len(data_url(raw)) < 3_800_000  # Groq: 4 MB with the prompt
+
+
+def repeated_scans() -> bytes:
+    """A JPEG of half a megabyte that keeps a decoder busy for minutes: each of its
+    scans is a few bytes, and goes through the whole image."""
+    buffer = io.BytesIO()
+    Image.new("L", (8_000, 8_000), 120).save(buffer, "JPEG", progressive=True)
+    raw = buffer.getvalue()
+    scan = raw[raw.rindex(b"\xff\xda") : -2]
+    return raw[:-2] + scan * (500_000 // len(scan)) + b"\xff\xd9"
+
+
+def test_an_image_that_keeps_a_decoder_busy_is_refused() -> None:
+    raw = repeated_scans()
+
+    assert len(raw) < 800_000
+    with pytest.raises(NotAnImage, match="it cannot be decoded: it takes too long"):
+        identify(raw)
+
+
+def test_a_small_file_of_many_pixels_takes_bounded_memory() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (9_400, 9_400), (1, 2, 3, 255)).save(buffer, "PNG")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    head, raw = sent(buffer.getvalue())
+
+    assert len(buffer.getvalue()) < 1_000_000
+    assert head == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(raw)).size == (SENT_SIDE, SENT_SIDE)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100_000
+
+
+def test_the_child_that_decodes_sees_no_key_and_imports_nothing_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "marker"
+    hostile = f"open({str(marker)!r}, 'w').close()\n"
+    for name in ("PIL", "json", "io", "resource", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(hostile, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", ".")
+
+    assert identify(made("PNG")).format == "PNG"
+    assert not marker.exists()

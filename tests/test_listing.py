@@ -162,7 +162,7 @@ def test_ollama_lists_names_and_shows_the_rest() -> None:
     assert with_details(Listed(), {"error": "no such model"}) == Listed()
 
 
-@pytest.mark.parametrize("family", ["openai", "deepseek", "litellm_proxy"])
+@pytest.mark.parametrize("family", ["moonshot", "deepseek", "nvidia_nim"])
 def test_who_lists_ids_only_says_nothing_else(family: str) -> None:
     assert only(family, context_length=1, pricing={"prompt": "1"}) == Listed()
 

@@ -10,7 +10,8 @@ import pytest
 from crew.quota.limit_syntax import parse_limit
 from crew.quota.store import LimitState, PoolState
 from crew.reports.report import RoleRow, RunReport
-from crew.reports.text import escape_control, status_lines, summary_lines
+from crew.reports.text import status_lines, summary_lines
+from crew.texts.escapes import escape_control
 from hangs import HANGS_AFTER
 
 NOW = 1_795_466_700.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crew.errors import QuotaExceeded
 from crew.guard import QuotaGuard
 from crew.notices import Listener
+from crew.processes.imports import without_their_files
 from crew.settings import Inputs, Settings
 from crew.settings.loader import load_settings
 
@@ -45,7 +46,8 @@ def kickoff(
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
     """
-    from crew.runs.lifecycle import execute, resumed
+    with without_their_files():
+        from crew.runs.lifecycle import execute, resumed
 
     settings = config if isinstance(config, Settings) else load_settings(config)
     if resume is not None:
@@ -69,6 +71,7 @@ def build_crew(settings: Settings, *, output: str | Path = "output") -> "Crew":
 
     Its tasks take the inputs `request`, `repositories` and `images`.
     """
-    from crew.runs.lifecycle import fresh_crew
+    with without_their_files():
+        from crew.runs.lifecycle import fresh_crew
 
     return fresh_crew(settings, Path(output))

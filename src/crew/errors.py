@@ -24,7 +24,7 @@ CrewError                    anything this package raises on purpose
         └── ContentRefused   the provider's policy refuses the content
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -164,6 +164,11 @@ class ProviderError(CrewError):
         self.reason = reason
         code = f" ({status})" if status is not None else ""
         super().__init__(f"{deployment}: {reason or type(self).__name__}{code}")
+
+    def mask(self, masked: Callable[[str], str]) -> None:
+        """Mask what is kept of the provider's words: it may quote a key."""
+        self.raw, self.reason = masked(self.raw), masked(self.reason)
+        self.args = tuple(masked(str(text)) for text in self.args)
 
     @property
     def costs_nothing(self) -> bool:

@@ -141,7 +141,7 @@ class Call:
         return Request(
             tier=role.tier,
             input_tokens=size.tokens,
-            output_tokens=self.run.guard.estimates.output_tokens(role.name),
+            output_tokens=self._expected_output(role.name),
             role=role.name,
             task=task.name if task else None,
             run=self.run.id,
@@ -153,3 +153,9 @@ class Call:
             characters=size.characters,
             images=size.images,
         )
+
+    def _expected_output(self, role: str) -> int:
+        """What the answer is expected to take: no more than the role allows."""
+        expected = self.run.guard.estimates.output_tokens(role)
+        most = self.parameters.get("max_tokens")
+        return min(expected, most) if isinstance(most, int) else expected

@@ -20,6 +20,7 @@ from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.stops import as_stop
+from crew.calls.summaries import Summaries, endless
 from crew.errors import ContextTooLong, CrewError, RunFailed
 from crew.providers.answer import Answer
 from crew.providers.reasoning import KeptReasoning
@@ -27,8 +28,6 @@ from crew.routing import Request, route
 from crew.settings import Role
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
-
-
 # A copy that was pickled finds its run again by name.
 _runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
 
@@ -46,6 +45,7 @@ class TieredLLM(BaseLLM):
     run: str
     _context: Run | None = PrivateAttr(default=None)
     _window: int | None = PrivateAttr(default=None)
+    _summaries: Summaries = PrivateAttr(default_factory=Summaries)
     _reasoning: KeptReasoning = PrivateAttr(default_factory=KeptReasoning)
 
     @classmethod
@@ -99,7 +99,10 @@ class TieredLLM(BaseLLM):
             f"{self.get_context_window_size():,} tokens, which is what can be read "
             "now; it is summarised"
         )
+        if not self._summaries.begin(current_task.get()):
+            raise self._stop(endless(self.role), None, None)
         super().summarize_messages(messages, callbacks, verbose)
+        self._summaries.end()
 
     def __copy__(self) -> "TieredLLM":
         """An LLM with counts of its own, in the same run."""
@@ -263,9 +266,11 @@ class TieredLLM(BaseLLM):
         from_agent: Any,
     ) -> Any:
         self._window = None
+        self._summaries.answered()
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)
+        text = self._run.settings.secrets.masked_answer(text)
         kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL
         result: Any = list(answer.tool_calls) if answer.tool_calls else text
         if not answer.tool_calls and call.response_model is not None:

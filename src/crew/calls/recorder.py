@@ -102,7 +102,8 @@ class Recorder:
         )
 
     def _fail(self, attempt: "Attempt", error: ProviderError) -> None:
-        lease = attempt.lease
+        lease, secrets = attempt.lease, self.guard.settings.secrets
+        error.mask(secrets.masked)
         tokens, price = error.charged or (0, 0), lease.deployment.price
         cost = price.cost(*tokens) if price and error.charged else None
         if cost is None and (error.costs_nothing or _is_free(lease)):

@@ -54,19 +54,35 @@ def check_deployments(
             notes=(
                 _key(deployment),
                 *_identity(deployment, today),
-                *_knowledge(deployment, probes.get(name)),
+                *_knowledge(served(deployment, probes), probes.get(name)),
                 *_abilities(lacking.get(name, ())),
-                *_answer(deployment, today, probes.get(name)),
+                *_served(deployment, served(deployment, probes)),
+                *_answer(served(deployment, probes), today, probes.get(name)),
             ),
         )
         for name, deployment in settings.deployments.items()
     ]
 
 
+def served(deployment: Deployment, probes: "Mapping[str, Probe]") -> Deployment:
+    """The deployment with what a server of one's own says of it, as a run has it."""
+    probe = probes.get(deployment.name)
+    return deployment if probe is None else probe.served(deployment)
+
+
+def _served(deployment: Deployment, found: Deployment) -> Iterator[str]:
+    if found.model != deployment.model:
+        yield f"it serves {found.model.partition('/')[2]} alone, which is called"
+    if found.context_window != deployment.context_window:
+        yield f"window {found.context_window:,} tokens, by its own account"
+
+
 def _key(deployment: Deployment) -> str:
     provider = deployment.provider
     if provider.local:
         return "local"
+    if provider.keyless:
+        return "needs no key"
     if provider.api_key is None:
         return f"no key: {provider.api_key_variable} is not set"
     return "key set"
@@ -93,7 +109,7 @@ def _knowledge(deployment: Deployment, probe: "Probe | None") -> Iterator[str]:
     if deployment.price is None:
         yield "price unknown"
     facts = lookup(deployment.model) or NOTHING_KNOWN
-    if deployment.context_window == 128_000 and facts.context_window is None:
+    if deployment.window_assumed:
         yield "window taken as 128,000 tokens"
     listed = probe.find(deployment) if probe else None
     reported = list(_less(deployment, listed)) if listed else []

@@ -8,6 +8,7 @@ from functools import partial
 from crew.errors import BadRequest, ProviderError, QuotaExceeded, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
 from crew.providers.http import Endpoint
+from crew.providers.own_servers import own_probes
 from crew.providers.probe import (
     Answered,
     Probe,
@@ -51,6 +52,13 @@ def ask_all(
         for key, behind in endpoints.items()
         for deployment in behind
     }
+
+
+def ask_own(settings: Settings) -> dict[str, Probe]:
+    """What local servers say: asking them costs nothing, and tells nobody anything."""
+    return own_probes(
+        one for one in settings.deployments.values() if one.provider.local
+    )
 
 
 _Key = tuple[str, str, str]

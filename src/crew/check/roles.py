@@ -52,14 +52,16 @@ def passed_over(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {name: tuple(lacks) for name, lacks in found.items()}
 
 
-def unserved(settings: Settings, probes: "Mapping[str, Probe]") -> list[str]:
+def unserved(
+    settings: Settings, probes: "Mapping[str, Probe]", *, rehearsed: bool = False
+) -> list[str]:
     """What no deployment does for a role, so that a run would fail: one line for each.
 
     `probes` are the providers' answers about each deployment, by name; they go before
     the YAML.
-    Without any key a run is a rehearsal, where all of them are there.
+    In a rehearsal all of them are there.
     """
-    if not any(provider.api_key for provider in settings.providers.values()):
+    if rehearsed:
         settings = _with_all_keys(settings)
     known, silent = _as_reported(settings, probes)
     lines: dict[str, str] = {}
@@ -125,7 +127,9 @@ def _as_reported(
 def _corrected(deployment: Deployment, probe: "Probe") -> Deployment:
     if isinstance(probe.error, BadKey | Blocked):
         # Its key may as well not be set.
-        provider = replace(deployment.provider, api_key=None, local=False)
+        provider = replace(
+            deployment.provider, api_key=None, local=False, base_url=None
+        )
         return replace(deployment, provider=provider)
     reported = probe.find(deployment)
     if reported is None:

@@ -1,6 +1,6 @@
 """The way into the `crew` command: one command line in, one exit code out."""
 
-import io
+import argparse
 import json
 import os
 import sys
@@ -8,22 +8,36 @@ from collections.abc import Sequence
 
 from crew.cli.arguments import parser
 from crew.cli.check import check
-from crew.cli.console import FAILED, print_error
+from crew.cli.console import FAILED, print_error, safe_output
 from crew.cli.emulate import emulate
 from crew.cli.report import report
 from crew.cli.run import run
 from crew.cli.signals import Stopped
 from crew.cli.status import status
-from crew.errors import CrewError
+from crew.errors import CrewError, SettingsError
+from crew.settings.environment import config_directory, read_environment
+from crew.settings.secrets import secrets_of
+from crew.texts.masking import Secrets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = parser(_COMMANDS).parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Models write what a terminal, or UTF-8, cannot say.
-            stream.reconfigure(errors="backslashreplace")
+    with safe_output(_secrets(options)):
+        return _carried_out(options)
+
+
+def _secrets(options: argparse.Namespace) -> Secrets:
+    """What no command shows, however it ends."""
+    try:
+        environ = read_environment()
+        given = getattr(options, "config", None)
+        return secrets_of(config_directory(given, environ), environ)
+    except SettingsError:  # the command itself reports it
+        return Secrets()
+
+
+def _carried_out(options: argparse.Namespace) -> int:
     try:
         return int(options.command(options))
     except CrewError as exc:

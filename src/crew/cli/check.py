@@ -17,6 +17,7 @@ from crew.errors import (
     SettingsError,
 )
 from crew.guard import QuotaGuard
+from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
 from crew.settings.check_tasks import check_placeholders
@@ -38,6 +39,10 @@ def check(options: argparse.Namespace) -> int:
         from crew.check.online import ask_all
 
         probes = ask_all(settings, partial(QuotaGuard.open, settings))
+    elif any(provider.local for provider in settings.providers.values()):
+        from crew.check.online import ask_own
+
+        probes = ask_own(settings)
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     rows = check_deployments(settings, today, probes)
     name = max(len(row.deployment) for row in rows)
@@ -45,10 +50,16 @@ def check(options: argparse.Namespace) -> int:
     for row in rows:
         notes = "; ".join(row.notes)
         print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
-    for line in unserved(settings, probes):
+    rehearsed = needed(settings)
+    for line in unserved(settings, probes, rehearsed=rehearsed):
         print_safe(f"WARNING: {line}")
-    if not any(provider.api_key for provider in settings.providers.values()):
-        print("no key is set: runs are rehearsals. Keys go into .env (.env.example).")
+    if rehearsed:
+        own = [one.name for one in settings.providers.values() if one.keyless]
+        silent = f", and {' and '.join(own)} does not answer" if own else ""
+        print_safe(
+            f"no key is set{silent}: runs are rehearsals. Keys go into .env "
+            "(.env.example)."
+        )
     return DONE
 
 

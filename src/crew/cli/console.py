@@ -1,14 +1,19 @@
 """What all commands share: the exit codes, and what they print."""
 
 import argparse
+import io
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from crew.errors import CrewError, Mistake, QuotaExceeded, SettingsError
-from crew.reports.text import escape_control
+from crew.texts.escapes import escape_control
+from crew.texts.masking import Secrets
+from crew.texts.stream import SafeStream
 
 DONE, FAILED, MISTAKEN, CLOSED = 0, 1, 2, 75
 OUTPUT = Path("output")
@@ -34,6 +39,34 @@ def print_notice(line: str) -> None:
 def print_safe(text: str, *, file: TextIO | None = None) -> None:
     """Print what models or providers may have written."""
     print(escape_control(text), file=file)
+
+
+def clear_screen() -> None:
+    """Clear the terminal, for what is shown again and again."""
+    out = sys.stdout
+    beneath = out.beneath if isinstance(out, SafeStream) else out
+    print("\033[2J\033[H", end="", file=beneath)
+
+
+@contextmanager
+def safe_output(secrets: Secrets) -> Iterator[None]:
+    """Let nothing reach stdout and stderr but masked and with escapes made visible,
+    whoever writes there. It stays so when an error of ours ends the process."""
+    before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            # Models write what a terminal, or UTF-8, cannot say.
+            stream.reconfigure(errors="backslashreplace")
+    wrapped = (SafeStream(stream, secrets) for stream in before)
+    sys.stdout, sys.stderr = wrapped
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        sys.stdout, sys.stderr = before
+        raise
+    sys.stdout, sys.stderr = before
 
 
 def resume_command(run: str, options: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ from crew.cli.console import (
     argument_error,
     print_error,
     print_notice,
+    safe_output,
 )
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.errors import CrewError
@@ -26,6 +27,9 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
     without any key it rehearses. Exits on an error of ours."""
     try:
         settings = load_settings()
+    except CrewError as exc:
+        sys.exit(print_error(exc, as_json=False))
+    with safe_output(settings.secrets), _exiting():
         given = settings.inputs
         if given is None:
             raise argument_error("inputs.yaml", f"{settings.config_dir} has none")
@@ -34,6 +38,12 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
         opened = import_lifecycle(settings).opened_crew(settings, OUTPUT, print_notice)
         with opened as crew:
             yield crew, {"request": given.request, **values}
+
+
+@contextmanager
+def _exiting() -> Iterator[None]:
+    try:
+        yield
     except CrewError as exc:
         sys.exit(print_error(exc, as_json=False))
     except EOFError:

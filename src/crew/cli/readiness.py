@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 from crew.errors import StoreUnavailable
+from crew.processes.imports import without_their_files
 from crew.settings import Settings
 
 
@@ -28,8 +29,9 @@ def import_lifecycle(settings: Settings) -> ModuleType:
     os.environ.setdefault(
         "CREWAI_STORAGE_DIR", str(settings.state_dir.absolute() / "crewai")
     )
-    from crew.crew import quiet
-    from crew.runs import lifecycle
+    with without_their_files():
+        from crew.crew import quiet
+        from crew.runs import lifecycle
 
     quiet()
     return lifecycle

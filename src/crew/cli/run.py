@@ -39,6 +39,7 @@ from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
 from crew.settings.check_tasks import check_placeholders
+from crew.settings.environment import is_text
 from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     values, mistakes = _values(options.input)
     mistakes += comment_mistakes(options)
     given = None
+    mistakes += _not_text({"REQUEST": options.request or "", **values})
     if options.request is not None:
         given = Inputs(
             request=options.request,
@@ -179,6 +181,14 @@ def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
             message = f"{pair!r} is not of the form K=V"
             mistakes.append(argument_mistake("--input", message))
     return values, mistakes
+
+
+def _not_text(arguments: Mapping[str, str]) -> list[Mistake]:
+    return [
+        argument_mistake(name, "not UTF-8")
+        for name, text in arguments.items()
+        if not is_text(text)
+    ]
 
 
 def _show(outcome: "Outcome", options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from crew.cli.console import DONE
+from crew.cli.console import DONE, clear_screen
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.reports.document import status_document
@@ -22,7 +22,7 @@ def status(options: argparse.Namespace) -> int:
                 print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
             else:
                 if options.watch:
-                    print("\033[2J\033[H", end="")
+                    clear_screen()
                 print(status_lines(pools, guard.held_plans(), now=clock.now()))
             if not options.watch:
                 return DONE

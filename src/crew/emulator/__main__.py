@@ -1,6 +1,7 @@
 """`python -m crew.emulator`: the emulator on loopback, from a configuration."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until stopped. Prints `{"port": N}` once it accepts connections."""
     chosen = _parser().parse_args(arguments)
     try:
-        settings = load_settings(chosen.config_dir)
+        # A child has what it needs in its environment: it reads no `.env` by itself.
+        environ = os.environ if chosen.with_parent else None
+        settings = load_settings(chosen.config_dir, environ=environ)
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

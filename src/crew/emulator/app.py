@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from crew.clock import Clock
 from crew.emulator.broken_answers import SEND
 from crew.emulator.catalogue import catalogue_routes
-from crew.emulator.control import PREFIX, control_routes, is_loopback
+from crew.emulator.control import PREFIX, control_routes, is_loopback, is_own
 from crew.emulator.endpoints import Endpoints
 from crew.emulator.families.registry import FAMILIES
 from crew.emulator.faults import Order
@@ -52,8 +52,8 @@ class _Emulator(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SEND] = send
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            host = Request(scope).headers.get("host", "")
-            if not is_loopback(host):
+            headers = Request(scope).headers
+            if not (is_loopback(headers.get("host", "")) and is_own(headers)):
                 refused = JSONResponse({"error": "loopback only"}, status_code=403)
                 await refused(scope, receive, send)
                 return

@@ -1,6 +1,7 @@
 """The controls: read the counters, order faults, begin anew. For loopback only."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -21,6 +22,15 @@ def is_loopback(host: str) -> bool:
         return urlsplit(f"//{host}").hostname in _LOOPBACK
     except ValueError:
         return False
+
+
+def is_own(headers: Mapping[str, str]) -> bool:
+    """Whether a request for the controls comes from no page, or from one of ours: a
+    browser names the page's origin, and a foreign one may send, though not read."""
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin == f"http://{headers.get('host', '')}"
 
 
 def control_routes(state: State) -> list[Route]:

@@ -47,7 +47,8 @@ class Conversation:
     """What the client asks. `schema` is set when the answer must be JSON, `forced`
     when it must be a call of that tool. `call_ids` are those of all calls so far;
     `thoughts` are, for each message with calls, the names of the fields that hold what
-    was thought before; `signatures` are those of thoughts that are signed."""
+    was thought before; `signatures` are those of thoughts that are signed.
+    `parameters` are what else stands in a body of OpenAI's form."""
 
     model: str
     messages: tuple[Message, ...]
@@ -61,6 +62,7 @@ class Conversation:
     call_ids: tuple[str, ...] = ()
     reasoning: tuple[frozenset[str], ...] = ()
     signatures: tuple[str, ...] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def input_tokens(self) -> int:

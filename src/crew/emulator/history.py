@@ -15,6 +15,7 @@ def foreign(family: Family, model: str, talk: Conversation) -> Reply | None:
         or _repeated_id(family, talk)
         or _foreign_reasoning(family, model, talk)
         or family.missing_reasoning(model, talk)
+        or family.wrong_parameters(model, talk)
         or family.wrong_order([message.role for message in talk.messages])
     )
 

@@ -3,14 +3,16 @@
 import json
 import select
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from crew.clock import Clock, SystemClock
 from crew.errors import CrewError
+from crew.processes.environment import python_command, python_environment
 from crew.settings import Settings
+from crew.settings.environment import read_environment
+from crew.settings.secrets import variables_without_secrets
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
@@ -38,6 +40,7 @@ def running(
         command += ["--now", f"{clock.now()!r}@{SystemClock().now()!r}"]
     child = subprocess.Popen(
         command,
+        env=_environment(config_dir),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the crew; the emulator follows it
@@ -60,7 +63,8 @@ def serve_forever(settings: Settings, *, port: int = 0, speed: float = 1.0) -> i
     It says `{"port": N}` on stdout once it accepts connections.
     """
     command = _command(settings.config_dir, port=port, speed=speed)
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+    environment = _environment(settings.config_dir)
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:
@@ -69,9 +73,16 @@ def serve_forever(settings: Settings, *, port: int = 0, speed: float = 1.0) -> i
 
 
 def _command(config_dir: Path, *, port: int, speed: float) -> list[str]:
-    command = [sys.executable, "-m", "crew.emulator", "--with-parent"]
+    command = [*python_command("crew.emulator"), "--with-parent"]
     command += ["--config-dir", str(config_dir)]
     return [*command, "--port", str(port), "--speed", str(speed)]
+
+
+def _environment(config_dir: Path) -> dict[str, str]:
+    """What the emulator needs to read the same YAML, without any secret: of a variable
+    that may be one it sees that there is one."""
+    ours = read_environment()
+    return {**python_environment(ours), **variables_without_secrets(config_dir, ours)}
 
 
 def _port(child: subprocess.Popen[bytes]) -> int:

@@ -77,6 +77,9 @@ class Pools:
                 deployment.name, request.characters, request.images
             )
             answered = self._estimates.output_tokens(request.role)
+            role = self._settings.roles.get(request.role)
+            most = role.options.get("max_tokens") if role else None
+            answered = min(answered, most) if isinstance(most, int) else answered
         answered = min(answered, deployment.max_output)
         price = deployment.price
         return Usage(

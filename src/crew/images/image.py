@@ -1,13 +1,14 @@
 """Image files: what they are, and how they are sent to a model."""
 
 import base64
-import io
-import warnings
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from PIL import Image, ImageOps, UnidentifiedImageError
+from pathlib import Path
+from typing import Any
 
 from crew.errors import CrewError
+from crew.processes.limited import OverBounds, run_limited
 
 MIMES = {
     "PNG": "image/png",
@@ -16,6 +17,8 @@ MIMES = {
     "GIF": "image/gif",
 }
 IMAGE_BYTES = 50 * 1024 * 1024
+SECONDS = 60.0
+"""How long a child may take, on a busy machine; it bounds its own processor time."""
 SENT_BYTES = 2_800_000
 """What every provider takes, before base64 makes 3.73 MB of it. As known on 2026-11-24:
 
@@ -53,35 +56,7 @@ class ImageFacts:
 
 def identify(raw: bytes) -> ImageFacts:
     """What an image is, by its content. Raises NotAnImage."""
-    if len(raw) > IMAGE_BYTES:
-        raise NotAnImage(f"it is larger than {IMAGE_BYTES // 2**20} MB")
-    allowed = "PNG, JPEG, WebP and GIF are allowed"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _opened(raw) as image:
-                kind, (width, height) = str(image.format), image.size
-                # `verify` would miss a JPEG that breaks off.
-                image.load()
-                frames = int(getattr(image, "n_frames", 1))
-    except UnidentifiedImageError:
-        raise NotAnImage(f"it is not an image; {allowed}") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise NotAnImage("it has too many pixels") from None
-    except Exception:
-        # Decoders raise whatever a broken file makes them trip over: OSError,
-        # SyntaxError, struct.error, EOFError, IndexError, ...
-        raise NotAnImage(f"it is a broken image; {allowed}") from None
-    if kind == "MPO":  # a JPEG with a preview behind it, as cameras write them
-        kind, frames = "JPEG", 1
-    return ImageFacts(
-        format=kind,
-        mime=MIMES[kind],
-        width=width,
-        height=height,
-        size=len(raw),
-        moving=frames > 1,
-    )
+    return _facts(_decoded(raw)[0], len(raw))
 
 
 def data_url(raw: bytes) -> str:
@@ -89,38 +64,45 @@ def data_url(raw: bytes) -> str:
 
     Raises NotAnImage.
     """
-    facts = identify(raw)
-    sent, mime = raw, facts.mime
-    if facts.format == "GIF" or facts.moving:
-        # Gemini knows no GIF, nobody a moving one (2026-11).
-        sent, mime = _first_frame(raw), "image/png"
-    if len(sent) > SENT_BYTES or max(facts.width, facts.height) > SENT_SIDE:
-        sent, mime = _smaller(raw), "image/jpeg"
-    return f"data:{mime};base64,{base64.b64encode(sent).decode('ascii')}"
+    found, sent = _decoded(raw, side=SENT_SIDE, size=SENT_BYTES)
+    mime = found["sent"] or _facts(found, len(raw)).mime
+    text = base64.b64encode(sent or raw).decode("ascii")
+    return f"data:{mime};base64,{text}"
 
 
-def _opened(raw: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(raw), formats=list(MIMES))
+def _facts(found: Mapping[str, Any], size: int) -> ImageFacts:
+    return ImageFacts(
+        format=found["format"],
+        mime=MIMES[found["format"]],
+        width=found["width"],
+        height=found["height"],
+        size=size,
+        moving=found["moving"],
+    )
 
 
-def _first_frame(raw: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with _opened(raw) as image:
-        image.convert("RGBA").save(buffer, "PNG")
-    return buffer.getvalue()
+def _decoded(raw: bytes, **bounds: int) -> tuple[dict[str, Any], bytes]:
+    """What the child found, and the bytes to send where they are not `raw`. A broken
+    or hostile file may take any time and memory, so a child decodes it."""
+    if len(raw) > IMAGE_BYTES:
+        raise NotAnImage(f"it is larger than {IMAGE_BYTES // 2**20} MB")
+    wanted = json.dumps({"formats": list(MIMES), **bounds})
+    try:
+        printed = run_limited(_SCRIPT, wanted, given=raw, seconds=SECONDS)
+    except OverBounds as exc:
+        raise NotAnImage(f"it cannot be decoded: {exc}") from None
+    head, _, sent = printed.partition(b"\n")
+    found: dict[str, Any] = json.loads(head or b'{"wrong": "memory"}')
+    if "wrong" in found:
+        raise NotAnImage(_WRONG[found["wrong"]])
+    return found, sent
 
 
-def _smaller(raw: bytes) -> bytes:
-    """As a JPEG: upright, and on white where it is transparent."""
-    with _opened(raw) as image:
-        upright = ImageOps.exif_transpose(image).convert("RGBA")
-    side = SENT_SIDE
-    while True:
-        upright.thumbnail((side, side))
-        white = Image.new("RGBA", upright.size, "white")
-        buffer = io.BytesIO()
-        flat = Image.alpha_composite(white, upright).convert("RGB")
-        flat.save(buffer, "JPEG", quality=85)
-        if buffer.tell() <= SENT_BYTES:
-            return buffer.getvalue()
-        side = side * 3 // 4
+_SCRIPT = Path(__file__).with_name("decoding.py")
+_ALLOWED = "PNG, JPEG, WebP and GIF are allowed"
+_WRONG = {
+    "unknown": f"it is not an image; {_ALLOWED}",
+    "broken": f"it is a broken image; {_ALLOWED}",
+    "pixels": "it has too many pixels",
+    "memory": "it cannot be decoded: it takes too much memory",
+}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any
 
+import httpx
 import litellm
 import openai
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
@@ -20,6 +21,7 @@ from litellm.llms.openai.common_utils import get_openai_credentials
 from litellm.llms.openai_like.chat.handler import OpenAILikeChatHandler
 from openai._base_client import get_platform
 
+from crew.providers.destination import check_destination, check_named
 from crew.providers.exchange import AsyncClient, Client, Exchange
 from crew.settings import Deployment
 
@@ -50,7 +52,7 @@ def handed(
     """What litellm.completion takes besides `arguments`, so that it sends the request
     of this exchange through a client of ours."""
     shared = _CONNECTIONS.of(deployment.provider.name)
-    client = _Handler(Client(exchange, shared), arguments)
+    client = _Handler(_Directed(deployment, exchange, shared), arguments)
     return _marked(deployment, exchange, client)
 
 
@@ -59,7 +61,7 @@ def handed_async(
 ) -> dict[str, Any]:
     """As `handed`, for litellm.acompletion in the event loop that runs."""
     shared = _CONNECTIONS.of_this_loop(deployment.provider.name)
-    client = _AsyncHandler(AsyncClient(exchange, shared), arguments)
+    client = _AsyncHandler(_AsyncDirected(deployment, exchange, shared), arguments)
     return _marked(deployment, exchange, client)
 
 
@@ -71,11 +73,57 @@ calls of others: it sends by itself."""
 def _marked(
     deployment: Deployment, exchange: Exchange, client: "_Handler | _AsyncHandler"
 ) -> dict[str, Any]:
+    _introduce(deployment)
     if deployment.family in _UNWATCHED:
         exchange.watched = False
+        check_named(deployment)
         # litellm calls it right before the request, and again after.
         return {"logger_fn": lambda details: exchange.on_sent()}
     return {"client": client, "logger_fn": _Mark(weakref.ref(client))}
+
+
+def _introduce(deployment: Deployment) -> None:
+    """Tell litellm of a model of Ollama's, whose name its table does not have.
+
+    Else it asks for it twice with each call: past our client, and not at the address of
+    the deployment, but at that of OLLAMA_API_BASE. What its table has stays."""
+    if deployment.family in ("ollama", "ollama_chat"):
+        name = f"ollama/{deployment.model.partition('/')[2]}"
+        litellm.model_cost.setdefault(
+            name,
+            {
+                "litellm_provider": "ollama",
+                "mode": "chat",
+                "input_cost_per_token": 0.0,
+                "output_cost_per_token": 0.0,
+                "supports_function_calling": deployment.tools,
+                "supports_vision": deployment.vision,
+            },
+        )
+
+
+class _Directed(Client):
+    """A client that sends nothing to an address of the environment."""
+
+    def __init__(self, deployment: Deployment, exchange: Exchange, shared: Any) -> None:
+        super().__init__(exchange, shared)
+        self._deployment = deployment
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        check_destination(self._deployment, request.url)
+        return super().send(request, **options)
+
+
+class _AsyncDirected(AsyncClient):
+    """As `_Directed`, for an event loop."""
+
+    def __init__(self, deployment: Deployment, exchange: Exchange, shared: Any) -> None:
+        super().__init__(exchange, shared)
+        self._deployment = deployment
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        check_destination(self._deployment, request.url)
+        return await super().send(request, **options)
 
 
 @dataclass(frozen=True, slots=True)

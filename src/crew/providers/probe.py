@@ -2,7 +2,7 @@
 how much is left. All of it costs nothing, but for `ask_call`."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from crew.errors import (
@@ -53,6 +53,24 @@ class Probe:
         for variant in family(deployment.family).variants:
             name = name.removesuffix(variant)
         return self.models.get(name)
+
+    def served(self, deployment: Deployment) -> Deployment:
+        """The deployment as its server serves it, where the YAML leaves that open: the
+        window, and at a server of one's own that has one model, which one it is."""
+        if not deployment.window_assumed or not self.models:
+            return deployment
+        listed, name = self.find(deployment), own_id(deployment)
+        if listed is None and deployment.provider.keyless and len(self.models) == 1:
+            ((name, listed),) = self.models.items()
+        if listed is None:
+            return deployment
+        window = listed.context_window
+        return replace(
+            deployment,
+            model=f"{deployment.family}/{name}",
+            context_window=window or deployment.context_window,
+            window_assumed=window is None,
+        )
 
 
 def own_id(deployment: Deployment) -> str:

@@ -11,13 +11,14 @@ import litellm
 
 from crew.providers.answer import Answer
 from crew.providers.completeness import check_whole, counted
+from crew.providers.destination import address, key, model
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
 from crew.providers.litellm_setup import handed, handed_async
+from crew.providers.parameters import own_parameters
 from crew.providers.prompt import (
     Prompt,
-    kept_parameters,
     outgoing,
     output_bound,
 )
@@ -101,10 +102,10 @@ def _arguments(
     deployment: Deployment, prompt: Prompt, *, stream: bool
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "model": deployment.model,
+        "model": model(deployment),
         "messages": outgoing(deployment, prompt),
-        "api_key": deployment.provider.api_key,
-        "api_base": deployment.base_url or deployment.provider.base_url,
+        "api_key": key(deployment),
+        "api_base": address(deployment),
         "extra_headers": dict(deployment.provider.headers) or None,
         "timeout": _seconds(deployment),
         # One lease stands for one attempt: the openai SDK alone would make three.
@@ -113,7 +114,7 @@ def _arguments(
         "drop_params": True,
         **prompt.parameters,
         **output_bound(deployment, prompt),
-        **kept_parameters(deployment),
+        **own_parameters(deployment),
     }
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)

@@ -17,6 +17,11 @@ _LIMIT = re.compile(
     r"(?:\s*@\s*(?P<timezone>[A-Za-z0-9_+\-/]+))?(?P<refilling>\s+refilling)?"
 )
 _SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9}
+_CHARACTERS = 100
+_MOST = 2**53
+"""Of tokens, requests or billionths of a dollar: as far as a Redis script counts."""
+_LONGEST = 100 * 366 * 86_400
+"""Seconds of a window."""
 FORM = "AMOUNT METRIC/WINDOW [@ TIMEZONE] [refilling], or AMOUNT concurrent"
 
 
@@ -25,6 +30,8 @@ def parse_limit(text: str) -> Limit:
 
     Raises LimitSyntaxError with what was found and what is allowed.
     """
+    if len(text) > _CHARACTERS:
+        raise LimitSyntaxError(f"is too long to be of the form {FORM}")
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
         raise LimitSyntaxError(f"{text!r} is not of the form {FORM}")
@@ -42,6 +49,8 @@ def parse_limit(text: str) -> Limit:
         allowed = ", ".join([*SECONDS, "run"])
         raise LimitSyntaxError(f"{text!r}: unknown window {unit!r}; allowed: {allowed}")
     count = int(match["count"] or 1)
+    if count * SECONDS.get(unit, 1) > _LONGEST:
+        raise LimitSyntaxError(f"{text!r}: a window has at most 100 years")
     kind = _kind(text, unit, count, timezone, refilling=bool(match["refilling"]))
     return Limit(
         amount=amount,
@@ -70,6 +79,9 @@ def _amount(digits: str, scale: str, metric: Metric, text: str) -> int:
         raise LimitSyntaxError(f"{text!r}: {digits!r} is not a number") from None
     if metric is Metric.USD:
         number *= NANO
+    if number > _MOST:
+        largest = f"{_MOST // NANO:,}" if metric is Metric.USD else f"{_MOST:,}"
+        raise LimitSyntaxError(f"{text!r}: at most {largest} {metric}")
     if number != int(number):
         raise LimitSyntaxError(f"{text!r}: {metric} come in whole numbers")
     return int(number)

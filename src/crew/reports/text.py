@@ -6,7 +6,6 @@ from decimal import Decimal
 from io import StringIO
 from math import ceil
 
-import regex
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
@@ -21,23 +20,6 @@ _NARROWEST = 80
 """Columns in which every figure has room; a narrower terminal breaks the lines."""
 _NO_TERMINAL = 100
 """Columns of what is not a terminal."""
-
-
-_HOSTILE = regex.compile(
-    # Control characters and ANSI escapes; what turns the direction of the text; line
-    # ends that only some terminals know; tags, which nobody sees; lone surrogates.
-    r"(?![\n\t])[\p{Cc}\p{Bidi_Control}\u2028\u2029\U000E0000-\U000E007F\p{Cs}]"
-)
-
-
-def escape_control(text: str) -> str:
-    """A text as a terminal may show it: what would move the cursor, or show another
-    text than is there, is written out, such as `\\x1b`."""
-    return _HOSTILE.sub(_written_out, text.replace("\r\n", "\n"))
-
-
-def _written_out(found: regex.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def summary_lines(report: RunReport, *, width: int | None = None) -> str:

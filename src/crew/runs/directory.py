@@ -6,12 +6,13 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from crew.errors import Mistake, SettingsError
 from crew.settings import Inputs
+from crew.texts.masking import Secrets
 
 RUNNING = "running"
 INTERRUPTED = "interrupted"
@@ -32,6 +33,7 @@ class RunDirectory:
     as its name."""
 
     path: Path
+    secrets: Secrets = field(default_factory=Secrets)
 
     @property
     def run(self) -> str:
@@ -58,7 +60,13 @@ class RunDirectory:
 
     def begin(self, beginning: Beginning) -> None:
         """Keep what the run was started with. Raises OSError."""
-        record = {"inputs": asdict(beginning.inputs), "rehearsal": beginning.rehearsal}
+        given = beginning.inputs
+        inputs = {
+            **asdict(given),
+            "request": self.secrets.masked(given.request),
+            "values": self.secrets.masked_document(given.values),
+        }
+        record = {"inputs": inputs, "rehearsal": beginning.rehearsal}
         _write(self._inputs, json.dumps(record, indent=2))
 
     def beginning(self) -> Beginning:
@@ -110,7 +118,7 @@ class RunDirectory:
 
     def write_result(self, task: str, text: str) -> None:
         """Keep the result of a task. Raises OSError."""
-        _write(self._result(task), text)
+        _write(self._result(task), self.secrets.masked(text))
 
     def results(self, tasks: Iterable[str]) -> dict[str, str]:
         """The results that there are of these tasks, by name."""
@@ -123,7 +131,8 @@ class RunDirectory:
     def write_document(self, document: Mapping[str, object]) -> None:
         """Keep the record of the run: all of it, or the file stays as it was. Raises
         OSError."""
-        text = json.dumps(document, indent=2, ensure_ascii=False)
+        masked = self.secrets.masked_document(document)
+        text = json.dumps(masked, indent=2, ensure_ascii=False)
         _write(self._document, f"{text}\n")
 
     def document(self) -> dict[str, Any] | None:

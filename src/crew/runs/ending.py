@@ -94,6 +94,8 @@ class Underway:
         report = build_report(run.journal, run.id)
         record = run.journal.run(run.id)
         assert record is not None
+        secrets = run.settings.secrets
+        raw = secrets.masked(raw)
         document = run_document(
             report,
             record,
@@ -101,7 +103,7 @@ class Underway:
             self.results(),
             raw or None,
             workspace,
-            error=str(error) if error is not None else None,
+            error=secrets.masked(str(error)) if error is not None else None,
             closed=error.closed if isinstance(error, QuotaExceeded) else (),
         )
         self.directory.write_document(document)

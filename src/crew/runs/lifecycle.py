@@ -14,6 +14,7 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
+from crew.providers.own_servers import with_own_servers
 from crew.runs.directory import Beginning, RunDirectory, hide_from_git, refused
 from crew.runs.ending import Outcome, Underway
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
@@ -51,10 +52,13 @@ def execute(
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
     inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs)
+    own = (output, settings.state_dir)
+    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
     hide_from_git(output)
+    for line in workspace.notices:
+        listener(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
@@ -77,7 +81,7 @@ def resumed(
     Raises SettingsError when there is no such run, when it is still running, or when
     it was a rehearsal and a key is set now.
     """
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     beginning = directory.beginning()
     if beginning.rehearsal != needed(settings):
         was = (
@@ -104,7 +108,7 @@ def opened_crew(
 def fresh_crew(settings: Settings, output: Path) -> "Crew":
     """A crew in a run of its own, with an empty workspace, for scripts."""
     run_id = new_run_id(SystemClock())
-    directory = RunDirectory(output / run_id)
+    directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
     hide_from_git(output)
     run = Run.open(settings, output=directory.path.absolute(), run_id=run_id)
@@ -147,7 +151,7 @@ def _providers(
     settings: Settings, rehearsal: bool, listener: Listener
 ) -> Iterator[Settings]:
     if not rehearsal:
-        yield settings
+        yield with_own_servers(settings)
         return
     listener(NOTICE)
     with rehearsing(settings) as played:

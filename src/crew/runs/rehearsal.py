@@ -18,9 +18,11 @@ NOTICE = (
 
 
 def needed(settings: Settings) -> bool:
-    """Whether nothing real can be reached: no key is set, no local provider answers."""
+    """Whether nothing real can be reached: no key is set, and no server that
+    needs none answers."""
     return not any(
-        provider.api_key is not None or (provider.local and answers(provider.base_url))
+        provider.api_key is not None
+        or (provider.keyless and answers(provider.base_url))
         for provider in settings.providers.values()
     )
 

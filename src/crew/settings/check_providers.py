@@ -7,6 +7,7 @@ from crew.quota.limits import Limit, Metric
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
+from crew.settings.parameters import check_parameters
 from crew.settings.schema import (
     ProviderShape,
     TiersFile,
@@ -75,9 +76,11 @@ def _check_providers(
         if provider.local and provider.base_url is None:
             document.reject((*path, "base_url"), "missing; a local provider needs it")
         keyed = "api_key" in (document.names(*path) or [])
-        if not provider.local and not keyed:
+        if not provider.local and not keyed and provider.base_url is None:
             document.reject(
-                (*path, "api_key"), "missing; write ${NAME}, or `local: true`"
+                (*path, "api_key"),
+                "missing; write ${NAME}, or `local: true`, or the `base_url` of a "
+                "server that takes no key",
             )
 
 
@@ -89,6 +92,13 @@ def _check_deployments(document: Document, shapes: Shapes) -> None:
         if deployment.klass is not None and deployment.provider in shapes.providers:
             classes = _classes(document, deployment.provider)
             expect(document, (*path, "class"), "class", deployment.klass, classes)
+        if deployment.model.startswith("vllm/"):
+            document.reject(
+                (*path, "model"),
+                "vllm/ runs the model inside this process; for a server of vLLM's "
+                f"write hosted_{deployment.model}",
+            )
+        check_parameters(document, (*path, "parameters"), deployment.parameters)
 
 
 def _classes(document: Document, provider: str) -> list[str]:

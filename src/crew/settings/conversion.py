@@ -1,6 +1,6 @@
 """The shapes of the YAML files become values; names are resolved on the way."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -74,6 +74,9 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
     facts = NOTHING_KNOWN
     if not _is_complete(shape):
         facts = lookup(shape.model) or NOTHING_KNOWN
+    window = _first(
+        shape.context_window, _window_sent(shape), facts.context_window, otherwise=None
+    )
     return Deployment(
         name=name,
         provider=provider,
@@ -82,15 +85,21 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
         klass=shape.klass,
         price=_price(shape, facts),
         limits=tuple(shape.limits),
-        context_window=_first(
-            shape.context_window, facts.context_window, otherwise=128_000
-        ),
+        context_window=_first(window, otherwise=128_000),
+        window_assumed=window is None,
         max_output=_first(shape.max_output, facts.max_output, otherwise=8_192),
         vision=_first(shape.vision, facts.vision, otherwise=False),
         tools=_first(shape.tools, facts.tools, otherwise=True),
         timeout=shape.timeout,
+        parameters=shape.parameters,
         checked=shape.checked,
     )
+
+
+def _window_sent(shape: DeploymentShape) -> int | None:
+    """The window that Ollama is asked to give the model."""
+    found = shape.parameters.get("num_ctx")
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _first(*given: ValueT | None, otherwise: ValueT) -> ValueT:
@@ -186,11 +195,14 @@ def tier(name: str, shape: TierShape, tiers: Mapping[str, TierShape]) -> Tier:
 def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:
     """A chain with its tiers written out, each deployment once, at its first place."""
 
-    def walk(names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            if name in tiers:
-                yield from walk(tiers[name].chain)
-            else:
-                yield name
-
-    return tuple(dict.fromkeys(walk(chain)))
+    found: dict[str, None] = {}
+    entered: set[str] = set()  # a tier that comes again has nothing new
+    left = list(chain)[::-1]
+    while left:
+        name = left.pop()
+        if name not in tiers:
+            found.setdefault(name)
+        elif name not in entered:
+            entered.add(name)
+            left.extend(reversed(tiers[name].chain))
+    return tuple(found)

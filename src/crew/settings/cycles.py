@@ -9,18 +9,21 @@ def cycles(graph: Graph) -> list[list[str]]:
     """The circles of a graph, each once, from its first name on."""
     found: dict[frozenset[str], list[str]] = {}
     done: set[str] = set()
-
-    def walk(name: str, trail: list[str]) -> None:
-        if name in trail:
-            cycle = trail[trail.index(name) :]
-            found.setdefault(frozenset(cycle), cycle)
-        elif name in graph and name not in done:
-            for following in graph[name]:
-                walk(following, [*trail, name])
-            done.add(name)
-
-    for name in graph:
-        walk(name, [])
+    for start in graph:
+        # Names on the way here, each with those after it that are still to be seen.
+        trail = {start: iter(graph[start])} if start not in done else {}
+        while trail:
+            name = next(reversed(trail))
+            following = next(trail[name], None)
+            if following is None:
+                done.add(name)
+                trail.popitem()
+            elif following in trail:
+                way = list(trail)
+                cycle = way[way.index(following) :]
+                found.setdefault(frozenset(cycle), cycle)
+            elif following in graph and following not in done:
+                trail[following] = iter(graph[following])
     return list(found.values())
 
 

@@ -1,17 +1,25 @@
 """One YAML file as plain data that remembers its lines and collects its mistakes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import yaml
-from yaml.constructor import SafeConstructor
-from yaml.resolver import Resolver
 
 from crew.errors import Mistake
+from crew.settings.bounds import (
+    DEPTH,
+    MISTAKES,
+    Budget,
+    TooLarge,
+    file_content,
+)
+from crew.settings.environment import is_text
+from crew.settings.scalars import constructed, kind_of, resolved
 from crew.settings.variables import expand
 from crew.settings.wording import broken_yaml
+from crew.texts.masking import Secrets
 
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
@@ -20,6 +28,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 _KEY_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
+_KEY_CHARACTERS = 120
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
 
@@ -39,9 +48,15 @@ class Document:
         self._entries: dict[int, _Entries] = {}
         self._open: set[int] = set()
         self._reported: set[KeyPath] = set()
+        self._budget = Budget()
         self._root = self._compose(path)
         if isinstance(self._root, yaml.MappingNode):
-            self.data = self._mapping(self._root, ())
+            try:
+                self.data = self._mapping(self._root, ())
+            except TooLarge as exc:
+                self.mistakes.clear()
+                self._note(self._root.start_mark.line + 1, "", str(exc))
+                self._root = None
 
     # Where things are.
 
@@ -112,39 +127,39 @@ class Document:
         self._note(line, key, message)
 
     def _note(self, line: int | None, key: str, message: str) -> None:
+        if len(self.mistakes) == MISTAKES:
+            line, key, message = None, "", "and more mistakes, which are not listed"
+        if len(self.mistakes) > MISTAKES:
+            return
         self.mistakes.append(
             Mistake(
                 file=self.file,
                 line=line,
-                key=self._masked(key),
+                key=self._masked(key[:_KEY_CHARACTERS]),
                 message=self._masked(message),
             )
         )
 
     def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return _KEY_LIKE.sub("***", text)
+        return _KEY_LIKE.sub("***", self._secrets.masked(text))
 
     @cached_property
-    def _secrets(self) -> list[str]:
-        return [
-            value
-            for name, value in self._environ.items()
-            if len(value) >= 8 and _KEY_NAME.search(name)
-        ]
+    def _secrets(self) -> Secrets:
+        named = (name for name in self._environ if _KEY_NAME.search(name))
+        return Secrets(frozenset(self._environ[name] for name in named))
 
     # Reading.
 
     def _compose(self, path: Path) -> yaml.Node | None:
         try:
-            content = path.read_bytes()
+            content = file_content(path)
             text = content.decode("utf-8-sig")
         except FileNotFoundError:
             self._note(None, "", "file not found")
             return None
-        except OSError as exc:
-            self._note(None, "", f"cannot be read: {exc.strerror}")
+        except (TooLarge, OSError) as exc:
+            known = str(exc) if isinstance(exc, TooLarge) else exc.strerror
+            self._note(None, "", f"cannot be read: {known}")
             return None
         except UnicodeDecodeError as exc:
             line = content.count(b"\n", 0, exc.start) + 1
@@ -154,6 +169,9 @@ class Document:
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.YAMLError as exc:
             self._note(*broken_yaml(exc, text))
+            return None
+        except RecursionError:  # PyYAML without libyaml, which has a bound of its own
+            self._note(1, "", f"nested more than {DEPTH} deep")
             return None
         if root is None or (root.tag.endswith(":null") and not root.value):
             self._note(1, "", "the file is empty")
@@ -189,12 +207,15 @@ class Document:
         return self._entries[id(node)]
 
     def _merged(self, node: yaml.Node) -> _Entries:
-        if isinstance(node, yaml.MappingNode):
-            return self._of(node)
         entries: _Entries = {}
+        if isinstance(node, yaml.MappingNode):
+            entries = self._of(node)
+            self._budget.take(len(entries))
+            return entries
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if isinstance(part, yaml.MappingNode):
                 entries = {**self._of(part), **entries}
+                self._budget.take(len(entries))
             else:
                 self._note(node.start_mark.line + 1, "<<", "expected a mapping")
         return entries
@@ -206,6 +227,10 @@ class Document:
         }
 
     def _value(self, node: yaml.Node, path: KeyPath) -> object:
+        self._budget.take()
+        if len(path) > DEPTH:
+            self.reject(path[:DEPTH], f"nested more than {DEPTH} deep")
+            return None
         if path[-1] == SECRET:
             return self._secret(node, path)
         if isinstance(node, yaml.ScalarNode):
@@ -240,27 +265,31 @@ class Document:
             rule = f"keys belong in the environment or .env; write ${{{name}_API_KEY}}"
             self._note(line, key, rule)
             return None
-        return self._environ.get(match[1], "").strip() or None
+        value = self._environ.get(match[1], "").strip()
+        if not is_text(value):
+            self.reject(path, "allowed: UTF-8")
+        return value or None
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> object:
         text = node.value
         if "${" in text:
             text = self._expanded(text, path)
-            if not node.style:  # unquoted: a number may come out of a variable
-                resolve: Callable[..., str] = Resolver().resolve
-                tag = resolve(yaml.ScalarNode, text, (True, False))
-                node = yaml.ScalarNode(tag, text, node.start_mark, node.end_mark)
-            else:
+            self._budget.take(characters=len(text))
+            if node.style:
                 return text
+            # Unquoted: a number may come out of a variable.
+            node = resolved(node, text)
         try:
-            return SafeConstructor().construct_object(node)
-        except (yaml.YAMLError, ValueError):
-            kind = node.tag.rpartition(":")[2]
+            return constructed(node)
+        except ValueError:
+            kind = kind_of(node)
             self.reject(path, f"is not a valid value of the kind {kind!r}")
             return None
 
     def _expanded(self, text: str, path: KeyPath) -> str:
         found, problems = expand(text, self._environ)
+        if not is_text(found):
+            problems.append(f"the value of {text[:40]} is not UTF-8")
         if problems:
             self._reported.add(path)
             line, key, _ = self.at(path)

@@ -24,6 +24,24 @@ def check_store(url: str | None) -> list[Mistake]:
     return [Mistake(file="environment", line=None, key="CREW_STORE", message=message)]
 
 
+def check_encoding(environ: Mapping[str, str]) -> list[Mistake]:
+    """Each of our variables that is not UTF-8: nothing could write it down."""
+    return [
+        Mistake(file="environment", line=None, key=name, message="not UTF-8")
+        for name, value in environ.items()
+        if name.startswith("CREW_") and not is_text(value)
+    ]
+
+
+def is_text(value: str) -> bool:
+    """Whether a text from outside can be written as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_environment() -> dict[str, str]:
     """`.env` of the working directory, below the environment. Changes neither."""
     path = Path.cwd() / ".env"
@@ -68,9 +86,10 @@ def _blank_lines(text: str) -> int:
 def login() -> str:
     """The name of the user of this process."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
-        return "unknown"
+        name = "unknown"
+    return name.encode(errors="replace").decode()
 
 
 def _defaults() -> Path:

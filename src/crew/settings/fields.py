@@ -17,22 +17,29 @@ from pydantic import (
 
 from crew.quota.limit_syntax import FORM, parse_limit
 from crew.quota.limits import Limit, WindowKind
+from crew.settings.parameters import plain_value
 from crew.settings.values import COMPLEXITIES, KINDS
 from crew.settings.wording import shown, unknown
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST = 10_000_000_000
+"""Seconds: 300 years, after which every date can still be written."""
+_MOST_DOLLARS = 1_000_000
+_MOST = 10**12
+"""Tokens, calls and the like; every store and every JSON reader counts so far."""
 
 
 def _duration(value: object) -> float:
+    seconds: object = value
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return float(match[1]) * _SECONDS[match[2]]
+        seconds = float(match[1]) * _SECONDS[match[2]]
     if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 <= value < math.inf
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and 0 <= seconds <= _LONGEST
     ):
-        return float(value)
+        return float(seconds)
     raise ValueError(
         f"found {shown(value)}; allowed: seconds as a number, or 30s, 5m, 2h"
     )
@@ -67,6 +74,8 @@ def _price(value: object) -> Decimal:
         raise ValueError(f"found {shown(value)}; allowed: US dollars as a number")
     if not 0 <= value < math.inf:
         raise ValueError(f"found {value}; allowed: 0 or more")
+    if value > _MOST_DOLLARS:
+        raise ValueError(f"found {value}; allowed: at most {_MOST_DOLLARS}")
     return Decimal(str(value))
 
 
@@ -78,13 +87,14 @@ class Condition:
     how: str
 
 
+_DIGITS = 15
 _CONDITION = re.compile(r"(\d+(?:\.\d+)?) usd (spent|bought)")
 
 
 def plan_condition(value: object) -> Condition:
     """The condition of a plan. Raises ValueError."""
     match = _CONDITION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
+    if match is None or len(match[1]) > _DIGITS:
         raise ValueError(
             f"found {shown(value)}; allowed: AMOUNT usd spent, or AMOUNT usd bought"
         )
@@ -101,11 +111,19 @@ def _listed(value: object) -> object:
 
 
 def _address(value: str) -> str:
+    fits = login = False
     try:
         parts = urlsplit(value)
-        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        login = "@" in parts.netloc
+        named = bool(parts.hostname) and parts.port != 0
+        fits = named and parts.scheme in ("http", "https")
     except ValueError:  # what it says quotes the address
-        fits = False
+        login = login or "@" in value
+    if login:  # it would be in every message that names the address
+        raise ValueError(
+            "holds a login; allowed: http://HOST[:PORT][/PATH] or https://..., "
+            "and the key as `api_key` or in `headers`"
+        )
     if not fits or len(value.split()) > 1:
         raise ValueError(
             "is no address; allowed: http://HOST[:PORT][/PATH] or https://..."
@@ -160,5 +178,6 @@ Kinds = Annotated[Text, one_of("kind", KINDS)]
 Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Text, AfterValidator(_header_value)]
+Parameter = Annotated[object, AfterValidator(plain_value)]
 Chain = Annotated[list[Text], Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=_MOST)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -26,6 +27,7 @@ from crew.settings.conversion import (
 )
 from crew.settings.document import Document
 from crew.settings.environment import (
+    check_encoding,
     check_store,
     config_directory,
     login,
@@ -44,6 +46,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
 from crew.settings.values import (
     Settings,
@@ -65,9 +68,12 @@ def load_settings(
     Raises SettingsError with every mistake of every file.
     """
     environ = read_environment() if environ is None else environ
+    if broken := check_encoding(environ):
+        raise SettingsError(broken)
     directory = config_directory(config_dir, environ)
     files = _read_files(directory, environ)
     shapes = _shapes(files)
+    check_names(files)
     check_roles_and_tasks(files, shapes)
     check_providers_and_tiers(files, shapes)
     providers = {
@@ -121,6 +127,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        secrets=secrets_of(directory, environ),
     )
 
 

@@ -23,6 +23,7 @@ from crew.settings.fields import (
     HeaderValue,
     Kinds,
     Limits,
+    Parameter,
     PlanLimits,
     Positive,
     ScopedLimits,
@@ -145,6 +146,7 @@ class DeploymentShape(Shape):
     vision: bool | None = None
     tools: bool | None = None
     timeout: Timeout | None = None
+    parameters: dict[str, Parameter] = {}
     checked: date | None = None
 
 

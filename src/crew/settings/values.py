@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.texts.masking import Secrets
 
 KINDS = (
     "coding",
@@ -105,9 +106,17 @@ class Provider:
     plans: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
+    def keyless(self) -> bool:
+        """Whether it takes calls without a key: it is local, or the YAML gives it an
+        address and no `api_key`."""
+        return self.local or (
+            self.api_key_variable is None and self.base_url is not None
+        )
+
+    @property
     def available(self) -> bool:
-        """Whether calls may go there: it has a key, or it is local."""
-        return self.local or self.api_key is not None
+        """Whether calls may go there: it has a key, or needs none."""
+        return self.keyless or self.api_key is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +125,7 @@ class Deployment:
 
     `model` is litellm's id. `context_window` and `max_output` are in tokens.
     `price` is None when nobody knows it: then a cost is unknown, not zero.
+    `parameters` go with every call. `window_assumed`: nobody gave its window.
     `checked` is the day on which somebody saw that the id is alive.
     """
 
@@ -127,10 +137,12 @@ class Deployment:
     price: Price | None = None
     limits: tuple[Limit, ...] = ()
     context_window: int = 128_000
+    window_assumed: bool = False
     max_output: int = 8_192
     vision: bool = False
     tools: bool = True
     timeout: float | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
     checked: date | None = None
 
     @property
@@ -241,6 +253,7 @@ class Settings:
     store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
 
 
 def at_home(inputs: Inputs) -> Inputs:

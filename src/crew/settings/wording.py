@@ -8,14 +8,23 @@ import yaml
 SHORT = 16
 """Characters of a text that a message may quote where no text is expected."""
 
+_COMPARED, _LISTED, _LONGEST = 200, 60, 100
+"""Names that are compared with the one found, names that a message lists, and
+characters of a name that count."""
+
 
 def unknown(noun: str, found: str, allowed: Iterable[str]) -> str:
     """The message for a name that does not exist, with the nearest that does."""
     names = list(allowed)
-    close = get_close_matches(found, names, n=1)
+    # Comparing takes long for many names, and for long ones.
+    few = [name for name in names[:_COMPARED] if len(name) <= _LONGEST]
+    close = get_close_matches(found[:_LONGEST], few, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    listed = ", ".join(names) or "none is defined"
-    return f"unknown {noun} {found!r}; {hint}allowed: {listed}"
+    listed = ", ".join(names[:_LISTED]) or "none is defined"
+    if len(names) > _LISTED:
+        listed += f" and {len(names) - _LISTED} more"
+    cut = "..." if len(found) > _LONGEST else ""
+    return f"unknown {noun} {found[:_LONGEST]!r}{cut}; {hint}allowed: {listed}"
 
 
 def shown(value: object) -> str:

@@ -1,5 +1,9 @@
-"""git as we call it: bounded in time, without the user's hooks, again when another git
-is at work."""
+"""git as we call it: bounded in time, again when another git is at work, and without
+the programs that a repository's configuration names.
+
+A repository may come from anywhere, with its `.git/config`: its hooks, filters and
+helpers stay off, and so does the network.
+"""
 
 import os
 import re
@@ -9,6 +13,7 @@ from pathlib import Path
 
 from crew.clock import SystemClock
 from crew.errors import WorkspaceError
+from crew.processes.environment import inherited
 
 _SECONDS = 120
 # What git says when another git is at work in the same repository. The last one is
@@ -19,12 +24,13 @@ _BUSY = re.compile(r"\.lock'?: File exists|could not lock|already locked|commond
 def git(directory: Path, *arguments: str, check: bool = True) -> str:
     """Run git, again while another one holds a lock; returns what it printed, and
     nothing when it failed unchecked."""
-    done = _once(directory, arguments)
+    command = (*_without_filters(directory), *arguments)
+    done = _once(directory, command)
     for seconds in _WAITS:
         if done.returncode == 0 or not _BUSY.search(done.stderr):
             break
         SystemClock().sleep(seconds)
-        done = _once(directory, arguments)
+        done = _once(directory, command)
     if done.returncode == 0:
         return done.stdout
     if check:
@@ -34,6 +40,26 @@ def git(directory: Path, *arguments: str, check: bool = True) -> str:
         reason = next(reasons, lines[-1])
         raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(reason)}")
     return ""
+
+
+def filters(directory: Path) -> list[str]:
+    """The filters, such as `lfs`, that git would run on files there, by its
+    configuration. Raises WorkspaceError."""
+    # Asked anew each time: what a configuration includes depends on the branch.
+    names = _once(directory, ("config", "--list", "--name-only", "-z")).stdout
+    found = [one[1] for name in names.split("\0") if (one := _FILTER.fullmatch(name))]
+    return list(dict.fromkeys(found))
+
+
+def _without_filters(directory: Path) -> list[str]:
+    """Options that turn each filter off."""
+    options = []
+    for name in filters(directory):
+        if "=" in name:
+            raise WorkspaceError(f"{directory}: git knows a filter named {name!r}")
+        for key, value in _OFF.items():
+            options += ["-c", f"filter.{name}.{key}={value}"]
+    return options
 
 
 def _once(
@@ -62,27 +88,42 @@ def _shown(text: str) -> str:
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what points git at another repository."""
-    kept = {name: value for name, value in ours.items() if name[:4] != "GIT_"}
+    """Nothing that points git at another repository, or holds a key."""
     # Reading the user's status must not rewrite his index.
     # What git says is read, so it must not be translated.
     return {
-        **kept,
+        **inherited(ours),
         "GIT_TERMINAL_PROMPT": "0",
+        # A partial clone would fetch what it lacks, by a command that it names.
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_ASKPASS": "",
+        "GIT_EDITOR": ":",
+        "GIT_PAGER": "cat",
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C",
     }
 
 
+_FILTER = re.compile(r"filter\.(.*)\.[^.]*", re.DOTALL)
+_OFF = {"clean": "", "smudge": "", "process": "", "required": "false"}
 _WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
 # No hooks, no signing, no identity needed: what the user configured for commits of
 # his own must neither run nor stop this.
 _OPTIONS = (
+    "--no-pager",
     "-c", "core.hooksPath=/dev/null",
     "-c", "commit.gpgsign=false",
     "-c", "user.name=crew",
     "-c", "user.email=crew@localhost",
     "-c", "core.fsmonitor=false",
+    "-c", "core.sshCommand=false",
+    "-c", "core.gitProxy=false",
+    "-c", "core.alternateRefsCommand=false",
+    "-c", "credential.helper=",
+    "-c", "diff.external=",
+    "-c", "protocol.allow=never",
     "-c", "core.safecrlf=false",
     "-c", "core.filesRefLockTimeout=2000",
     "-c", "submodule.recurse=false",

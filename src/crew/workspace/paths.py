@@ -60,11 +60,6 @@ def files_below(top: Path) -> Iterator[Path]:
                     yield path
 
 
-def shown(path: Path) -> str:
-    """A path as text; no model can be shown a name that is not Unicode."""
-    return str(path).encode("utf-8", errors="replace").decode("utf-8")
-
-
 def _checked(path: str) -> str:
     """A path that the system can be asked about."""
     if len(path) > _PATH_CHARACTERS or "\0" in path:

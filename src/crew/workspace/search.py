@@ -8,8 +8,8 @@ import regex
 from crew.clock import SystemClock
 from crew.errors import WorkspaceError
 from crew.workspace.files import content
-from crew.workspace.paths import shown
-from crew.workspace.text import decoded, lines_of
+from crew.workspace.secrets import is_private_key, listed
+from crew.workspace.text import decoded, lines_of, shown
 
 FOUND = 100
 SEARCHED_BYTES = 2 * 1024 * 1024
@@ -53,12 +53,17 @@ def matches(
     clock = SystemClock()
     until = clock.monotonic() + SEARCH_SECONDS
     found: list[str] = []
+    too_large: list[str] = []
     for path in sorted(files):
-        name = shown(path.relative_to(root))
+        name = shown(str(path.relative_to(root)))
         try:
             raw = content(root, path, name, SEARCHED_BYTES + 1)
             text = decoded(raw, name) if len(raw) <= SEARCHED_BYTES else ""
         except WorkspaceError:  # not text, or gone: nothing to find in it
+            continue
+        if len(raw) > SEARCHED_BYTES:
+            too_large.append(name)
+        if is_private_key(raw):
             continue
         for number, line in enumerate(lines_of(text), 1):
             left = until - clock.monotonic()
@@ -68,7 +73,13 @@ def matches(
                 found.append(f"{name}:{number}: {line.strip()[:200]}")
             if len(found) > FOUND:
                 return [*found[:FOUND], f"... only the first {FOUND} are shown"]
-    return found
+    if not too_large:
+        return found
+    size = f"over {SEARCHED_BYTES // 2**20} MB"
+    return [
+        *(found or ["nothing matches in the files that were searched"]),
+        f"... not searched, as they are {size}: {listed(too_large)}",
+    ]
 
 
 def _written_out(pattern: str) -> int:

@@ -29,6 +29,11 @@ def excerpt(raw: bytes, path: str, start_line: int, line_count: int) -> str:
     return text + "\n".join(f"... {note}" for note in notes)
 
 
+def shown(name: str) -> str:
+    """The name of a file as text; no model can be shown one that is not Unicode."""
+    return name.encode("utf-8", errors="replace").decode("utf-8")
+
+
 def decoded(raw: bytes, path: str) -> str:
     """What the bytes of a file say. Raises WorkspaceError where that is no text."""
     if b"\0" in raw:

@@ -6,7 +6,7 @@ Paths come from models and count as hostile: nothing leads out, and nothing touc
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ import crew.workspace.worktrees as worktrees
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
 from crew.settings.values import is_address
-from crew.workspace.text import TEXT_BYTES, excerpt
+from crew.workspace.secrets import is_private_key, is_secret, listed
+from crew.workspace.text import TEXT_BYTES, excerpt, shown
 from crew.workspace.worktrees import Change, Repository
 
 WRITE_BYTES = 1024 * 1024
@@ -37,9 +38,11 @@ class Workspace:
     _written: set[str] = field(default_factory=set)
 
     @classmethod
-    def prepare(cls, root: Path, run: str, inputs: Inputs) -> "Workspace":
-        """Make the workspace of a new run. Raises WorkspaceError, and then nothing of
-        it is left."""
+    def prepare(
+        cls, root: Path, run: str, inputs: Inputs, *, own: Sequence[Path] = ()
+    ) -> "Workspace":
+        """Make the workspace of a new run; no copy takes along `own`, directories of
+        ours. Raises WorkspaceError, and then nothing of it is left."""
         root = root.absolute()
         try:
             root.mkdir(parents=True)
@@ -51,7 +54,7 @@ class Workspace:
                 source = Path(given).resolve()
                 top = worktrees.top_level(source) or source
                 name = _unused(root, top.name.removesuffix(".git"))
-                made.append(worktrees.add(source, root / name, name, run))
+                made.append(worktrees.add(source, root / name, name, run, own=own))
             images = tuple(_placed(root, image) for image in inputs.images)
             workspace = cls(root=root, repositories=tuple(made), images=images)
             workspace._remember()
@@ -90,6 +93,17 @@ class Workspace:
         """The directories of the repositories, as the crew names them."""
         return tuple(repository.name for repository in self.repositories)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person may want to know about the repositories."""
+        lines = []
+        for repository in self.repositories:
+            if repository.secrets:
+                what = "left out" if repository.branch is None else "read by no tool"
+                names = listed(repository.secrets)
+                lines.append(f"{repository.name}: {what}, as secrets: {names}")
+        return tuple(lines)
+
     def commit(self, message: str) -> None:
         """Commit what changed in each repository, on the run's branch."""
         for repository in self.repositories:
@@ -120,7 +134,11 @@ class Workspace:
 
     def content(self, path: str, *, limit: int = TEXT_BYTES) -> bytes:
         """The first `limit` bytes of a file. Raises WorkspaceError."""
-        return files.content(self.root, self.resolve(path), path, limit)
+        target = self.resolve(path)
+        raw = files.content(self.root, target, path, limit)
+        if self._is_withheld(target, raw):
+            raise WorkspaceError(f"{path!r} looks like a secret; no tool reads those")
+        return raw
 
     def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
         """Lines of a text file, `start_line` counting from 1; a last line says how
@@ -143,7 +161,7 @@ class Workspace:
         if any(worktrees.loses(repository, target) for repository in self.repositories):
             raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
         files.replace(self.root, target, path, raw)
-        self._written.add(str(target.relative_to(self.root.resolve())))
+        self._written.add(self._inside(target))
         return len(raw)
 
     def touched(self) -> list[str]:
@@ -152,9 +170,10 @@ class Workspace:
 
     def files(self, directory: str = ".") -> list[str]:
         """The files below a directory, sorted; what git keeps, and what tools
-        install, is left out. Raises WorkspaceError."""
+        install, is left out, and so is what looks like a secret. Raises
+        WorkspaceError."""
         root, found = self.root.resolve(), self._walk(directory)
-        return sorted(paths.shown(path.relative_to(root)) for path in found)
+        return sorted(shown(str(path.relative_to(root))) for path in found)
 
     def search(self, pattern: str, directory: str = ".") -> list[str]:
         """Lines that match a regular expression, as `path:line: text`. Raises
@@ -166,8 +185,19 @@ class Workspace:
         top = self.resolve(directory)
         with suppress(OSError):  # out of reach
             if top.is_dir():
-                return paths.files_below(top)
+                found = paths.files_below(top)
+                return (path for path in found if not self._is_withheld(path))
         raise WorkspaceError(f"{directory!r} is not a directory")
+
+    def _inside(self, target: Path) -> str:
+        return str(target.relative_to(self.root.resolve()))
+
+    def _is_withheld(self, target: Path, raw: bytes = b"") -> bool:
+        """Whether a file looks like a secret of the user's; what the run wrote is
+        none."""
+        inside = self._inside(target)
+        looks = is_secret(Path(inside)) or is_private_key(raw)
+        return looks and inside not in self._written
 
     def _remember(self) -> None:
         known = {

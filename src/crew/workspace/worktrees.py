@@ -2,17 +2,22 @@
 checkout is never touched."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from crew.errors import WorkspaceError
 from crew.workspace.git import git
+from crew.workspace.secrets import is_private_key, is_secret
+from crew.workspace.text import shown
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
+_HEAD_BYTES = 256
 COPY_BYTES = 200 * 1024 * 1024
 _FACTS = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
-_DIFF = ("diff", "--no-ext-diff", "--no-textconv")
+# A submodule has a configuration of its own, which git would follow there.
+_OWN = ("--ignore-submodules=dirty",)
+_DIFF = ("diff", "--no-ext-diff", "--no-textconv", *_OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +27,8 @@ class Repository:
     `name` is where the crew works, as it names it. `source` is the user's directory
     (the top of a git repository), `path` the crew's. `branch` and `base` (a commit)
     are None for a copy of what is no git repository. `submodules` are directories
-    that are empty here.
+    that are empty here. `secrets` are files that look like one: a copy lacks them, and
+    in a worktree no tool reads them.
     """
 
     name: str
@@ -31,6 +37,7 @@ class Repository:
     branch: str | None = None
     base: str | None = None
     submodules: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +54,15 @@ class Change:
     deletions: int
 
 
-def add(source: Path, directory: Path, name: str, run: str) -> Repository:
+def add(
+    source: Path, directory: Path, name: str, run: str, *, own: Sequence[Path] = ()
+) -> Repository:
     """Make a worktree of a git repository, or a copy of any other directory.
 
     A directory of a repository stands for the whole repository, in which its name
     points at that directory; one that the repository does not know is copied, and so
     is a repository without a commit. A worktree holds no submodules: their
-    directories are empty.
+    directories are empty. A copy leaves out `own`, directories of ours.
 
     Raises WorkspaceError when git refuses, or when a copy would be too large; then
     no branch is left.
@@ -61,23 +70,28 @@ def add(source: Path, directory: Path, name: str, run: str) -> Repository:
     source = source.resolve()
     top = top_level(source)
     if top is None:
-        _copy(source, directory)
-        return Repository(name=name, source=source, path=directory)
+        secrets = _copy(source, directory, {path.resolve() for path in own})
+        return Repository(name=name, source=source, path=directory, secrets=secrets)
     base = git(top, "rev-parse", "HEAD").strip()
-    branch = _new_branch(top, run, base)
-    try:
-        git(top, "worktree", "add", "--quiet", str(directory), branch)
-    except BaseException:
-        git(top, "branch", "-D", branch, check=False)
-        raise
-    return Repository(
+    made = Repository(
         name=str(PurePosixPath(name, source.relative_to(top).as_posix())),
         source=top,
         path=directory,
-        branch=branch,
+        branch=_new_branch(top, run, base),
         base=base,
-        submodules=_submodules(directory),
     )
+    try:
+        # Filled by a command of its own: it asks for the filters as the configuration
+        # has them there.
+        path, branch = str(directory), str(made.branch)
+        git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
+        git(directory, "reset", "--quiet", "--hard")
+        return replace(
+            made, submodules=_submodules(directory), secrets=_secrets(directory)
+        )
+    except BaseException:
+        remove(made)
+        raise
 
 
 def remove(repository: Repository) -> None:
@@ -143,7 +157,7 @@ def is_dirty(source: Path) -> bool:
     if top is None:
         return False
     # Unchecked: a bare repository has no status.
-    return bool(git(top, "status", "--porcelain", "-unormal", check=False))
+    return bool(git(top, "status", "--porcelain", "-unormal", *_OWN, check=False))
 
 
 def top_level(source: Path) -> Path | None:
@@ -166,6 +180,8 @@ def top_level(source: Path) -> Path | None:
         top = Path(git(source, "rev-parse", "--show-toplevel").removesuffix("\n"))
     if not git(top, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False):
         return None
+    if not source.is_relative_to(top):
+        raise WorkspaceError(f"{source}: its git configuration leads to {top}")
     part = source.relative_to(top).as_posix()
     if part != "." and not git(top, "ls-tree", "HEAD", "--", part):
         return None
@@ -175,6 +191,11 @@ def top_level(source: Path) -> Path | None:
 def _submodules(directory: Path) -> tuple[str, ...]:
     staged = git(directory, "ls-files", "--stage", "-z").split("\0")
     return tuple(line.partition("\t")[2] for line in staged if line[:6] == "160000")
+
+
+def _secrets(directory: Path) -> tuple[str, ...]:
+    names = git(directory, "ls-files", "-z").split("\0")
+    return tuple(shown(name) for name in names if is_secret(PurePosixPath(name)))
 
 
 def _new_branch(top: Path, run: str, base: str) -> str:
@@ -191,19 +212,25 @@ def _new_branch(top: Path, run: str, base: str) -> str:
     return branch
 
 
-def _copy(source: Path, directory: Path) -> None:
+def _copy(source: Path, directory: Path, own: Set[Path]) -> tuple[str, ...]:
+    """Copy what is no secret; returns what was left out as one."""
     size = 0
+    secrets: list[str] = []
+    own = own | {directory.parent.resolve()}
 
     def ignore(where: str, names: Sequence[str]) -> set[str]:
         nonlocal size
         left_out = set(SKIPPED & set(names))
-        for name in set(names) - left_out:
+        for name in sorted(set(names) - left_out):
             path = Path(where) / name
-            if path.is_symlink() and not _leads_inside(path, source):
+            if _looks_secret(path, source):
+                left_out.add(name)
+                secrets.append(shown(str(path.relative_to(source))))
+            elif path.is_symlink() and not _leads_inside(path, source):
                 left_out.add(name)
             elif path.is_file():
                 size += path.stat().st_size
-            elif not path.is_dir():
+            elif not path.is_dir() or path.resolve() in own:
                 left_out.add(name)
         if size > COPY_BYTES:
             raise WorkspaceError(
@@ -216,6 +243,19 @@ def _copy(source: Path, directory: Path) -> None:
         shutil.copytree(source, directory, symlinks=True, ignore=ignore)
     except OSError as exc:
         raise WorkspaceError(f"{source} cannot be copied: {exc}") from exc
+    return tuple(secrets)
+
+
+def _looks_secret(path: Path, source: Path) -> bool:
+    if is_secret(path.relative_to(source)):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return is_private_key(file.read(_HEAD_BYTES))
+    except OSError:  # copying it will say so
+        return False
 
 
 def _leads_inside(link: Path, directory: Path) -> bool:

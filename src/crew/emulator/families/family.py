@@ -121,6 +121,10 @@ class Family(Variant):
         """What it says to a tool call without the reasoning before it, if anything."""
         return None
 
+    def wrong_parameters(self, model: str, talk: Conversation) -> Reply | None:
+        """What it says to parameters that the model does not take, if anything."""
+        return None
+
     def wrong_order(self, roles: Sequence[str]) -> Reply | None:
         """What it says to an order of roles that it does not know, if anything."""
         return None

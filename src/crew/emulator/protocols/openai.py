@@ -169,6 +169,9 @@ def parse_conversation(body: object) -> Conversation:
                 for message in messages
                 if message.get("tool_calls")
             ),
+            parameters={
+                name: value for name, value in body.items() if name != "messages"
+            },
         )
     except (KeyError, TypeError, AttributeError) as exc:
         raise BadConversation(f"malformed request: {type(exc).__name__}") from exc

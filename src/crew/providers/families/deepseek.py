@@ -8,6 +8,8 @@ from crew.providers.rules import Meaning
 DEEPSEEK = Family(
     name="deepseek",
     base_url="https://api.deepseek.com",
+    # Where it takes the strict schemas of tools (2026-11).
+    call_path="beta",
     # A 400 without (guides/thinking_mode; thinking is on by default); a blank is
     # enough where another model made the calls.
     reasoning_fields=("reasoning_content",),

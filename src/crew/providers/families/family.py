@@ -57,6 +57,8 @@ class Family:
     base_url: str | None = None
     """Where litellm sends its calls when the YAML names no `base_url`. litellm adds
     `v1` of itself for Anthropic, whatever the base, and for nobody else."""
+    call_path: str = ""
+    """What stands between the base and the path of a call, and not of its list."""
     key_headers: Callable[[str], Mapping[str, str]] = bearer
     chat_completions: bool = True
     """Whether its calls go to `/chat/completions`."""

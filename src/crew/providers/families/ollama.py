@@ -46,6 +46,8 @@ def _advice(body: Body) -> str:
 
 OLLAMA_CHAT = Family(
     name="ollama_chat",
+    # Where it listens by default.
+    base_url="http://localhost:11434",
     chat_completions=False,
     reasoning_fields=("reasoning_content",),
     reads_headers=no_limits,

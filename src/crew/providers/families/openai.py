@@ -1,6 +1,7 @@
 """OpenAI, and whoever is reached under its name: a gateway, a local server."""
 
 from crew.providers.families.family import Family
+from crew.providers.families.gateways import own_entry
 from crew.providers.headers import openai_limits
 from crew.providers.rules import Meaning
 
@@ -11,6 +12,7 @@ OPENAI = Family(
     reasoning_fields=("reasoning_content",),
     passes_reasoning_on=True,
     reads_headers=openai_limits,
+    reads_entry=own_entry,
     words={
         Meaning.CONTENT: ("safety system",),
         Meaning.MONEY: ("insufficient_quota", "credit_balance_exhausted"),

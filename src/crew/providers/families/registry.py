@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from crew.providers.families.anthropic import ANTHROPIC
 from crew.providers.families.deepseek import DEEPSEEK
 from crew.providers.families.family import Family
-from crew.providers.families.gateways import HOSTED_VLLM, LITELLM_PROXY, LLAMA_CPP
+from crew.providers.families.gateways import (
+    HOSTED_VLLM,
+    LITELLM_PROXY,
+    LLAMA_CPP,
+    OWN_SERVERS,
+)
 from crew.providers.families.gemini import GEMINI
 from crew.providers.families.groq import GROQ
 from crew.providers.families.mistral import MISTRAL
@@ -33,6 +38,7 @@ FAMILIES: tuple[Family, ...] = (
     OLLAMA,
     OLLAMA_CHAT,
     OPENAI,
+    *OWN_SERVERS,
 )
 _BY_NAME: Mapping[str, Family] = {one.name: one for one in FAMILIES}
 

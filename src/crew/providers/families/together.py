@@ -49,7 +49,7 @@ def _entry(entry: Entry) -> Listed:
 
 TOGETHER = Family(
     name="together_ai",
-    base_url="https://api.together.xyz/v1",
+    base_url="https://api.together.ai/v1",
     reads_headers=_headers,
     header_signs=("x-tokenlimit-limit",),
     words={

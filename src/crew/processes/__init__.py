@@ -1,0 +1,1 @@
+"""Child processes: what they inherit, and what they may take."""
