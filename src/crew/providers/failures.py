@@ -9,10 +9,11 @@ import openai.resources
 
 from crew.errors import BadAnswer, BadKey, Blocked, ProviderError, TimedOut
 from crew.providers.bodies import read_body
+from crew.providers.destination import address
 from crew.providers.exchange import Exchange, Redirected
 from crew.providers.signals import classify, is_known
 from crew.providers.unsent import never_left
-from crew.providers.way import address, broken, causes_of, proxy_refuses
+from crew.providers.way import broken, causes_of, proxy_refuses
 from crew.settings import Deployment
 
 
@@ -90,7 +91,7 @@ def mapped(
         return answered
     if end is not None and end.error:
         return disguised(deployment, end.error, now)
-    before = broken(name, exc, url=address(deployment), seconds=seconds)
+    before = broken(name, exc, url=address(deployment) or "", seconds=seconds)
     if before is not None:
         return before
     for cause in causes:
