@@ -21,6 +21,12 @@ GROUPS = {
         "test_tool_calls.py",
         "test_cut_off.py",
     ),
+    "B. In front of the provider": (
+        "test_in_front.py",
+        "test_front_bodies.py",
+        "test_refusals.py",
+        "test_retry_after.py",
+    ),
     "C. The conversation is carried over": ("test_call_ids.py", "test_reasoning.py"),
 }
 """The test files of each group, by its letter."""

@@ -555,6 +555,26 @@ LOCAL = [
     ),
 ]
 
+LOCAL += [
+    Said(500, {"error": {"message": "Unsupported param: tools"}}, Unsupported),
+    Said(
+        500,
+        {"error": "error parsing tool call: raw='{\"a', err=unexpected end of JSON"},
+        BadAnswer,
+        family="ollama_chat",
+    ),
+    Said(500, llama("Failed to parse input at pos 12: x"), BadAnswer),
+    Said(
+        404,
+        openai_error("No models loaded. Please load a model with `lms load`."),
+        ModelGone,
+        "lms load",
+        family="lm_studio",
+    ),
+    Said(500, llama("could not load model - all backends returned error"), ModelGone),
+    Said(503, llama("Loading model", type="unavailable_error"), Overloaded),
+]
+
 QUEUE = {
     "message": "We're experiencing high traffic right now! Please try again soon.",
     "type": "too_many_requests_error",
@@ -620,6 +640,15 @@ WAITS = (
             ("Your limit resets at 2026-04-10T12:10:00Z", 600.0),
             ("Try again at 2026-04-10 12:01 UTC.", 60.0),
             ("The daily allowance renews at midnight UTC", TO_MIDNIGHT_UTC),
+            ("Please slow down. Wait 1.5 minutes", 90.0),
+            ("Your usage limit will reset in 4 days 3 hours", 356_400.0),
+            ("Your quota will be refreshed in 3 hours", 10_800.0),
+            ("The next request is allowed in 8 seconds", 8.0),
+            ("Try again in an hour", 3_600.0),
+            ("Resets in: 00:07:12", 432.0),
+            ("Retry-After: 30", 30.0),
+            ("Current limit: 3 per 10 seconds, try again in 4 s", 4.0),
+            ("Limit resets on 2026-04-10 at 18:00 UTC", 21_600.0),
             ("No number here", None),
             ("You have 3 days to try again and 5 minutes for coffee", None),
         )
@@ -630,11 +659,16 @@ WAITS = (
             ({"error": {"message": "slow"}, "retry_after": 17}, 17.0),
             ({"error": {"message": "slow", "retry_after_ms": 2_500}}, 2.5),
             ({"error": {"message": "slow", "retryAfterMs": "2500"}}, 2.5),
+            ({"error": {"message": "slow", "retry_after_ms": 7_200_000}}, 7_200.0),
             ({"error": {"message": "slow", "retryDelay": "47s"}}, 47.0),
             ({"error": {"details": [{"retryDelay": {"seconds": 47}}]}}, 47.0),
             ({"error": {"metadata": {"retry_after_seconds": 61.5}}}, 61.5),
             ({"error": {"metadata": {"headers": {"Retry-After": "120"}}}}, 120.0),
             ({"detail": {"retry_after": "7m12s"}}, 432.0),
+            (
+                {"error": {"details": [{"metadata": {"quotaResetDelay": "3h1m"}}]}},
+                10_860.0,
+            ),
             ({"error": {"resets_at": "2026-04-10T13:00:00Z"}}, 3_600.0),
             ({"error": {"reset_at": NOW + 30}}, 30.0),
             ([{"error": {"message": "slow", "resets_in_seconds": 9}}], 9.0),
@@ -674,6 +708,9 @@ WAITS = (
             ),
             ({"x-ratelimit-reset-requests-hour": "1800"}, 1_800.0),
             ({"ratelimit-reset": "41"}, 41.0),
+            ({"x-ms-retry-after-ms": "1500"}, 1.5),
+            ({"retry-after-ms": "7200000"}, 7_200.0),
+            ({"x-ratelimit-retry-after": "2m"}, 120.0),
             ({"x-ratelimit-reset": str(int(NOW) + 77)}, 77.0),
             ({"x-ratelimit-remaining": "5", "x-ratelimit-reset": "77"}, None),
             ({"retry-after": "999999999"}, None),
@@ -715,6 +752,25 @@ def test_an_answer_is_what_it_says(said: Said) -> None:
 @pytest.mark.parametrize("said", OTHER_WAITS, ids=str)
 def test_a_provider_without_room_is_believed_too(said: Said) -> None:
     assert said.error().retry_after == 20.0
+
+
+REACHES = [
+    (COUNTRY[0], "provider"),
+    (SETTINGS[0], "class"),
+    (SETTINGS[3], "provider"),
+    (
+        Said(403, openai_error("This model is not available in your region"), Blocked),
+        "deployment",
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "reach"), REACHES, ids=str)
+def test_how_far_a_block_reaches(said: Said, reach: str) -> None:
+    error = said.error()
+
+    assert isinstance(error, Blocked)
+    assert error.reach == reach
 
 
 # What becomes of them in a run.

@@ -99,7 +99,9 @@ def test_the_status_decides_about_an_unknown_body(
 ) -> None:
     error = classify("slot", status, body, {}, now=NOW)
 
-    # A page for people is a firewall's.
-    page = status == 403 and body.startswith("<html>")
-    assert type(error) is (Blocked if page else kind)
+    if status == 403 and body.startswith("<html>"):
+        kind = Blocked  # a page for people is a firewall's
+    if status == 413 and "message" not in body:
+        kind = ContextTooLong
+    assert type(error) is kind
     assert (error.retry_after, error.never, error.reported) == (None, False, ())

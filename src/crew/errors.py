@@ -199,8 +199,8 @@ class Blocked(ProviderError):
     """Every such call is refused, and the key is good: a firewall, the country, the
     account or its settings. `reason` says what to do.
 
-    `reach` is how far that goes: "provider", or "class" for all models of the
-    deployment's class.
+    `reach` is how far that goes: "provider", "class" for all models of the
+    deployment's class, or "deployment".
     """
 
     refused = True

@@ -130,7 +130,6 @@ REFUSALS: tuple[Case, ...] = (
         413,
         anthropic("request_too_large", "Request exceeds the maximum size"),
         ContextTooLong,
-        known=False,
     ),
     *(
         Case("too long", "anthropic", 400, anthropic("invalid_request_error", text), k)

@@ -49,9 +49,9 @@ STARTING_SECONDS = 10.0
 """How long a run that is interrupted while it starts, or ends, may take for that."""
 FILES_SHOWN = 20
 _NO_USE = (
-    "waiting does not help, as nothing here opens by itself: set a key or add credit, "
-    "raise the limit (providers.yaml; budgets, quotas in tiers.yaml), or give the tier "
-    "another deployment (tiers.yaml)"
+    "waiting does not help, as nothing here opens by itself: mend what is named above, "
+    "set a key or add credit, raise the limit (providers.yaml; budgets, quotas in "
+    "tiers.yaml), or give the tier another deployment (tiers.yaml)"
 )
 
 

@@ -185,16 +185,19 @@ class Health:
         self._closures[provider] = _Closure(reason=reason, until=until)
         if error.way not in self._announced:
             self._announced.add(error.way)
-            self._listener(f"what goes through {error.way} is passed over: {reason}")
+            self._listener(f"{reason}; all that goes through it is passed over")
         return until
 
     def _disable(self, place: str, reason: str) -> None:
         closure = self._closures.get(place)
         if closure is None or closure.until is not None:
             self._closures[place] = _Closure(reason=reason)
-            # A pool has its kind before its name, a way has none.
-            name = place.partition(":")[2] if _POOL.match(place) else place
-            self._listener(f"{name} is out for this run: {reason}")
+            if _POOL.match(place):
+                name = place.partition(":")[2]
+                self._listener(f"{name} is out for this run: {reason}")
+            else:
+                what = "all that goes through it is out for this run"
+                self._listener(f"{reason}; {what}")
 
     def _cool(
         self,
@@ -253,7 +256,8 @@ def _out(deployment: Deployment, error: ProviderError) -> tuple[str, str]:
             variable = deployment.provider.api_key_variable or "its key"
             return provider, f"{variable} was refused ({error.status}); check it"
         case Blocked():
-            return (shared if error.reach == "class" else provider), _said(error)
+            reached = {"deployment": own, "class": shared}
+            return reached.get(error.reach, provider), _said(error)
         case ModelGone() if error.reason:
             return own, f"{deployment.model} is {error.reason}"
         case ModelGone():

@@ -63,6 +63,17 @@ def seconds_in(text: str, now: float | None) -> float | None:
     return sane(number)
 
 
+def seconds_of_millis(text: str) -> float | None:
+    """Seconds, from a number of milliseconds or a Go duration."""
+    text = text.strip()
+    if not text or len(text) > _TEXT:
+        return None
+    try:
+        return sane(float(text) / 1_000)
+    except ValueError:
+        return _go_duration(text)
+
+
 _LONG_UNITS = {
     "millisecond": 1e-3,
     "msec": 1e-3,
@@ -81,18 +92,25 @@ _SHORT_PART = rf"{_NUMBER} ?(?:ms|us|µs|ns|d|h|m|s)(?!\w)"
 _ONE_PART = rf"(?:{_LONG_PART}|{GO_DURATION}(?!\w)|{_SHORT_PART})"
 _IN_WORDS = rf"{_ONE_PART}(?:(?:,| and|, and)? {_ONE_PART}){{0,4}}"
 _ABOUT = r"(?:about |around |approximately |roughly |at least |another |~ ?)?"
+_LEAD = (
+    r"\b(?:try(?:ing)?(?: it| this| your request| the request)?(?: again)?"
+    r"|retry(?:ing)?(?: it| your request| the request)?|retry[-_ ]after|retrydelay"
+    r"|come back|resets?|renews?|renewed|refills?|refreshe[sd]|allowed|wait"
+    r"|available(?: again| time)?|reset time|cool ?down(?: period)?)"
+)
 _COMING = re.compile(
-    r"\b(?:try(?:ing)?(?: it| this| your request| the request)? again"
-    r"|retry(?:ing)?(?: it| your request| the request)?|come back|resets?|renews?"
-    r"|refills?|available(?: again)?|reset time|retry[-_ ]after|retrydelay"
-    r"|wait|cool ?down(?: period)?)"
-    rf"[:=]?(?: (?:in|after|within|for|of|is))?[:=]? ?{_ABOUT}({_IN_WORDS})",
+    rf"{_LEAD}[:=]?(?: (?:in|after|within|for|of|is))?[:=]? ?{_ABOUT}({_IN_WORDS})",
     re.IGNORECASE,
 )
+_BARE = re.compile(rf"\bretry[-_ ]after[:= ]{{1,2}}({_NUMBER})(?![\w.:]| [a-z])", re.I)
+_ON_A_CLOCK = re.compile(
+    rf"{_LEAD} in:? (?:(\d{{1,3}}):)?(\d{{1,2}}):(\d{{2}})(?![\d:])", re.IGNORECASE
+)
+_ONE = re.compile(r"\b(?:an?|one) (second|minute|hour|day|week)\b", re.IGNORECASE)
 _AT = re.compile(
     r"\b(?:try again|retry|resets?|renews?|refills?|available(?: again)?|until)"
     r"(?: (?:at|on|after))?:? "
-    r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
+    r"(\d{4}-\d{2}-\d{2}(?:T| at | )\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?"
     r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)",
     re.IGNORECASE,
 )
@@ -103,9 +121,15 @@ _NEXT_DAY = ("midnight utc", "00:00 utc", "try again tomorrow", "daily free allo
 def wait_in_words(message: str, now: float | None) -> float | None:
     """The seconds in "Please try again in 6m0.5s", "wait 2 minutes and 5 seconds",
     "resets at 2026-04-11T00:00:00Z"; of several the longest."""
+    message = _ONE.sub(r"1 \1", message)
     waits = [_sum_of(found[1].lower()) for found in _COMING.finditer(message)]
+    waits += [sane(float(found[1])) for found in _BARE.finditer(message)]
+    for found in _ON_A_CLOCK.finditer(message):
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        waits.append(sane(3_600.0 * hours + 60.0 * minutes + seconds))
     for found in _AT.finditer(message):
         text = re.sub(r" ?(?:UTC|GMT|Z)$", "+00:00", found[1], flags=re.IGNORECASE)
+        text = text.replace(" at ", " ")
         waits.append(_until(_date(text), now))
     if not any(waits) and any(sign in message.lower() for sign in _NEXT_DAY):
         waits.append(until_midnight("UTC", now))

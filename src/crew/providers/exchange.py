@@ -120,6 +120,11 @@ class Exchange:
         """Whether a request may have left; certain only where it is `watched`."""
         return self._left or not self.watched
 
+    @property
+    def is_page(self) -> bool:
+        """Whether a page for people came in place of an answer."""
+        return bytes(self._body[:200]).lstrip().startswith(b"<")
+
     def measure(self, response: httpx.Response) -> "_Measure":
         """What bounds an answer of this exchange. Raises Redirected."""
         if response.is_redirect:

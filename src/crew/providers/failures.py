@@ -1,19 +1,19 @@
 """Whatever litellm raises becomes one class of our own error tree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import openai
 import openai.resources
 
-from crew.errors import BadAnswer, BadKey, ProviderError, TimedOut
-from crew.providers.answer_end import End
+from crew.errors import BadAnswer, BadKey, Blocked, ProviderError, TimedOut
 from crew.providers.bodies import read_body
-from crew.providers.exchange import Redirected
+from crew.providers.destination import address
+from crew.providers.exchange import Exchange, Redirected
 from crew.providers.signals import classify, is_known
 from crew.providers.unsent import never_left
-from crew.providers.way import address, broken, causes_of, proxy_refuses
+from crew.providers.way import broken, causes_of, proxy_refuses
 from crew.settings import Deployment
 
 
@@ -75,33 +75,25 @@ def _classified(
 
 
 def mapped(
-    deployment: Deployment,
-    exc: Exception,
-    now: float | None,
-    end: End | None = None,
-    *,
-    left: bool = True,
+    deployment: Deployment, exc: Exception, now: float | None, exchange: Exchange
 ) -> ProviderError:
-    """Our class for whatever came out of litellm. `end` is how the answer ended, and
-    `left` whether a request may have left this machine.
+    """Our class for whatever came out of litellm, after this exchange.
 
     litellm's own classes and statuses differ by provider (a body that is no JSON is
     a 500 here and a 422 there), so the exception at the root decides.
     """
+    if exchange.is_page:
+        return Blocked(deployment.name, _PAGE)
+    end, left = exchange.end, exchange.left
     name, causes = deployment.name, list(causes_of(exc))
     seconds = deployment.timeout or deployment.provider.timeout
-    for cause in causes:
-        match cause:
-            case ProviderError():
-                return cause
-            case httpx.HTTPStatusError(response=response):
-                return _answered(deployment, response, str(exc), now)
+    if (answered := _answered(deployment, causes, str(exc), now)) is not None:
+        return answered
     if end is not None and end.error:
         return disguised(deployment, end.error, now)
-    if (
-        on_the_way := broken(name, exc, url=address(deployment), seconds=seconds)
-    ) is not None:
-        return on_the_way
+    before = broken(name, exc, url=address(deployment) or "", seconds=seconds)
+    if before is not None:
+        return before
     for cause in causes:
         if (known := _cut_short(name, cause, seconds)) is not None:
             return known
@@ -116,13 +108,24 @@ def mapped(
 
 
 def _answered(
-    deployment: Deployment, response: httpx.Response, text: str, now: float | None
-) -> ProviderError:
-    if response.status_code == 407:
-        # A proxy answers for itself where the address is http://.
-        return proxy_refuses(deployment.name, str(response.url), 407)
-    body = response.text if response.is_stream_consumed else text
-    return _classified(deployment, response.status_code, body, response.headers, now)
+    deployment: Deployment,
+    causes: Sequence[BaseException],
+    text: str,
+    now: float | None,
+) -> ProviderError | None:
+    """The error of ours that is among the causes, or that an answer stands for."""
+    for cause in causes:
+        match cause:
+            case ProviderError():
+                return cause
+            case httpx.HTTPStatusError(response=response):
+                if response.status_code == 407:
+                    # A proxy answers for itself where the address is http://.
+                    return proxy_refuses(deployment.name, str(response.url), 407)
+                body = response.text if response.is_stream_consumed else text
+                status, headers = response.status_code, response.headers
+                return _classified(deployment, status, body, headers, now)
+    return None
 
 
 def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError | None:
@@ -134,12 +137,20 @@ def _cut_short(name: str, cause: BaseException, seconds: float) -> ProviderError
             )
         case UnicodeEncodeError() | httpx.LocalProtocolError():
             return BadKey(name, "the key, or a header, cannot be sent")
+        case httpx.PoolTimeout():
+            late = TimedOut(name, f"no connection was free for {seconds:g} s{_KEY}")
+            late.sent = False
+            return late
         case httpx.TimeoutException() | TimeoutError() | openai.APITimeoutError():
-            return TimedOut(name, f"no answer in {seconds:g} s (timeout)")
+            return TimedOut(name, f"no answer in {seconds:g} s{_KEY}")
         case httpx.TransportError() | ConnectionError():
             return BadAnswer(name, "the connection broke off")
     return None
 
+
+_PAGE = "a web page came in place of an answer; check base_url, or log in to the net"
+_KEY = " (timeout in providers.yaml)"
+"""Where those seconds are set."""
 
 _BELIEVED = (401, 402, 403, 404, 429)
 """Statuses that litellm takes from an error inside a 200; others it makes up."""

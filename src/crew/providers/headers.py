@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from crew.providers.durations import sane, seconds_in
+from crew.providers.durations import seconds_in, seconds_of_millis
 from crew.quota.limits import Metric
 from crew.quota.reported import ReportedLimit
 
@@ -22,13 +22,17 @@ _DAY_AT_LEAST = 43_200.0
 
 def retry_after(headers: Headers, *, now: float | None) -> float | None:
     """Seconds to wait, as the provider says in so many words."""
-    millis = headers.get("retry-after-ms")  # OpenAI, finer than the other
-    if millis is not None and (wait := seconds_in(millis, None)) is not None:
-        return sane(wait / 1_000)
-    text = headers.get("retry-after")
+    for name in _RETRY_MILLIS:
+        millis = headers.get(name)
+        if millis is not None and (wait := seconds_of_millis(millis)) is not None:
+            return wait
+    text = next((headers[name] for name in _RETRY if name in headers), None)
     return seconds_in(text, now) if text is not None else None
 
 
+_RETRY_MILLIS = ("retry-after-ms", "x-ms-retry-after-ms")
+"""OpenAI and Azure, finer than the other."""
+_RETRY = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
 _NAMED = re.compile(r"x-ratelimit-reset-(?:\w+)-(hour|day|week|month)s?")
 _PLAIN = (
     ("ratelimit-reset", "ratelimit-remaining"),

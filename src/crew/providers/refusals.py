@@ -8,7 +8,12 @@ import re
 from dataclasses import dataclass
 
 from crew.providers.bodies import Body, as_text
-from crew.providers.durations import sane, seconds_in, wait_in_words
+from crew.providers.durations import (
+    sane,
+    seconds_in,
+    seconds_of_millis,
+    wait_in_words,
+)
 from crew.quota.limits import SECONDS, Metric
 from crew.quota.reported import ReportedLimit
 
@@ -70,34 +75,47 @@ def read_sentence(body: Body, now: float | None) -> LimitHit:
     return LimitHit(reported=(reported,), wait=None if never else wait, never=never)
 
 
-_WAITS = {
-    # Its name without bars, and how many seconds are one of it.
-    "retryafter": 1.0,
-    "retryafterseconds": 1.0,
-    "retryafterms": 1e-3,
-    "retryaftermilliseconds": 1e-3,
-    "retryin": 1.0,
-    "retryinseconds": 1.0,
-    "retrydelay": 1.0,
-    "retrydelayms": 1e-3,
-    "retrydelayseconds": 1.0,
-    "resetin": 1.0,
-    "resetsin": 1.0,
-    "resetinseconds": 1.0,
-    "resetsinseconds": 1.0,
-    "resetafter": 1.0,
-    "resetafterseconds": 1.0,
-    "resetseconds": 1.0,
-    "waitseconds": 1.0,
-    "waittime": 1.0,
-    "secondsuntilreset": 1.0,
-    "estimatedtime": 1.0,  # Hugging Face, while a model is loaded
-    "resetat": 1.0,
-    "resetsat": 1.0,
-    "resettime": 1.0,
-    "ratelimitreset": 1.0,
-    "xratelimitreset": 1.0,
-}
+_IN_SECONDS = frozenset(
+    # Without bars, in lower case. Some hold a moment.
+    (
+        "retryafter",
+        "retryafterseconds",
+        "retryin",
+        "retryinseconds",
+        "retrydelay",
+        "retrydelayseconds",
+        "resetin",
+        "resetsin",
+        "resetinseconds",
+        "resetsinseconds",
+        "resetafter",
+        "resetafterseconds",
+        "resetseconds",
+        "waitseconds",
+        "waittime",
+        "secondsuntilreset",
+        "estimatedtime",  # Hugging Face, while a model is loaded
+        "quotaresetdelay",  # Google
+        "quotaresettimestamp",
+        "resetat",
+        "resetsat",
+        "resettime",
+        "ratelimitreset",
+        "xratelimitreset",
+    )
+)
+_IN_MILLIS = frozenset(
+    (
+        "retryafterms",
+        "retryaftermillis",
+        "retryaftermilliseconds",
+        "retryinms",
+        "retrydelayms",
+        "resetinms",
+        "resetafterms",
+        "waitms",
+    )
+)
 _ECHOES = ("input", "body", "request", "messages", "prompt", "failed_generation")
 """Fields that may hold the request: what they say is no wait."""
 _DEEPEST = 6
@@ -114,8 +132,10 @@ def wait_in_fields(value: object, now: float | None, depth: int = 0) -> float | 
     elif isinstance(value, dict):
         for name, part in list(value.items())[:_MOST]:
             bare = str(name).lower().replace("_", "").replace("-", "")
-            if (unit := _WAITS.get(bare)) is not None:
-                waits.append(_wait_of(part, unit, now))
+            if bare in _IN_MILLIS:
+                waits.append(seconds_of_millis(as_text(part)))
+            elif bare in _IN_SECONDS:
+                waits.append(_wait_of(part, now))
             elif name not in _ECHOES:
                 waits.append(wait_in_fields(part, now, depth + 1))
     return max((wait for wait in waits if wait is not None), default=None)
@@ -124,12 +144,11 @@ def wait_in_fields(value: object, now: float | None, depth: int = 0) -> float | 
 _MOST = 50
 
 
-def _wait_of(value: object, unit: float, now: float | None) -> float | None:
+def _wait_of(value: object, now: float | None) -> float | None:
     """`30`, "30", "47s", a moment, or Google's `{"seconds": 47, "nanos": 0}`."""
     if isinstance(value, dict):
         value = value.get("seconds")
-    found = seconds_in(as_text(value), now)
-    return None if found is None else sane(found * unit)
+    return seconds_in(as_text(value), now)
 
 
 def whole(text: str | None) -> int | None:

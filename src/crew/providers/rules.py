@@ -72,11 +72,18 @@ class Meaning(Enum):
         {400, 401, 403, 404, 503},
         "the account's settings exclude it; change them at the provider's site",
     )
+    PROJECT = (
+        Blocked,
+        {400, 401, 403},
+        "the account's settings exclude this API or this machine; change them there",
+    )
     # What one deployment does not take and another may: images, tools, and what the
     # model before it left in a conversation.
     UNSUPPORTED = Unsupported, {400, 404, 405, 422, 500, 501}
     # The model wrote no valid call, or no valid JSON.
     SLIP = BadAnswer, {400, 422}
+    # The same, found out by a server of one's own.
+    UNREADABLE = BadAnswer, {500}
     # The key is good, and this model not for it.
     NOT_FOR_KEY = ModelGone, {401, 403}
     KEY = BadKey, {400, 401, 403}
@@ -142,8 +149,10 @@ def _is_capacity(status: int, body: Body) -> bool:
     return _WORKERS_AI_FULL in body.codes or ("capacity" in body.words and not ours)
 
 
-def kind_by_status(status: int) -> Kind:
+def kind_by_status(status: int, body: Body) -> Kind:
     """The class of a failure that no rule knows."""
+    if status == 413 and body.whole and body.message:
+        return BadRequest  # too large in a way of its own
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 400 <= status < 500:

@@ -124,7 +124,7 @@ def classify(
         return Blocked(deployment, reason, status=status)
     refusal = read_body(body)
     meaning = meaning_of(status, refusal, _WORDS)
-    kind = meaning.kind if meaning else kind_by_status(status)
+    kind = meaning.kind if meaning else kind_by_status(status, refusal)
     hit = _read_refusal(refusal, now) if kind is RateLimited else LimitHit()
     if hit.absent:
         # The plan does not have this model: nothing that passes with time.
@@ -151,8 +151,11 @@ def _with_more(
     """The error with what its class alone carries."""
     if isinstance(error, ContextTooLong):
         error.window = _window(refusal)
-    if isinstance(error, Blocked) and meaning is Meaning.SETTINGS:
-        error.reach = "class"
+    if isinstance(error, Blocked):
+        if meaning is Meaning.SETTINGS:
+            error.reach = "class"
+        elif meaning is Meaning.COUNTRY and "model" in refusal.words:
+            error.reach = "deployment"
     return error
 
 

@@ -62,7 +62,7 @@ def complete(
                     on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # litellm lets the classes of five libraries through
-        raise mapped(deployment, exc, now, exchange.end, left=exchange.left) from exc
+        raise mapped(deployment, exc, now, exchange) from exc
 
 
 async def acomplete(
@@ -91,7 +91,7 @@ async def acomplete(
                     on_chunk(chunk)
             return _joined(deployment, prompt, chunks, response, exchange, now=now)
     except Exception as exc:  # as above
-        raise mapped(deployment, exc, now, exchange.end, left=exchange.left) from exc
+        raise mapped(deployment, exc, now, exchange) from exc
 
 
 def _seconds(deployment: Deployment) -> float:

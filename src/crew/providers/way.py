@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from crew.errors import Unreachable
-from crew.providers.families.registry import family
+from crew.providers.destination import address
 from crew.settings import Deployment
 
 NETWORK = "the network"
@@ -37,12 +37,6 @@ class Proxy:
         return f"the proxy {self.place} ({self.variable})"
 
 
-def address(deployment: Deployment) -> str:
-    """Where calls go; empty where only litellm knows."""
-    own = deployment.base_url or deployment.provider.base_url
-    return own or family(deployment.family).base_url or ""
-
-
 def proxy_of(url: str) -> Proxy | None:
     """The proxy that a call to the address goes through, as httpx finds it."""
     parts = urlsplit(url or "https://")
@@ -58,7 +52,7 @@ def proxy_of(url: str) -> Proxy | None:
 def way_of(deployment: Deployment) -> str:
     """What calls to the deployment depend on, together with others: a proxy, or the
     network and its name server. Empty for an address on this machine, or in numbers."""
-    url = address(deployment)
+    url = address(deployment) or ""
     proxy = proxy_of(url)
     if proxy is not None:
         return str(proxy)
@@ -147,7 +141,7 @@ def _not_connected(
             what = f"the network has no way to {host}; check its connection"
             return _unreachable(name, what, way=NETWORK)
     if any(isinstance(cause, httpx.ConnectTimeout) for cause in causes):
-        return _unreachable(name, f"no connection in {seconds:g} s (timeout)")
+        return _unreachable(name, f"no connection in {seconds:g} s")
     return _unreachable(name, "no connection")
 
 

@@ -15,6 +15,12 @@ SHARED: Words = {
         "input is too long",
         "while limit is",  # Cerebras
         "tokens_limit_reached",  # GitHub Models
+        "request_too_large",  # Anthropic, by bytes
+        "entity too large",
+        "payload too large",
+        "body too large",
+        "content too large",
+        "payloadtoolarge",
         "too many tokens",
         "too large for model with",  # Mistral
         "reduce the length of the messages",
@@ -52,6 +58,8 @@ SHARED: Words = {
         "tool calling is not supported",
         "tool calling not supported",
         "image input is not supported",
+        "unsupported param: tools",
+        "conversation roles must alternate",
         "not a multimodal model",
         "support multimodal",
         "at most 0 image",
@@ -130,7 +138,14 @@ SHARED: Words = {
         "your ip is not authorized",
         "blocked by network",
     ),
+    # llama.cpp and Ollama: the model wrote a call that they cannot read.
+    Meaning.UNREADABLE: (
+        "error parsing tool call",
+        "failed to parse tool call",
+        "failed to parse input at pos",
+    ),
     Meaning.NO_ROOM: (
+        "could not load model",
         "requires more system memory",
         "failed to load model",
         "model failed to load",
@@ -147,6 +162,7 @@ SHARED: Words = {
     ),
     Meaning.GONE: (
         "model_not_found",
+        "no models loaded",  # LM Studio
         "invalid_model",
         "invalid model:",
         # Portkey does not know where to send a call.

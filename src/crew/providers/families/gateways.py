@@ -58,6 +58,7 @@ LLAMA_CPP = Family(
     advice={
         "--jinja": "llama.cpp's server takes no tools as it was started; start it with "
         "--jinja",
+        "no models loaded": "not loaded at LM Studio; load it there (lms load)",
         "mmproj": "llama.cpp's server sees no images as it was started; start it with "
         "the model's --mmproj file",
     },

@@ -103,7 +103,7 @@ GEMINI = Family(
         ),
         Meaning.MONEY: ("spending cap", "credits are depleted"),
         Meaning.COUNTRY: ("free tier is not available in your country",),
-        Meaning.SETTINGS: (
+        Meaning.PROJECT: (
             "service_disabled",
             "api_key_service_blocked",
             "api_key_ip_address_blocked",
