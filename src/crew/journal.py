@@ -233,7 +233,9 @@ class Journal:
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
         rows = self._read(
-            "SELECT * FROM run ORDER BY started_at DESC, rowid DESC LIMIT ?", (limit,)
+            # As they came: the time of day may have jumped in between.
+            "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
+            (limit,),
         )
         return [_run(row) for row in rows]
 

@@ -25,8 +25,11 @@ from crew.quota.store import (
     left_at,
 )
 from crew.quota.stores.decisions import count, observe, pool_state, refusal
+from crew.quota.stores.holders import is_gone, this_process
+from crew.quota.stores.jumps import carried
 from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, refills
 from crew.quota.stores.sqlite_schema import MIGRATIONS
+from crew.quota.stores.sqlite_timeline import Timeline
 from crew.sqlite_file import BUSY_SECONDS, open_database, unavailable
 
 _PRUNE_EVERY = 64
@@ -44,6 +47,7 @@ class SQLiteStore:
         self._ids: dict[tuple[str, str], int] = {}
         self._settled = 0
         self._db = open_database(path, MIGRATIONS, busy_seconds=busy_seconds)
+        self._timeline = Timeline(self._db, clock)
 
     def now(self) -> float:
         return self._clock.now()
@@ -57,12 +61,15 @@ class SQLiteStore:
         ticket: int | None = None,
     ) -> Reservation | Refusal:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             expires = now + lease_seconds
             charges = charges_for(pools, estimate, now=now, lease_expires=expires)
             counts = self._counts(pools, now)
             waiting = ahead(self._db, pools, ticket, now) if counts.any_waits else {}
             refused = refusal(counts, pools, charges, waiting)
+            if refused is not None and self._release_the_gone(refused, now):
+                counts = self._counts(pools, now)
+                refused = refusal(counts, pools, charges, waiting)
             if refused is not None:
                 return refused
             for charge in charges:
@@ -74,11 +81,12 @@ class SQLiteStore:
                 made_at=now,
                 expires_at=expires,
                 charges=tuple(charges),
+                timeline=self._timeline.version,
             )
             held = [[self._id(c.pool, c.limit), c.amount] for c in charges]
             self._db.execute(
-                "INSERT INTO lease VALUES (?, ?, ?)",
-                (reservation.id, expires, json.dumps(held)),
+                "INSERT INTO lease VALUES (?, ?, ?, ?)",
+                (reservation.id, expires, json.dumps(held), this_process()),
             )
             if ticket is not None:
                 self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
@@ -93,13 +101,15 @@ class SQLiteStore:
         delay: float = 0.0,
     ) -> bool:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             done = self._db.execute(
                 "DELETE FROM lease WHERE id = ? AND expires_at > ?",
                 (reservation.id, now),
             )
             fresh = done.rowcount > 0
             if fresh:
+                jumps = self._timeline.since(reservation.timeline)
+                reservation = carried(reservation, jumps) if jumps else reservation
                 self._correct(reservation, actual, left_at(reservation, delay), now)
             for seen in observations:
                 limits = Pool(name=seen.pool, limits=(seen.limit,))
@@ -124,7 +134,7 @@ class SQLiteStore:
                     estimate.input_tokens,
                     estimate.output_tokens,
                     ceil((estimate.usd or 0) * NANO),
-                    self.now() + seconds,
+                    self._timeline.now() + seconds,
                 ),
             )
             return int(placed.lastrowid or 0)
@@ -136,17 +146,18 @@ class SQLiteStore:
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         with self._step():
             self._db.execute(
-                "INSERT INTO condition (pool, cooldown_until, cooldown_reason) "
-                "VALUES (?, ?, ?) ON CONFLICT (pool) DO UPDATE "
+                "INSERT INTO condition (pool, cooldown_until, cooldown_reason, "
+                "cooled_at) VALUES (?, ?, ?, ?) ON CONFLICT (pool) DO UPDATE "
                 "SET cooldown_until = excluded.cooldown_until, "
-                "cooldown_reason = excluded.cooldown_reason "
+                "cooldown_reason = excluded.cooldown_reason, "
+                "cooled_at = excluded.cooled_at "
                 "WHERE excluded.cooldown_until > cooldown_until",
-                (pool, until, reason),
+                (pool, until, reason, self._timeline.now()),
             )
 
     def throttle(self, pool: str) -> float:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             throttle = (
                 self._counts([Pool(name=pool)], now).throttle(pool).decreased(now)
             )
@@ -162,7 +173,7 @@ class SQLiteStore:
         with self._step():
             self._db.execute(
                 "INSERT OR REPLACE INTO plan VALUES (?, ?, ?, ?)",
-                (provider, plan, reason, self.now()),
+                (provider, plan, reason, self._timeline.now()),
             )
 
     def plans(self) -> dict[str, PlanState]:
@@ -175,7 +186,7 @@ class SQLiteStore:
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             flying: dict[int, int] = {}
             leases = self._db.execute(
                 "SELECT charges FROM lease WHERE expires_at > ?", (now,)
@@ -220,6 +231,7 @@ class SQLiteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                     self._ids.clear()
+                    self._timeline.forget()
 
     def _id(self, pool: str, limit: Limit) -> int:
         names = (pool, limit.spec)
@@ -235,7 +247,7 @@ class SQLiteStore:
             self._ids[names] = known
             if limit.kind is WindowKind.RUN:
                 # Keeps the row for as long as somebody may know its id.
-                until = self.now() + RUN_SECONDS
+                until = self._timeline.now() + RUN_SECONDS
                 self._db.execute(ADD_CHARGE, (known, until, 0))
         return known
 
@@ -258,8 +270,42 @@ class SQLiteStore:
             count(counts, charge, expires, amount)
         counts.write()
 
+    def _release_the_gone(self, refused: Refusal, now: float) -> bool:
+        """Give back the places that processes hold which are gone; whether there were
+        any. What else they reserved stays charged: a provider may have counted it."""
+        if refused.limit is None or refused.limit.kind is not WindowKind.LEASE:
+            return False
+        leases = self._db.execute(
+            "SELECT id, expires_at, charges, holder FROM lease WHERE expires_at > ?",
+            (now,),
+        ).fetchall()
+        gone = {holder for *_, holder in leases if is_gone(holder)}
+        places = {
+            name
+            for name, spec in self._db.execute("SELECT id, spec FROM quota_limit")
+            if spec.endswith(" concurrent")
+        }
+        for lease, expires, charges, holder in leases:
+            if holder in gone:
+                self._db.execute("DELETE FROM lease WHERE id = ?", (lease,))
+                self._db.executemany(
+                    ADD_CHARGE,
+                    [
+                        (name, expires, -amount)
+                        for name, amount in json.loads(charges)
+                        if name in places
+                    ],
+                )
+        return bool(gone)
+
     def _counts(self, pools: Sequence[Pool], now: float) -> Counts:
-        return Counts.read(self._db, pools, self._id, now)
+        counts = Counts.read(self._db, pools, self._id, now)
+        if pools and counts.version != self._timeline.version:
+            # Another process moved the times, or gave the limits new ids.
+            self._ids.clear()
+            self._timeline.follow(now)
+            counts = Counts.read(self._db, pools, self._id, now)
+        return counts
 
     def _prune(self, now: float) -> None:
         self._db.execute("DELETE FROM charge WHERE expires_at <= ?", (now,))
