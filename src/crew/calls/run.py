@@ -107,7 +107,7 @@ class Run:
             if settings.deadline
             else None,
         )
-        journal = Journal.open(settings.state_dir / "journal.db", clock)
+        journal = Journal.open(settings.state_dir / "journal.db", clock, listener)
         _seed(guard, journal)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()

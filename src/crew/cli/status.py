@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from crew.cli.console import DONE
+from crew.cli.console import DONE, print_notice
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.reports.document import status_document
@@ -13,7 +13,7 @@ from crew.settings.loader import load_settings
 
 def status(options: argparse.Namespace) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(load_settings(options.config))
+    guard = QuotaGuard.open(load_settings(options.config), listener=print_notice)
     clock = SystemClock()
     try:
         while True:

@@ -65,10 +65,10 @@ class QuotaGuard:
         clock = SystemClock()
         store: Store
         if settings.store_failure == "local":
-            opened = partial(open_store, settings.store_url, clock)
+            opened = partial(open_store, settings.store_url, clock, listener)
             store = FallbackStore(opened, clock, listener)
         else:
-            store = open_store(settings.store_url, clock)
+            store = open_store(settings.store_url, clock, listener)
         return cls(settings, store, clock, listener, deadline=deadline)
 
     def close(self) -> None:

@@ -8,12 +8,15 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial, wraps
 from math import ceil
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from crew.clock import Clock
+from crew.notices import Listener
 from crew.quota.limits import NANO, RUN_SECONDS, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
     Observation,
@@ -25,33 +28,75 @@ from crew.quota.store import (
     left_at,
 )
 from crew.quota.stores.decisions import count, observe, pool_state, refusal
-from crew.quota.stores.holders import is_gone, this_process
+from crew.quota.stores.holders import this_process
 from crew.quota.stores.jumps import carried
 from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, refills
-from crew.quota.stores.sqlite_schema import MIGRATIONS
+from crew.quota.stores.sqlite_places import released_by_the_gone
+from crew.quota.stores.sqlite_schema import MENDED, MIGRATIONS
 from crew.quota.stores.sqlite_timeline import Timeline
-from crew.sqlite_file import BUSY_SECONDS, open_database, unavailable
+from crew.sqlite_file import (
+    BUSY_SECONDS,
+    Damaged,
+    mend,
+    open_database,
+    unavailable,
+)
 
 _PRUNE_EVERY = 64
+_Given = ParamSpec("_Given")
+ResultT = TypeVar("ResultT")
+
+
+def _whole(
+    step: Callable[Concatenate["SQLiteStore", _Given], ResultT],
+) -> Callable[Concatenate["SQLiteStore", _Given], ResultT]:
+    """A step that mends a damaged file, and is then made once more."""
+
+    @wraps(step)
+    def made(
+        store: "SQLiteStore", /, *args: _Given.args, **options: _Given.kwargs
+    ) -> ResultT:
+        try:
+            return step(store, *args, **options)
+        except Damaged:
+            store.mend()
+            return step(store, *args, **options)
+
+    return made
 
 
 class SQLiteStore:
     """A store for the processes of one machine. `path` is made with mode 0600."""
 
     def __init__(
-        self, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        listener: Listener = lambda line: None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
         self._ids: dict[tuple[str, str], int] = {}
         self._settled = 0
-        self._db = open_database(path, MIGRATIONS, busy_seconds=busy_seconds)
+        self._open = partial(
+            open_database,
+            path,
+            MIGRATIONS,
+            busy_seconds=busy_seconds,
+            listener=listener,
+            mended=MENDED,
+        )
+        self._listener = listener
+        self._db = self._open()
         self._timeline = Timeline(self._db, clock)
 
     def now(self) -> float:
         return self._clock.now()
 
+    @_whole
     def reserve(
         self,
         pools: Sequence[Pool],
@@ -67,7 +112,7 @@ class SQLiteStore:
             counts = self._counts(pools, now)
             waiting = ahead(self._db, pools, ticket, now) if counts.any_waits else {}
             refused = refusal(counts, pools, charges, waiting)
-            if refused is not None and self._release_the_gone(refused, now):
+            if refused is not None and released_by_the_gone(self._db, refused, now):
                 counts = self._counts(pools, now)
                 refused = refusal(counts, pools, charges, waiting)
             if refused is not None:
@@ -92,6 +137,7 @@ class SQLiteStore:
                 self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
             return reservation
 
+    @_whole
     def settle(
         self,
         reservation: Reservation,
@@ -121,6 +167,7 @@ class SQLiteStore:
                 self._prune(now)
             return fresh
 
+    @_whole
     def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
@@ -139,10 +186,12 @@ class SQLiteStore:
             )
             return int(placed.lastrowid or 0)
 
+    @_whole
     def leave_queue(self, ticket: int) -> None:
         with self._step():
             self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
 
+    @_whole
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         with self._step():
             self._db.execute(
@@ -155,6 +204,7 @@ class SQLiteStore:
                 (pool, until, reason, self._timeline.now()),
             )
 
+    @_whole
     def throttle(self, pool: str) -> float:
         with self._step():
             now = self._timeline.now()
@@ -169,6 +219,7 @@ class SQLiteStore:
             )
             return throttle.now(now)
 
+    @_whole
     def set_plan(self, provider: str, plan: str, reason: str) -> None:
         with self._step():
             self._db.execute(
@@ -176,6 +227,7 @@ class SQLiteStore:
                 (provider, plan, reason, self._timeline.now()),
             )
 
+    @_whole
     def plans(self) -> dict[str, PlanState]:
         with self._step():
             rows = self._db.execute("SELECT provider, plan, reason, at FROM plan")
@@ -184,6 +236,7 @@ class SQLiteStore:
                 for provider, plan, reason, at in rows
             }
 
+    @_whole
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._step():
             now = self._timeline.now()
@@ -213,6 +266,15 @@ class SQLiteStore:
                 )
                 for pool in pools
             ]
+
+    def mend(self) -> None:
+        """Make the file whole again, after a step found that it is damaged."""
+        with self._lock:
+            self._db.close()
+            mend(self._path, MIGRATIONS, self._listener, MENDED)
+            self._db = self._open()
+            self._ids.clear()
+            self._timeline = Timeline(self._db, self._clock)
 
     def close(self) -> None:
         self._db.close()
@@ -269,34 +331,6 @@ class SQLiteStore:
         for charge, expires, amount in changes:
             count(counts, charge, expires, amount)
         counts.write()
-
-    def _release_the_gone(self, refused: Refusal, now: float) -> bool:
-        """Give back the places that processes hold which are gone; whether there were
-        any. What else they reserved stays charged: a provider may have counted it."""
-        if refused.limit is None or refused.limit.kind is not WindowKind.LEASE:
-            return False
-        leases = self._db.execute(
-            "SELECT id, expires_at, charges, holder FROM lease WHERE expires_at > ?",
-            (now,),
-        ).fetchall()
-        gone = {holder for *_, holder in leases if is_gone(holder)}
-        places = {
-            name
-            for name, spec in self._db.execute("SELECT id, spec FROM quota_limit")
-            if spec.endswith(" concurrent")
-        }
-        for lease, expires, charges, holder in leases:
-            if holder in gone:
-                self._db.execute("DELETE FROM lease WHERE id = ?", (lease,))
-                self._db.executemany(
-                    ADD_CHARGE,
-                    [
-                        (name, expires, -amount)
-                        for name, amount in json.loads(charges)
-                        if name in places
-                    ],
-                )
-        return bool(gone)
 
     def _counts(self, pools: Sequence[Pool], now: float) -> Counts:
         counts = Counts.read(self._db, pools, self._id, now)
