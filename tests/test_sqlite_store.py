@@ -70,26 +70,6 @@ def test_a_file_that_another_process_holds_is_told_as_such(tmp_path: Path) -> No
     store.close()
 
 
-def test_a_file_that_is_damaged_while_in_use_is_kept_aside_at_the_next_start(
-    tmp_path: Path,
-) -> None:
-    path, p = tmp_path / "quota.db", pool("9 requests/day")
-    store = SQLiteStore(path, SystemClock())
-    reserve(store, p)
-    store.close()
-    content = bytearray(path.read_bytes())
-    content[:100] = b"\0" * 100
-    path.write_bytes(content)
-
-    with pytest.raises(StoreUnavailable, match="kept aside as"):
-        SQLiteStore(path, SystemClock())
-
-    assert (tmp_path / "quota.db.damaged-1").read_bytes() == bytes(content)
-    store = SQLiteStore(path, SystemClock())
-    assert held(store, p) == [(0, 0)]
-    store.close()
-
-
 _ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path

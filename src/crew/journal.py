@@ -7,6 +7,7 @@ at once. What a method wrote when it returned outlives the process.
 import secrets
 import sqlite3
 import threading
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from crew.clock import Clock
+from crew.errors import StoreUnavailable
 from crew.notices import Listener
 from crew.sqlite_file import Damaged, mend, open_database, unavailable
 
@@ -47,6 +49,8 @@ ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
+MOST_WAITING = 10
+"""How many calls wait for room in the journal before a run stops."""
 MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 
 
@@ -134,6 +138,7 @@ class Journal:
         self._clock = clock
         self._listener = listener
         self._lock = threading.Lock()
+        self._waiting: deque[CallRecord] = deque()
         self._db = self._opened()
 
     @classmethod
@@ -173,10 +178,22 @@ class Journal:
         )
 
     def record(self, call: CallRecord) -> None:
-        """Add a call."""
-        self._step(
-            _ADD_CALL, {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
-        )
+        """Add a call. What cannot be written is added with a later one, for a while:
+        the call's answer is paid for."""
+        self._waiting.append(call)
+        try:
+            self._catch_up()
+        except StoreUnavailable as exc:
+            if len(self._waiting) >= MOST_WAITING:
+                raise
+            self._listener(f"WARNING: {exc}; the call is noted when there is room")
+
+    def _catch_up(self) -> None:
+        while self._waiting:
+            call = self._waiting[0]
+            values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
+            self._step(_ADD_CALL, values)
+            self._waiting.popleft()
 
     def finish_task(self, run: str, name: str, agent: str) -> None:
         """Note that a task is done. Done twice, the later time counts."""
@@ -189,6 +206,7 @@ class Journal:
 
     def finish_run(self, run: str, status: str) -> None:
         """Note how a run ended."""
+        self._catch_up()
         self._step(
             "UPDATE run SET status = ?, finished_at = ? WHERE run = ?",
             (status, self._clock.now(), run),

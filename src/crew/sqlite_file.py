@@ -1,6 +1,5 @@
 """How a SQLite file of ours is opened: for many processes, kept private, versioned."""
 
-import errno
 import fcntl
 import shutil
 import sqlite3
@@ -8,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from crew.errors import StoreUnavailable
+from crew.errors import StoreUnavailable, file_problem
 from crew.notices import Listener
 
 _SWITCH_ATTEMPTS = 100
@@ -65,9 +64,10 @@ def _connected(path: Path, busy_seconds: float) -> sqlite3.Connection:
         return sqlite3.connect(
             path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
-    except (OSError, sqlite3.Error) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise StoreUnavailable(f"{path}: {why or exc}{_advice(exc)}") from exc
+    except OSError as exc:
+        raise StoreUnavailable(f"{path} cannot be used: {file_problem(exc)}") from exc
+    except sqlite3.Error as exc:
+        raise unavailable(path, exc) from exc
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -90,17 +90,6 @@ def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
     }.get(code)
     kind = Damaged if is_damage(error) else StoreUnavailable
     return kind(f"{path}: {error}" + (f": {advice}" if advice else ""))
-
-
-def _advice(error: Exception) -> str:
-    """What to do about a directory or a file that cannot be made."""
-    match getattr(error, "errno", None):
-        case errno.ENOSPC | errno.EDQUOT:
-            return ": make room on the disk"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return ": it must be writable; CREW_STATE_DIR names another directory"
-        case _:
-            return ""
 
 
 def _prepare(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from crew.cli.arguments import parser
 from crew.cli.check import check
@@ -14,7 +15,7 @@ from crew.cli.report import report
 from crew.cli.run import run
 from crew.cli.signals import Stopped
 from crew.cli.status import status
-from crew.errors import CrewError
+from crew.errors import CrewError, file_problem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Models write what a terminal, or UTF-8, cannot say.
             stream.reconfigure(errors="backslashreplace")
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except CrewError as exc:
         return print_error(exc, as_json=getattr(options, "json", False))
     except KeyboardInterrupt as exc:
@@ -34,8 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, "json", False) and options.command is run:
             print(json.dumps({"error": [str(stopped)]}, indent=2))
         return stopped.exit_code
-    except BrokenPipeError:  # as in `crew report | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as exc:
+        if not isinstance(exc, BrokenPipeError):  # as in `crew report | head`
+            with suppress(OSError):
+                print(f"crew: {file_problem(exc)}", file=sys.stderr)
+        if exc.filename is None:  # stdout itself, which Python would flush once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
