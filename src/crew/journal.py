@@ -149,6 +149,11 @@ class Journal:
         listener hears of a damaged one that was mended."""
         return cls(path, clock, listener)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether others can find the file: somebody may have removed it."""
+        return self._path.exists()
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

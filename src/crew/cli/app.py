@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(exc, BrokenPipeError):  # as in `crew report | head`
             with suppress(OSError):
                 print(f"crew: {file_problem(exc)}", file=sys.stderr)
-        if exc.filename is None:  # stdout itself, which Python would flush once more
+        try:
+            sys.stdout.flush()
+        except OSError:  # Python would flush it once more, and report that
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 

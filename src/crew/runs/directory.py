@@ -198,10 +198,13 @@ def refused(message: str) -> SettingsError:
 
 def hide_from_git(directory: Path) -> None:
     """Keep a directory of ours out of the status of a repository around it."""
-    directory.mkdir(parents=True, exist_ok=True)
     marker = directory / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            marker.write_text("*\n", encoding="utf-8")
+    except OSError as exc:
+        raise _named(exc, marker) from exc
 
 
 def _named(error: OSError, path: Path) -> OSError:

@@ -48,7 +48,7 @@ class Keeping:
         noted = self.directory.noted()
         for task, agent in noted.items():
             self.run.journal.finish_task(self.run.id, task, agent)
-        if noted:
+        if noted and self.run.journal.is_there:
             self.directory.forget_notes()
         records = self.run.journal.tasks(self.run.id)
         done = {task.name for task in records if task.status == "done"}
@@ -72,14 +72,18 @@ class Keeping:
             )
 
     def _note(self, task: str, agent: str) -> None:
+        journal = self.run.journal
         try:
-            self.run.journal.finish_task(self.run.id, task, agent)
+            journal.finish_task(self.run.id, task, agent)
+            problem = "" if journal.is_there else "the journal was removed"
         except StoreUnavailable as exc:
+            problem = str(exc)
             self.directory.give_way()
             with suppress(StoreUnavailable):
-                self.run.journal.finish_task(self.run.id, task, agent)
-                return
+                journal.finish_task(self.run.id, task, agent)
+                problem = ""
+        if problem:
             self.directory.note(task, agent)
             self.run.guard.listener(
-                f"WARNING: {exc}; that {task} is done is in {self.directory.path}/"
+                f"WARNING: {problem}; that {task} is done is in {self.directory.path}/"
             )
