@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from typing import Any, Self
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.notices import Listener
-from crew.sqlite_file import Damaged, mend, open_database, unavailable
+from crew.sqlite_file import Damaged, NoRoom, mend, open_database, unavailable
 
 _FIRST = """
 CREATE TABLE run (
@@ -185,20 +185,28 @@ class Journal:
     def record(self, call: CallRecord) -> None:
         """Add a call. What cannot be written is added with a later one, for a while:
         the call's answer is paid for."""
-        self._waiting.append(call)
         try:
             self._catch_up()
-        except StoreUnavailable as exc:
+            self._add(call)
+        except NoRoom as exc:
+            self._waiting.append(call)
             if len(self._waiting) >= MOST_WAITING:
                 raise
             self._listener(f"WARNING: {exc}; the call is noted when there is room")
 
     def _catch_up(self) -> None:
         while self._waiting:
-            call = self._waiting[0]
-            values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
-            self._step(_ADD_CALL, values)
-            self._waiting.popleft()
+            with suppress(IndexError):  # another thread was quicker
+                call = self._waiting.popleft()
+                try:
+                    self._add(call)
+                except StoreUnavailable:
+                    self._waiting.appendleft(call)
+                    raise
+
+    def _add(self, call: CallRecord) -> None:
+        values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
+        self._step(_ADD_CALL, values)
 
     def finish_task(self, run: str, name: str, agent: str) -> None:
         """Note that a task is done. Done twice, the later time counts."""

@@ -18,6 +18,10 @@ _HEADER = 100
 """Bytes at the beginning of a SQLite file that say what it is."""
 
 
+class NoRoom(StoreUnavailable):
+    """The disk is full or broken; a later step may find room."""
+
+
 class Damaged(StoreUnavailable):
     """The file is damaged; to open it anew mends it."""
 
@@ -88,7 +92,11 @@ def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
         sqlite3.SQLITE_NOTADB: "it is damaged; the next start mends it",
         sqlite3.SQLITE_CANTOPEN: "its directory is missing or not writable",
     }.get(code)
-    kind = Damaged if is_damage(error) else StoreUnavailable
+    kind = StoreUnavailable
+    if is_damage(error):
+        kind = Damaged
+    elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        kind = NoRoom
     return kind(f"{path}: {error}" + (f": {advice}" if advice else ""))
 
 
