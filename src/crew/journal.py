@@ -6,9 +6,8 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 import sqlite3
-import threading
 from collections import deque
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +18,7 @@ from typing import Any, Self
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.notices import Listener
-from crew.sqlite_file import Damaged, NoRoom, mend, open_database, unavailable
+from crew.sqlite_file import Database, NoRoom
 
 _FIRST = """
 CREATE TABLE run (
@@ -137,9 +136,8 @@ class Journal:
         self._path = path
         self._clock = clock
         self._listener = listener
-        self._lock = threading.Lock()
         self._waiting: deque[CallRecord] = deque()
-        self._db = self._opened()
+        self._db = Database(path, MIGRATIONS, listener)
 
     @classmethod
     def open(
@@ -156,8 +154,7 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,7 +172,7 @@ class Journal:
     ) -> None:
         """Note that a run started, or runs again: then it keeps when and whose it is,
         and its status goes back to `running`."""
-        self._step(
+        self._db.run(
             "INSERT INTO run VALUES (?, 'running', ?, ?, ?, ?, NULL, ?) "
             "ON CONFLICT (run) DO UPDATE SET status = 'running', finished_at = NULL, "
             "output = excluded.output",
@@ -206,11 +203,11 @@ class Journal:
 
     def _add(self, call: CallRecord) -> None:
         values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
-        self._step(_ADD_CALL, values)
+        self._db.run(_ADD_CALL, values)
 
     def finish_task(self, run: str, name: str, agent: str) -> None:
         """Note that a task is done. Done twice, the later time counts."""
-        self._step(
+        self._db.run(
             "INSERT INTO task VALUES (?, ?, ?, 'done', ?) "
             "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "
             "status = excluded.status, finished_at = excluded.finished_at",
@@ -220,20 +217,20 @@ class Journal:
     def finish_run(self, run: str, status: str) -> None:
         """Note how a run ended."""
         self._catch_up()
-        self._step(
+        self._db.run(
             "UPDATE run SET status = ?, finished_at = ? WHERE run = ?",
             (status, self._clock.now(), run),
         )
 
     def calls(self, run: str) -> list[CallRecord]:
         """The calls of a run, in the order they were recorded."""
-        rows = self._step("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
+        rows = self._db.run("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
         return [_call(row) for row in rows]
 
     def latest_calls(self, limit: int) -> list[CallRecord]:
         """The latest answered calls whose usage the provider reported, oldest first;
         rehearsals do not count."""
-        rows = self._step(
+        rows = self._db.run(
             "SELECT * FROM call WHERE outcome = 'ok' AND NOT estimated AND run IN "
             "(SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT ?",
             (limit,),
@@ -242,7 +239,7 @@ class Journal:
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""
-        rows = self._step(
+        rows = self._db.run(
             "SELECT provider, SUM(CAST(cost_usd AS REAL)) FROM call WHERE run IN "
             "(SELECT run FROM run WHERE NOT rehearsal) GROUP BY provider",
             (),
@@ -251,58 +248,27 @@ class Journal:
 
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""
-        (row,) = self._step("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
+        (row,) = self._db.run("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
         return int(row[0])
 
     def tasks(self, run: str) -> list[TaskRecord]:
         """The tasks of a run, in the order they came to an end."""
-        rows = self._step("SELECT * FROM task WHERE run = ? ORDER BY rowid", (run,))
+        rows = self._db.run("SELECT * FROM task WHERE run = ? ORDER BY rowid", (run,))
         return [TaskRecord(**dict(row)) for row in rows]
 
     def run(self, run: str) -> RunRecord | None:
         """What is known of a run; None when it never started here."""
-        rows = self._step("SELECT * FROM run WHERE run = ?", (run,))
+        rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
         return _run(rows[0]) if rows else None
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
-        rows = self._step(
+        rows = self._db.run(
             # As they came: the time of day may have jumped in between.
             "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
             (limit,),
         )
         return [_run(row) for row in rows]
-
-    def _step(
-        self, statement: str, values: tuple[object, ...] | dict[str, object]
-    ) -> list[sqlite3.Row]:
-        try:
-            return self._do(statement, values)
-        except Damaged:
-            self._mend()
-            return self._do(statement, values)
-
-    def _do(
-        self, statement: str, values: tuple[object, ...] | dict[str, object]
-    ) -> list[sqlite3.Row]:
-        """One statement, which is a transaction; one thread at a time."""
-        with self._lock:
-            try:
-                with closing(self._db.execute(statement, values)) as cursor:
-                    return cursor.fetchall()
-            except sqlite3.Error as exc:
-                raise unavailable(self._path, exc) from exc
-
-    def _opened(self) -> sqlite3.Connection:
-        db = open_database(self._path, MIGRATIONS, listener=self._listener)
-        db.row_factory = sqlite3.Row
-        return db
-
-    def _mend(self) -> None:
-        with self._lock:
-            self._db.close()
-            mend(self._path, MIGRATIONS, self._listener)
-            self._db = self._opened()
 
 
 _CALL_FIELDS = tuple(field.name for field in fields(CallRecord))

@@ -1,8 +1,9 @@
-"""How a SQLite file of ours is opened: for many processes, kept private, versioned."""
+"""How a SQLite file of ours is opened and mended: for many processes, kept private."""
 
 import fcntl
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,52 @@ def open_database(
             raise
         return db
     raise StoreUnavailable(f"{path}: it is damaged again and again: the disk is broken")
+
+
+class Database:
+    """A file that is used statement by statement, by many threads: each statement is a
+    transaction. It mends itself. Every method raises StoreUnavailable."""
+
+    def __init__(
+        self, path: Path, migrations: Sequence[str], listener: Listener
+    ) -> None:
+        self._path = path
+        self._parts = (migrations, listener)
+        self._lock = threading.Lock()
+        self._db = self._opened()
+
+    def run(
+        self, statement: str, values: Sequence[object] | dict[str, object]
+    ) -> list[sqlite3.Row]:
+        """The rows that a statement answers."""
+        with self._lock:
+            try:
+                return self._run(statement, values)
+            except Damaged:
+                self._db.close()
+                mend(self._path, *self._parts)
+                self._db = self._opened()
+                return self._run(statement, values)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def _run(
+        self, statement: str, values: Sequence[object] | dict[str, object]
+    ) -> list[sqlite3.Row]:
+        try:
+            with closing(self._db.execute(statement, values)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as exc:
+            raise unavailable(self._path, exc) from exc
+
+    def _opened(self) -> sqlite3.Connection:
+        migrations, listener = self._parts
+        db = open_database(self._path, migrations, listener=listener)
+        db.row_factory = sqlite3.Row
+        return db
 
 
 def _connected(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -151,7 +198,6 @@ def mend(
             aside = _copied_aside(path)
             with closing(_rescued(path, migrations)) as rescued:
                 rescued.executescript(mended)
-                rows = _count(rescued)
                 _put_back(rescued, path)
     except (OSError, sqlite3.Error) as exc:
         raise StoreUnavailable(
@@ -159,8 +205,8 @@ def mend(
             "or move the file away"
         ) from exc
     listener(
-        f"WARNING: {path} was damaged; {rows} rows of it could be read and go on, a "
-        f"copy of it is {aside.name}"
+        f"WARNING: {path} was damaged; what could be read of it goes on, and a copy of "
+        f"it is {aside.name}"
     )
 
 
@@ -226,17 +272,6 @@ def _copy_rows(
         for row in found:
             with suppress(sqlite3.Error):
                 new.execute(add, row)
-
-
-def _count(db: sqlite3.Connection) -> int:
-    tables = db.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' "
-        "AND name NOT LIKE 'sqlite_%'"
-    ).fetchall()
-    counts = (
-        db.execute(f"SELECT COUNT(*) FROM {name}").fetchone() for (name,) in tables
-    )
-    return sum(int(count) for (count,) in counts)
 
 
 def _put_back(rescued: sqlite3.Connection, path: Path) -> None:

@@ -30,7 +30,7 @@ from crew.quota.store import (
 from crew.quota.stores.decisions import count, observe, pool_state, refusal
 from crew.quota.stores.holders import this_process
 from crew.quota.stores.jumps import carried
-from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, refills
+from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, prune, refills
 from crew.quota.stores.sqlite_places import released_by_the_gone
 from crew.quota.stores.sqlite_schema import MENDED, MIGRATIONS
 from crew.quota.stores.sqlite_timeline import Timeline
@@ -164,7 +164,7 @@ class SQLiteStore:
                 counts.write()
             self._settled += 1
             if self._settled % _PRUNE_EVERY == 0:
-                self._prune(now)
+                prune(self._db, now)
             return fresh
 
     @_whole
@@ -340,18 +340,3 @@ class SQLiteStore:
             self._timeline.follow(now)
             counts = Counts.read(self._db, pools, self._id, now)
         return counts
-
-    def _prune(self, now: float) -> None:
-        self._db.execute("DELETE FROM charge WHERE expires_at <= ?", (now,))
-        for table, column in (("lease", "expires_at"), ("line", "until")):
-            self._db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (now,))
-        self._db.execute("DELETE FROM learned WHERE until <= ?", (now,))
-        # Each run has limits of its own; others may be in a process's memory.
-        self._db.execute(
-            "DELETE FROM quota_limit WHERE spec LIKE '%/run' "
-            "AND id NOT IN (SELECT limit_id FROM charge)"
-        )
-        self._db.execute(
-            "DELETE FROM condition WHERE cooldown_until <= ? AND throttled_at <= ?",
-            (now, now - 86_400),
-        )

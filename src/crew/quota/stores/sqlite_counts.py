@@ -178,6 +178,24 @@ def ahead(
     }
 
 
+def prune(db: sqlite3.Connection, now: float) -> None:
+    """Leave out what has stopped counting."""
+    db.execute("DELETE FROM charge WHERE expires_at <= ?", (now,))
+    for table, column in (("lease", "expires_at"), ("line", "until")):
+        db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (now,))
+    db.execute("DELETE FROM learned WHERE until <= ?", (now,))
+    # Each run has limits of its own; others may be in a process's memory.
+    db.execute(
+        "DELETE FROM quota_limit WHERE spec LIKE '%/run' "
+        "AND id NOT IN (SELECT limit_id FROM charge)"
+    )
+    db.execute(
+        "DELETE FROM condition WHERE cooldown_until <= ? AND throttled_at <= ?",
+        (now, now - 86_400),
+    )
+    db.execute("DELETE FROM jump WHERE version < (SELECT version FROM timeline) - 999")
+
+
 def refills(limit: Limit) -> bool:
     return limit.kind is WindowKind.REFILLING
 
