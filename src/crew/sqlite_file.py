@@ -284,8 +284,9 @@ def _put_back(rescued: sqlite3.Connection, path: Path) -> None:
         except sqlite3.Error as exc:
             if not is_damage(exc):
                 raise
-    # Its first bytes are needed to begin a transaction.
-    header = rescued.serialize()[:_HEADER]
+    # Its first bytes are needed to begin a transaction. Their last say for which
+    # change the count of pages is true: for none, so that SQLite counts them itself.
+    header = rescued.serialize()[: _HEADER - 8] + b"\xff" * 8
     with path.open("r+b") as file:
         file.write(header)
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
