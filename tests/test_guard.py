@@ -26,6 +26,7 @@ from crew.quota.limit_syntax import parse_limit
 from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings import Settings
+from test_clock_jumps import JumpingClock
 
 ASK = Request(tier="mid", input_tokens=100, output_tokens=50, role="coder", run="r1")
 
@@ -429,10 +430,54 @@ def test_a_full_concurrency_is_polled_until_a_place_is_free(tmp_path: Path) -> N
     bench = Bench(settings(chain, tmp_path, max_wait=2.0))
     lease = bench.guard.begin(ASK).acquire()
 
-    with pytest.raises(QuotaExceeded, match="1 concurrent"):
+    with pytest.raises(QuotaExceeded, match="1 concurrent") as caught:
         bench.guard.begin(ASK).acquire()
+
+    # The lease ends by then, whatever becomes of its holder.
+    assert caught.value.opens_at == lease.reservation.expires_at
     lease.settle(input_tokens=1, output_tokens=1)
     assert bench.served() == ("only", "")
+
+
+def test_who_waits_long_for_a_place_reports_how_long_at_most(tmp_path: Path) -> None:
+    made = provider("one", "1 concurrent", timeout=120.0)
+    bench = Bench(settings([deployment("only", made)], tmp_path, max_wait=1_000.0))
+    bench.guard.begin(ASK).acquire()
+    began = bench.clock.now()
+
+    assert bench.served() == ("only", "")
+    assert bench.clock.now() - began == pytest.approx(180, abs=1)
+    (notice,) = bench.reported
+    assert notice.startswith("coder waits at most 175 s: every deployment is closed")
+
+
+class JumpingBench(Bench):
+    """A bench whose time of day goes to three days ahead, or comes back from there,
+    when the test says so."""
+
+    def __init__(self, made: Settings) -> None:
+        super().__init__(made)
+        self.clock = JumpingClock()
+        self.store = MemoryStore(self.clock)
+        self.guard = QuotaGuard(made, self.store, self.clock, self.reported.append)
+
+
+@pytest.mark.parametrize("seconds", [3 * 86_400.0, -3 * 86_400.0])
+def test_a_call_waits_no_longer_and_no_shorter_when_the_clock_jumps(
+    tmp_path: Path, seconds: float
+) -> None:
+    chain = [deployment("only", provider("one"))]
+    bench = JumpingBench(settings(chain, tmp_path, max_wait=60.0))
+    bench.guard.deadline = bench.clock.monotonic() + 40
+    attempts = bench.fail(Overloaded, retry_after=20.0)
+    bench.clock.jump(seconds)
+
+    assert attempts.acquire().deployment.name == "only"
+    assert sum(bench.clock.slept) == pytest.approx(20, abs=0.2)
+    bench.clock.jump(-seconds)
+    attempts = bench.fail(Overloaded, retry_after=30.0)
+    with pytest.raises(QuotaExceeded):
+        attempts.acquire()
 
 
 def test_a_local_provider_that_does_not_answer_is_left_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What happens to the SQLite store's file: old, newer, damaged, locked, full, big."""
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from crew.clock import ManualClock, SystemClock
 from crew.errors import StoreUnavailable
 from crew.quota.limits import Refusal, Usage
 from crew.quota.store import Observation, Reservation
+from crew.quota.stores import holders
 from crew.quota.stores.memory import MemoryStore
 from crew.quota.stores.sqlite import MIGRATIONS, SQLiteStore
 from test_redis import STEP, Pair
@@ -65,26 +67,6 @@ def test_a_file_that_another_process_holds_is_told_as_such(tmp_path: Path) -> No
 
         holder.execute("ROLLBACK")
     assert isinstance(reserve(store, pool("9 requests/day")), Reservation)
-    store.close()
-
-
-def test_a_file_that_is_damaged_while_in_use_is_kept_aside_at_the_next_start(
-    tmp_path: Path,
-) -> None:
-    path, p = tmp_path / "quota.db", pool("9 requests/day")
-    store = SQLiteStore(path, SystemClock())
-    reserve(store, p)
-    store.close()
-    content = bytearray(path.read_bytes())
-    content[:100] = b"\0" * 100
-    path.write_bytes(content)
-
-    with pytest.raises(StoreUnavailable, match="kept aside as"):
-        SQLiteStore(path, SystemClock())
-
-    assert (tmp_path / "quota.db.damaged-1").read_bytes() == bytes(content)
-    store = SQLiteStore(path, SystemClock())
-    assert held(store, p) == [(0, 0)]
     store.close()
 
 
@@ -148,27 +130,69 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_process_loses_no_count_and_holds_a_place_no_longer_than_its_lease(
+def killed(path: Path, lease_seconds: float) -> None:
+    command = [sys.executable, "-c", _KILLED, str(path), str(lease_seconds)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+
+
+def test_a_killed_process_loses_no_count_and_gives_its_place_back_at_once(
     tmp_path: Path,
 ) -> None:
     path, p = tmp_path / "quota.db", pool("9 requests/day", "1 concurrent", name="p")
-    for lease_seconds in ("500", "0"):
-        done = subprocess.run(
-            [sys.executable, "-c", _KILLED, str(path), lease_seconds], check=False
-        )
-        assert done.returncode == -signal.SIGKILL
+    killed(path, 500)
+
+    with closing(SQLiteStore(path, SystemClock())) as store:
+        got = reserve(store, p)
+        assert isinstance(got, Reservation)
+        assert held(store, p) == [(1, 1), (0, 1)]
+        assert isinstance(reserve(store, p), Refusal), "this process is not gone"
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [(0, "another machine"), (2, "pid:[1]"), (3, 1), (None, "")]
+)
+def test_a_place_whose_holder_may_live_is_kept_until_its_lease_ends(
+    tmp_path: Path, part: int | None, value: object
+) -> None:
+    path, p = tmp_path / "quota.db", pool("1 concurrent", name="p")
+    killed(path, 500)
+    with closing(sqlite3.connect(path)) as db:
+        (holder,) = db.execute("SELECT holder FROM lease").fetchone()
+        parts = json.loads(holder)
+        if part is None:
+            parts = ""  # of a version that did not say
+        else:
+            parts[part] = value
+        if part == 3:
+            parts[4] = holders.started_at(1)
+        db.execute("UPDATE lease SET holder = ?", (parts and json.dumps(parts),))
+        db.commit()
 
     clock = ManualClock(time=SystemClock().now())
-    store = SQLiteStore(path, clock)
-    before = reserve(store, p)
-    clock.advance(501)
-    after = reserve(store, p)
+    with closing(SQLiteStore(path, clock)) as store:
+        got = reserve(store, p)
+        assert isinstance(got, Refusal)
+        assert got.opens_at is not None
+        assert got.opens_at - clock.now() == pytest.approx(500, abs=30)
+        clock.advance(501)
+        assert isinstance(reserve(store, p), Reservation)
 
-    # The second one was refused: the first still held the only place.
-    assert isinstance(before, Refusal)
-    assert isinstance(after, Reservation)
-    assert held(store, p) == [(1, 1), (0, 1)]
-    store.close()
+
+@pytest.mark.parametrize(("part", "value"), [(1, "another boot"), (4, "12345")])
+def test_no_process_outlives_a_start_of_the_machine_or_its_own_number(
+    tmp_path: Path, part: int, value: str
+) -> None:
+    path, p = tmp_path / "quota.db", pool("1 concurrent", name="p")
+    with closing(SQLiteStore(path, SystemClock())) as store:
+        reserve(store, p)
+        with closing(sqlite3.connect(path)) as db:
+            (holder,) = db.execute("SELECT holder FROM lease").fetchone()
+            parts = json.loads(holder)
+            parts[part] = value
+            db.execute("UPDATE lease SET holder = ?", (json.dumps(parts),))
+            db.commit()
+
+        assert isinstance(reserve(store, p), Reservation)
 
 
 def test_the_file_does_not_grow_with_the_number_of_calls(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -334,15 +335,18 @@ def test_old_windows_are_forgotten(tmp_path: Path) -> None:
     assert rows < 100
 
 
-def test_a_damaged_file_is_one_clear_error_and_is_kept_aside(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_becomes_one_and_is_kept_aside(
+    tmp_path: Path,
+) -> None:
     url, content = f"sqlite:///{tmp_path}/quota.db", b"this is not a database" * 100
     (tmp_path / "quota.db").write_bytes(content)
 
-    with pytest.raises(StoreUnavailable, match=r"kept aside as quota\.db\.damaged-1"):
-        open_store(url, SystemClock())
+    heard: list[str] = []
+    with closing(open_store(url, SystemClock(), heard.append)) as store:
+        assert isinstance(reserve(store, pool("9 requests/day")), Reservation)
 
     assert (tmp_path / "quota.db.damaged-1").read_bytes() == content
-    open_store(url, SystemClock()).close()
+    assert "a copy of it is quota.db.damaged-1" in heard[0]
 
 
 def test_an_unknown_store_is_one_clear_error() -> None:

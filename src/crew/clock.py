@@ -8,7 +8,11 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Protocol
+
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Clock(Protocol):
@@ -19,7 +23,13 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
+        """Seconds since some fixed moment; never goes back, never jumps."""
+        ...
+
+    @property
+    def boot(self) -> str:
+        """Names that fixed moment: between two clocks of one name `monotonic` can be
+        compared. Empty when nobody knows."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -42,7 +52,12 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        # A provider's windows go on while a laptop sleeps, and so does this clock.
+        return time.clock_gettime(_STEADY) if _STEADY else time.monotonic()
+
+    @property
+    def boot(self) -> str:
+        return _boot()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
@@ -67,6 +82,10 @@ class ManualClock:
 
     def monotonic(self) -> float:
         return self.time
+
+    @property
+    def boot(self) -> str:
+        return "by hand"
 
     def advance(self, seconds: float) -> None:
         with self._lock:
@@ -97,6 +116,10 @@ class ScaledClock:
     def monotonic(self) -> float:
         return (time.monotonic() - self._start) * self.speed
 
+    @property
+    def boot(self) -> str:
+        return ""
+
     def sleep(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds) / self.speed)
 
@@ -105,3 +128,13 @@ class ScaledClock:
 
     def chance(self) -> float:
         return random.random()
+
+
+@cache
+def _boot() -> str:
+    """The boot of this machine and the namespace of its clocks; only Linux says so."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        return f"{boot.strip()} {Path('/proc/self/ns/time').readlink()}"
+    except OSError:
+        return ""

@@ -10,6 +10,7 @@ from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
 from crew.calls.current_task import working_on
+from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew, FilledTask
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
@@ -86,6 +87,7 @@ def assemble(
         planning=False,
         tracing=False,
         share_crew=False,
+        before_kickoff_callbacks=[keep_no_events],
     )
 
 

@@ -24,6 +24,7 @@ CrewError                    anything this package raises on purpose
         └── ContentRefused   the provider's policy refuses the content
 """
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from crew.quota.reported import ReportedLimit
+
+
+def file_problem(error: OSError) -> str:
+    """Which file or directory does not work, why, and what to do."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            advice = ": make room on the disk"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            advice = ": it must be writable"
+        case _:
+            advice = ""
+    return f"{where}{error.strerror or error}{advice}"
 
 
 class CrewError(Exception):

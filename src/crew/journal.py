@@ -6,9 +6,8 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +17,8 @@ from typing import Any, Self
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
-from crew.sqlite_file import open_database
+from crew.notices import Listener
+from crew.sqlite_file import Database, NoRoom
 
 _FIRST = """
 CREATE TABLE run (
@@ -48,6 +48,8 @@ ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
+MOST_WAITING = 10
+"""How many calls wait for room in the journal before a run stops."""
 MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 
 
@@ -128,23 +130,31 @@ def new_run_id(clock: Clock) -> str:
 class Journal:
     """One open journal. Every method raises StoreUnavailable when it cannot work."""
 
-    def __init__(self, path: Path, clock: Clock, db: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, listener: Listener = lambda line: None
+    ) -> None:
         self._path = path
         self._clock = clock
-        self._db = db
-        self._lock = threading.Lock()
+        self._listener = listener
+        self._waiting: deque[CallRecord] = deque()
+        self._db = Database(path, MIGRATIONS, listener)
 
     @classmethod
-    def open(cls, path: Path, clock: Clock) -> Self:
-        """Open the journal at `path`, or make it (mode 0600, its directory 0700)."""
-        db = open_database(path, MIGRATIONS)
-        db.row_factory = sqlite3.Row
-        return cls(path, clock, db)
+    def open(
+        cls, path: Path, clock: Clock, listener: Listener = lambda line: None
+    ) -> Self:
+        """Open the journal at `path`, or make it (mode 0600, its directory 0700). The
+        listener hears of a damaged one that was mended."""
+        return cls(path, clock, listener)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether others can find the file: somebody may have removed it."""
+        return self._path.exists()
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +172,7 @@ class Journal:
     ) -> None:
         """Note that a run started, or runs again: then it keeps when and whose it is,
         and its status goes back to `running`."""
-        self._change(
+        self._db.run(
             "INSERT INTO run VALUES (?, 'running', ?, ?, ?, ?, NULL, ?) "
             "ON CONFLICT (run) DO UPDATE SET status = 'running', finished_at = NULL, "
             "output = excluded.output",
@@ -170,14 +180,34 @@ class Journal:
         )
 
     def record(self, call: CallRecord) -> None:
-        """Add a call."""
-        self._change(
-            _ADD_CALL, {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
-        )
+        """Add a call. What cannot be written is added with a later one, for a while:
+        the call's answer is paid for."""
+        try:
+            self._catch_up()
+            self._add(call)
+        except NoRoom as exc:
+            self._waiting.append(call)
+            if len(self._waiting) >= MOST_WAITING:
+                raise
+            self._listener(f"WARNING: {exc}; the call is noted when there is room")
+
+    def _catch_up(self) -> None:
+        while self._waiting:
+            with suppress(IndexError):  # another thread was quicker
+                call = self._waiting.popleft()
+                try:
+                    self._add(call)
+                except StoreUnavailable:
+                    self._waiting.appendleft(call)
+                    raise
+
+    def _add(self, call: CallRecord) -> None:
+        values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
+        self._db.run(_ADD_CALL, values)
 
     def finish_task(self, run: str, name: str, agent: str) -> None:
         """Note that a task is done. Done twice, the later time counts."""
-        self._change(
+        self._db.run(
             "INSERT INTO task VALUES (?, ?, ?, 'done', ?) "
             "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "
             "status = excluded.status, finished_at = excluded.finished_at",
@@ -186,20 +216,21 @@ class Journal:
 
     def finish_run(self, run: str, status: str) -> None:
         """Note how a run ended."""
-        self._change(
+        self._catch_up()
+        self._db.run(
             "UPDATE run SET status = ?, finished_at = ? WHERE run = ?",
             (status, self._clock.now(), run),
         )
 
     def calls(self, run: str) -> list[CallRecord]:
         """The calls of a run, in the order they were recorded."""
-        rows = self._read("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
+        rows = self._db.run("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
         return [_call(row) for row in rows]
 
     def latest_calls(self, limit: int) -> list[CallRecord]:
         """The latest answered calls whose usage the provider reported, oldest first;
         rehearsals do not count."""
-        rows = self._read(
+        rows = self._db.run(
             "SELECT * FROM call WHERE outcome = 'ok' AND NOT estimated AND run IN "
             "(SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT ?",
             (limit,),
@@ -208,7 +239,7 @@ class Journal:
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""
-        rows = self._read(
+        rows = self._db.run(
             "SELECT provider, SUM(CAST(cost_usd AS REAL)) FROM call WHERE run IN "
             "(SELECT run FROM run WHERE NOT rehearsal) GROUP BY provider",
             (),
@@ -217,44 +248,27 @@ class Journal:
 
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""
-        (row,) = self._read("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
+        (row,) = self._db.run("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
         return int(row[0])
 
     def tasks(self, run: str) -> list[TaskRecord]:
         """The tasks of a run, in the order they came to an end."""
-        rows = self._read("SELECT * FROM task WHERE run = ? ORDER BY rowid", (run,))
+        rows = self._db.run("SELECT * FROM task WHERE run = ? ORDER BY rowid", (run,))
         return [TaskRecord(**dict(row)) for row in rows]
 
     def run(self, run: str) -> RunRecord | None:
         """What is known of a run; None when it never started here."""
-        rows = self._read("SELECT * FROM run WHERE run = ?", (run,))
+        rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
         return _run(rows[0]) if rows else None
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
-        rows = self._read(
-            "SELECT * FROM run ORDER BY started_at DESC, rowid DESC LIMIT ?", (limit,)
+        rows = self._db.run(
+            # As they came: the time of day may have jumped in between.
+            "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
+            (limit,),
         )
         return [_run(row) for row in rows]
-
-    def _change(
-        self, statement: str, values: tuple[object, ...] | dict[str, object]
-    ) -> None:
-        with self._using():
-            self._db.execute(statement, values)
-
-    def _read(self, query: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
-        with self._using(), closing(self._db.execute(query, values)) as cursor:
-            return cursor.fetchall()
-
-    @contextmanager
-    def _using(self) -> Iterator[None]:
-        """The connection, for one thread at a time. A statement is a transaction."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as exc:
-                raise StoreUnavailable(f"journal {self._path}: {exc}") from exc
 
 
 _CALL_FIELDS = tuple(field.name for field in fields(CallRecord))

@@ -102,9 +102,12 @@ class Run:
         guard = QuotaGuard.open(
             settings,
             listener=listener,
-            deadline=clock.now() + settings.deadline if settings.deadline else None,
+            # Not by the time of day, which may jump.
+            deadline=clock.monotonic() + settings.deadline
+            if settings.deadline
+            else None,
         )
-        journal = Journal.open(settings.state_dir / "journal.db", clock)
+        journal = Journal.open(settings.state_dir / "journal.db", clock, listener)
         _seed(guard, journal)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
@@ -138,7 +141,7 @@ class Run:
         if self._interrupted:
             raise RunFailed("interrupted")
         deadline = self.guard.deadline
-        if deadline is not None and self.clock.now() >= deadline:
+        if deadline is not None and self.clock.monotonic() >= deadline:
             raise RunFailed(
                 f"the run's deadline of {self.settings.deadline:.0f} s "
                 "(deadline in tiers.yaml) has passed"

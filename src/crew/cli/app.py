@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from crew.cli.arguments import parser
 from crew.cli.check import check
@@ -14,7 +15,7 @@ from crew.cli.report import report
 from crew.cli.run import run
 from crew.cli.signals import Stopped
 from crew.cli.status import status
-from crew.errors import CrewError, SettingsError
+from crew.errors import CrewError, SettingsError, file_problem
 from crew.settings.environment import config_directory, read_environment
 from crew.settings.secrets import secrets_of
 from crew.texts.masking import Secrets
@@ -39,7 +40,9 @@ def _secrets(options: argparse.Namespace) -> Secrets:
 
 def _carried_out(options: argparse.Namespace) -> int:
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except CrewError as exc:
         return print_error(exc, as_json=getattr(options, "json", False))
     except KeyboardInterrupt as exc:
@@ -48,8 +51,14 @@ def _carried_out(options: argparse.Namespace) -> int:
         if getattr(options, "json", False) and options.command is run:
             print(json.dumps({"error": [str(stopped)]}, indent=2))
         return stopped.exit_code
-    except BrokenPipeError:  # as in `crew report | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as exc:
+        if not isinstance(exc, BrokenPipeError):  # as in `crew report | head`
+            with suppress(OSError):
+                print(f"crew: {file_problem(exc)}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # Python would flush it once more, and report that
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from crew.cli.console import (
     DONE,
     argument_error,
+    print_notice,
     print_safe,
     resume_command,
 )
@@ -25,7 +26,7 @@ def report(options: argparse.Namespace) -> int:
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
-    with Journal.open(path, SystemClock()) as journal:
+    with Journal.open(path, SystemClock(), print_notice) as journal:
         if options.run is None:
             record = next(iter(journal.runs(limit=1)), None)
         else:

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from crew.cli.console import DONE, clear_screen
+from crew.cli.console import DONE, clear_screen, print_notice
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
@@ -15,7 +15,7 @@ from crew.settings.loader import load_settings, load_tiers
 
 def status(options: argparse.Namespace) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(_settings(options))
+    guard = QuotaGuard.open(_settings(options), listener=print_notice)
     clock = SystemClock()
     try:
         while True:

@@ -1,7 +1,7 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crew.clock import Clock
 from crew.errors import (
@@ -16,14 +16,16 @@ from crew.errors import (
 from crew.guard.health import Health, failure_name
 from crew.guard.lease import Lease
 from crew.guard.pools import Pools
+from crew.guard.shut import Away, Shut, Wait, shut_by
 from crew.notices import Listener
-from crew.quota.limits import Refusal, WindowKind
+from crew.quota.limits import Refusal
 from crew.quota.store import Reservation, Store
 from crew.routing import TOO_SMALL, Request, Route
 from crew.settings import Deployment
 
-CONCURRENCY_POLL = 0.25
-"""Seconds between two looks at a full concurrency limit."""
+PLACE_NOTICE = 5.0
+"""Seconds after which a call reports that it waits for a place: mostly one is free
+before that."""
 LONGEST_LOOK = 5.0
 """Seconds after which a waiting call looks again at the latest: calls that took less
 than reserved may have made room."""
@@ -33,28 +35,6 @@ JITTER = 0.1
 """Seconds by which those who wait for the same moment are spread, at most."""
 JITTER_SHARE = 0.02
 """The same as a share of the wait: a window of one second has little to spare."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Nothing better to do than to wait until `until` (seconds since the epoch), in
-    the queue of `pool` where a limit closes the deployment."""
-
-    until: float
-    what: str
-    pool: str | None
-    deployment: Deployment
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shut:
-    """A deployment that is closed, and the pool whose queue a call waits in.
-    `failed`: this call saw it fail and does not wait for it."""
-
-    entry: Closed
-    deployment: Deployment
-    pool: str | None = None
-    failed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +50,7 @@ class Attempts:
     request: Request
     route: Route
     deadline: float | None = None
-    _failed: dict[str, Closed] = field(default_factory=dict)
+    _failed: dict[str, Away] = field(default_factory=dict)
     _refusal: BadRequest | None = None
     _cut_off: CutOff | None = None
     _began: float = field(init=False)
@@ -120,9 +100,11 @@ class Attempts:
         if isinstance(error, CutOff):
             self._ask_for_more_room(lease, error)
         if error.never or not isinstance(error, RateLimited):
-            self._failed[deployment.name] = Closed(
-                deployment=deployment.name, limit=failure_name(error), opens_at=opens
-            )
+            until = None
+            if opens is not None:
+                until = self.clock.monotonic() + opens - self.store.now()
+            away = Away(limit=failure_name(error), until=until)
+            self._failed[deployment.name] = away
 
     def _ask_another_provider(self, refused: Deployment, error: BadRequest) -> None:
         """A request that two providers refuse is at fault; one may be mistaken, or
@@ -148,14 +130,13 @@ class Attempts:
 
     def _give_up(self, deployment: Deployment, error: ProviderError) -> None:
         """Leave a deployment out of this call."""
-        self._failed[deployment.name] = Closed(
-            deployment=deployment.name, limit=failure_name(error), opens_at=None
-        )
+        away = Away(limit=failure_name(error), until=None)
+        self._failed[deployment.name] = away
 
     def _decide(self) -> Lease | Wait:
         now = self.store.now()
         waited = self.clock.monotonic() - self._began
-        shut: list[_Shut] = []
+        shut: list[Shut] = []
         for deployment in self.route.candidates:
             found = self._try(deployment, now)
             match found:
@@ -171,31 +152,22 @@ class Attempts:
                         _clock=self.clock,
                         _own_pools=self.pools.own_pools(deployment),
                     )
-                case _Shut(entry=entry, pool=pool):
-                    opens, left = entry.opens_at, self.request.patience - waited
+                case Shut(opens=opens):
+                    left = self.request.patience - waited
                     if not found.failed and opens is not None and opens - now <= left:
-                        return Wait(
-                            until=opens,
-                            what=str(entry),
-                            pool=pool,
-                            deployment=deployment,
-                        )
+                        return found.wait
                     shut.append(found)
         return self._all_shut(shut, now, waited)
 
-    def _try(self, deployment: Deployment, now: float) -> Reservation | _Shut:
+    def _try(self, deployment: Deployment, now: float) -> Reservation | Shut:
         entry = self._out(deployment, now)
         if entry is not None:
-            return _Shut(entry=entry, deployment=deployment, failed=True)
+            return Shut(entry=entry, deployment=deployment, failed=True)
         match self.pools.reserve(deployment, self.request, self._ticket):
             case Reservation() as reservation:
                 return reservation
             case Refusal() as refusal:
-                return _Shut(
-                    entry=_closed(deployment, refusal, now),
-                    deployment=deployment,
-                    pool=refusal.pool if refusal.limit is not None else None,
-                )
+                return shut_by(deployment, refusal, now)
 
     def _out(self, deployment: Deployment, now: float) -> Closed | None:
         """Whether this call keeps away from a deployment that failed."""
@@ -205,20 +177,23 @@ class Attempts:
         if reason is not None:
             opens = self.health.opens_at(deployment)
             return Closed(deployment=deployment.name, limit=reason, opens_at=opens)
-        entry = self._failed.get(deployment.name)
-        if entry is not None and entry.opens_at is not None and entry.opens_at <= now:
+        opens, away = None, self._failed.get(deployment.name)
+        if away is not None and away.until is not None:
+            left = away.until - self.clock.monotonic()
+            away, opens = (away, now + left) if left > 0 else (None, None)
+        if away is None:
             return None
-        return entry
+        return Closed(deployment=deployment.name, limit=away.limit, opens_at=opens)
 
-    def _all_shut(self, shut: list[_Shut], now: float, waited: float) -> Wait:
+    def _all_shut(self, shut: list[Shut], now: float, waited: float) -> Wait:
         if self._refusal is not None:
             raise self._refusal
         left = self.max_wait - waited
         if self.deadline is not None:
-            left = min(left, self.deadline - now)
-        opening = [one for one in shut if one.entry.opens_at is not None]
-        first = min(opening, key=lambda one: one.entry.opens_at or 0.0, default=None)
-        opens = first.entry.opens_at if first is not None else None
+            left = min(left, self.deadline - self.clock.monotonic())
+        opening = [one for one in shut if one.opens is not None]
+        first = min(opening, key=lambda one: one.opens or 0.0, default=None)
+        opens = first.opens if first is not None else None
         if first is None or opens is None or opens - now > left:
             if first is None and self._cut_off is not None:
                 raise self._cut_off
@@ -227,12 +202,8 @@ class Attempts:
             for name, reason in self.route.left_out:
                 closed.append(Closed(deployment=name, limit=reason, opens_at=None))
             raise QuotaExceeded(closed, role=self.request.role)
-        return Wait(
-            until=opens,
-            what=f"every deployment is closed; {first.entry}",
-            pool=first.pool,
-            deployment=first.deployment,
-        )
+        what = f"every deployment is closed; {first.entry}"
+        return replace(first.wait, what=what)
 
     def check_length(self) -> None:
         """Raise ContextTooLong when a shorter conversation could go on: the window
@@ -259,8 +230,9 @@ class Attempts:
     def _join_queue(self, wait: Wait) -> float:
         """Take or keep a place in the queue; returns the seconds until the next look:
         sooner than the window opens, as others may need less than they reserved."""
-        left = max(0.0, wait.until - self.store.now())
-        self._tell(wait, left)
+        now = self.store.now()
+        left = max(0.0, wait.until - now)
+        self._tell(wait, now)
         pause = left + min(JITTER, JITTER_SHARE * left) * self.clock.chance()
         if wait.pool is not None:
             pause = min(pause, max(LONGEST_LOOK, left / 20))
@@ -277,23 +249,15 @@ class Attempts:
             self.store.leave_queue(self._ticket)
             self._ticket = None
 
-    def _tell(self, wait: Wait, seconds: float) -> None:
-        if seconds < 1:
+    def _tell(self, wait: Wait, now: float) -> None:
+        seconds = wait.latest - now
+        waited = self.clock.monotonic() - self._began
+        any_moment = wait.latest > wait.until
+        if seconds < 1 or (any_moment and waited < PLACE_NOTICE):
             return
         who = self.request.role or self.request.tier
         place = f"{who}:{wait.deployment.name}:{wait.pool}"
         if place != self._announced:
             self._announced = place
-            self.listener(f"{who} waits {seconds:.0f} s: {wait.what}")
-
-
-def _closed(deployment: Deployment, refusal: Refusal, now: float) -> Closed:
-    opens = refusal.opens_at
-    if refusal.limit is not None and refusal.limit.kind is WindowKind.LEASE:
-        # A place is free when any call ends, long before its lease does.
-        opens = now + CONCURRENCY_POLL
-    return Closed(
-        deployment=deployment.name,
-        limit=f"{refusal.reason} ({refusal.pool})",
-        opens_at=opens,
-    )
+            most = "at most " if any_moment else ""
+            self.listener(f"{who} waits {most}{seconds:.0f} s: {wait.what}")

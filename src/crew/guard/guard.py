@@ -26,7 +26,7 @@ from crew.settings import Deployment, Provider, Settings
 class QuotaGuard:
     """Hands out leases. One per process or per run; the store is what is shared.
 
-    `deadline` (seconds since the epoch) is when nobody waits any longer.
+    `deadline` is when nobody waits any longer, by the monotonic clock.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class QuotaGuard:
         clock = SystemClock()
         store: Store
         if settings.store_failure == "local":
-            opened = partial(open_store, settings.store_url, clock)
+            opened = partial(open_store, settings.store_url, clock, listener)
             store = FallbackStore(opened, clock, listener)
         else:
-            store = open_store(settings.store_url, clock)
+            store = open_store(settings.store_url, clock, listener)
         return cls(settings, store, clock, listener, deadline=deadline)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class QuotaGuard:
     def begin_at(self, deployment: Deployment, request: Request) -> Attempts:
         """Start on one call that only this deployment may take, now or not at all."""
         alone = Route(candidates=(deployment,), left_out=())
-        return self._attempts(request, alone, self.store.now())
+        return self._attempts(request, alone, self.clock.monotonic())
 
     def _attempts(
         self, request: Request, found: Route, deadline: float | None

@@ -1,10 +1,11 @@
 """A lease: room for one call. Its holder settles it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from crew.clock import Clock
-from crew.errors import ProviderError
+from crew.errors import ProviderError, StoreUnavailable
 from crew.guard.learning import observations
 from crew.quota.limits import NOTHING, Pool, Usage
 from crew.quota.reported import ReportedLimit
@@ -82,7 +83,10 @@ class Lease:
             if reported
             else ()
         )
-        self._store.settle(self.reservation, usage, seen, delay=self._delay)
+        # The reservation stays charged where the store fails, and the next step there
+        # reports it: an answer that is paid for is not thrown away.
+        with suppress(StoreUnavailable):
+            self._store.settle(self.reservation, usage, seen, delay=self._delay)
 
 
 def tokens(**given: int) -> None:

@@ -89,18 +89,16 @@ def _introduce(deployment: Deployment) -> None:
     Else it asks for it twice with each call: past our client, and not at the address of
     the deployment, but at that of OLLAMA_API_BASE. What its table has stays."""
     if deployment.family in ("ollama", "ollama_chat"):
-        name = f"ollama/{deployment.model.partition('/')[2]}"
-        litellm.model_cost.setdefault(
-            name,
-            {
-                "litellm_provider": "ollama",
-                "mode": "chat",
-                "input_cost_per_token": 0.0,
-                "output_cost_per_token": 0.0,
-                "supports_function_calling": deployment.tools,
-                "supports_vision": deployment.vision,
-            },
-        )
+        entry = {
+            "litellm_provider": "ollama",
+            "mode": "chat",
+            "input_cost_per_token": 0.0,
+            "output_cost_per_token": 0.0,
+            "supports_function_calling": deployment.tools,
+            "supports_vision": deployment.vision,
+        }
+        name = deployment.model.partition("/")[2]
+        litellm.model_cost.setdefault(f"ollama/{name}", entry)
 
 
 class _Directed(Client):

@@ -36,7 +36,8 @@ class Reservation:
     """Room that is held for one call. Times are in seconds since the epoch.
 
     A reservation that nobody settles stays charged; only its place in concurrency
-    limits is given back, at `expires_at`. `made_at` is when it was made.
+    limits is given back, at `expires_at`. `made_at` is when it was made. `timeline`
+    is the store's own: how often the clock had jumped by then.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Reservation:
     made_at: float
     expires_at: float
     charges: tuple[Charge, ...]
+    timeline: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

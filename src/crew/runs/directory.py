@@ -1,5 +1,6 @@
 """`output/<run>/`: every file of a run, its lock, and what a reader makes of them."""
 
+import errno
 import fcntl
 import json
 import os
@@ -15,6 +16,8 @@ from crew.settings import Inputs
 from crew.texts.masking import Secrets
 
 RUNNING = "running"
+RESERVED = 256 * 1024
+"""Bytes that a run in progress holds ready, for its end on a full disk."""
 INTERRUPTED = "interrupted"
 """What a run is called whose process is gone."""
 
@@ -58,6 +61,14 @@ class RunDirectory:
     def _document(self) -> Path:
         return self.path / "run.json"
 
+    @property
+    def _notes(self) -> Path:
+        return self.path / ".unrecorded.json"
+
+    @property
+    def _reserve(self) -> Path:
+        return self.path / ".reserve"
+
     def begin(self, beginning: Beginning) -> None:
         """Keep what the run was started with. Raises OSError."""
         given = beginning.inputs
@@ -67,7 +78,7 @@ class RunDirectory:
             "values": self.secrets.masked_document(given.values),
         }
         record = {"inputs": inputs, "rehearsal": beginning.rehearsal}
-        _write(self._inputs, json.dumps(record, indent=2))
+        self._write(self._inputs, json.dumps(record, indent=2))
 
     def beginning(self) -> Beginning:
         """What the run was started with. Raises SettingsError when there is no such
@@ -101,7 +112,12 @@ class RunDirectory:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise refused(f"run {self.run} is still running") from None
-            yield
+            with suppress(OSError):
+                self._reserve.write_bytes(b"\0" * RESERVED)
+            try:
+                yield
+            finally:
+                self.give_way()
 
     def status(self, recorded: str) -> str:
         """The status of a run that the journal calls `recorded`."""
@@ -118,7 +134,29 @@ class RunDirectory:
 
     def write_result(self, task: str, text: str) -> None:
         """Keep the result of a task. Raises OSError."""
-        _write(self._result(task), self.secrets.masked(text))
+        self._write(self._result(task), self.secrets.masked(text))
+
+    def note(self, task: str, agent: str) -> None:
+        """Note that a task is done which the journal does not take. Raises OSError."""
+        self._write(self._notes, json.dumps({**self.noted(), task: agent}))
+
+    def noted(self) -> dict[str, str]:
+        """The tasks that were noted, and who did them."""
+        try:
+            found: dict[str, str] = json.loads(self._notes.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def forget_notes(self) -> None:
+        """The journal knows them now."""
+        with suppress(OSError):
+            self._notes.unlink(missing_ok=True)
+
+    def give_way(self) -> None:
+        """Give back the room that was kept for a full disk."""
+        with suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
     def results(self, tasks: Iterable[str]) -> dict[str, str]:
         """The results that there are of these tasks, by name."""
@@ -133,7 +171,7 @@ class RunDirectory:
         OSError."""
         masked = self.secrets.masked_document(document)
         text = json.dumps(masked, indent=2, ensure_ascii=False)
-        _write(self._document, f"{text}\n")
+        self._write(self._document, f"{text}\n")
 
     def document(self) -> dict[str, Any] | None:
         """The record as it was written when the run ended, if it was."""
@@ -146,6 +184,19 @@ class RunDirectory:
     def _result(self, task: str) -> Path:
         return self.path / f"{task}.md"
 
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            _write(path, text)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise _named(exc, path) from exc
+            # There is some room for the end of a run.
+            self.give_way()
+            try:
+                _write(path, text)
+            except OSError as again:
+                raise _named(again, path) from again
+
 
 def refused(message: str) -> SettingsError:
     """The error for a run that cannot be resumed."""
@@ -156,10 +207,18 @@ def refused(message: str) -> SettingsError:
 
 def hide_from_git(directory: Path) -> None:
     """Keep a directory of ours out of the status of a repository around it."""
-    directory.mkdir(parents=True, exist_ok=True)
     marker = directory / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not marker.exists():
+            marker.write_text("*\n", encoding="utf-8")
+    except OSError as exc:
+        raise _named(exc, marker) from exc
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The error with the name of the file that a person knows."""
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def _runs(output: Path) -> list[str]:

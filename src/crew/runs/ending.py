@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,11 +14,14 @@ from crew.errors import (
     ProviderError,
     QuotaExceeded,
     RunFailed,
+    StoreUnavailable,
     WorkspaceError,
+    file_problem,
 )
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
 from crew.runs.directory import RunDirectory
+from crew.runs.keeping import Keeping
 from crew.workspace import Workspace
 
 LET_GO_SECONDS = 10.0
@@ -46,14 +49,27 @@ class Underway:
     run: Run
     workspace: Workspace
     directory: RunDirectory
+    keeping: Keeping
+
+    def commit(self, message: str) -> None:
+        """Commit what changed. What cannot be committed stays in the worktree; the end
+        of the run tries again."""
+        try:
+            self.workspace.commit(message)
+        except WorkspaceError as exc:
+            self.run.guard.listener(f"WARNING: {exc}")
 
     def finish(self, raw: str, error: CrewError | None) -> Outcome:
         """The end of a run that its own thread came to."""
         # A coworker's failure is the run's, even where the manager wrote around it.
         error = _as_read(self.run.failure or error)
-        self.workspace.finish()
-        text = raw if error is None else ""
-        return self._conclude(text, error, _workspace_document(self.workspace))
+        document: dict[str, Any] = _nothing(self.workspace)
+        try:
+            self.workspace.finish()
+            document = _workspace_document(self.workspace)
+        except WorkspaceError as exc:
+            error = error or exc
+        return self._conclude(raw if error is None else "", error, document)
 
     def interrupt(self, reason: str) -> Outcome | None:
         """End the run from outside; None when it has come to its end by itself. The
@@ -64,8 +80,7 @@ class Underway:
         if not self.run.end():
             return None
         self.run.interrupt()
-        root = str(self.workspace.root)
-        document: dict[str, Any] = {"path": root, "repositories": []}
+        document = _nothing(self.workspace)
 
         def let_go() -> None:
             # What cannot be committed stays in the worktree, for a resumed run.
@@ -78,19 +93,16 @@ class Underway:
         thread.join(LET_GO_SECONDS)
         return self._conclude("", RunFailed(reason), document)
 
-    def results(self) -> dict[str, str]:
-        """The results of the tasks that ended, in the order of tasks.yaml."""
-        records = self.run.journal.tasks(self.run.id)
-        done = {task.name for task in records if task.status == "done"}
-        names = [name for name in self.run.settings.tasks if name in done]
-        return self.directory.results(names)
-
     def _conclude(
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
     ) -> Outcome:
-        run = self.run
-        status = status_of(error)
-        run.journal.finish_run(run.id, status)
+        run, status = self.run, status_of(error)
+        self.directory.give_way()
+        self.keeping.try_again()
+        try:
+            run.journal.finish_run(run.id, status)
+        except StoreUnavailable as exc:
+            error = error or exc
         report = build_report(run.journal, run.id)
         record = run.journal.run(run.id)
         assert record is not None
@@ -98,15 +110,18 @@ class Underway:
         raw = secrets.masked(raw)
         document = run_document(
             report,
-            record,
+            replace(record, status=status),
             run.journal.tasks(run.id),
-            self.results(),
+            self.keeping.results(),
             raw or None,
             workspace,
             error=secrets.masked(str(error)) if error is not None else None,
             closed=error.closed if isinstance(error, QuotaExceeded) else (),
         )
-        self.directory.write_document(document)
+        try:
+            self.directory.write_document(document)
+        except OSError as exc:
+            error = error or RunFailed(file_problem(exc))
         return Outcome(
             run_id=run.id,
             status=status,
@@ -116,6 +131,10 @@ class Underway:
             document=document,
             output=self.directory.path,
         )
+
+
+def _nothing(workspace: Workspace) -> dict[str, Any]:
+    return {"path": str(workspace.root), "repositories": []}
 
 
 def status_of(error: CrewError | None) -> str:

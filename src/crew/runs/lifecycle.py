@@ -29,6 +29,7 @@ from crew.runs.directory import (
     refused,
 )
 from crew.runs.ending import Outcome, Underway, status_of
+from crew.runs.keeping import Keeping
 from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
@@ -193,7 +194,12 @@ def _carry_out(
             run_id=directory.run,
             listener=watchers.listener,
         )
-        underway = Underway(run=run, workspace=workspace, directory=directory)
+        underway = Underway(
+            run=run,
+            workspace=workspace,
+            directory=directory,
+            keeping=Keeping(run=run, directory=directory),
+        )
         watchers.started(underway)
         hide_from_git(settings.state_dir)
         try:
@@ -209,15 +215,15 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
 
 
 def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
-    run, workspace, finished = underway.run, underway.workspace, underway.results()
+    run, workspace = underway.run, underway.workspace
+    finished = underway.keeping.results()
     run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
 
     def keep(spec: TaskSpec, output: "TaskOutput") -> None:
-        # The file first: a task counts as finished only when its result is there.
-        if run.failure is None:
-            underway.directory.write_result(spec.name, output.raw)
-            run.journal.finish_task(run.id, spec.name, spec.agent or output.agent)
-            workspace.commit(f"crew: {spec.name}")
+        if run.failure is None and underway.keeping.keep(
+            spec.name, spec.agent or output.agent, output.raw
+        ):
+            underway.commit(f"crew: {spec.name}")
             run.guard.listener(f"{spec.name} is done")
 
     crew = assemble(run, workspace, finished=finished, on_result=keep)

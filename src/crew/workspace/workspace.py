@@ -15,7 +15,7 @@ import crew.workspace.files as files
 import crew.workspace.paths as paths
 import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
-from crew.errors import WorkspaceError
+from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
 from crew.settings.values import is_address
 from crew.workspace.secrets import is_private_key, is_secret, listed
@@ -47,7 +47,8 @@ class Workspace:
         try:
             root.mkdir(parents=True)
         except OSError as exc:
-            raise WorkspaceError(f"{root} cannot be made: {exc}") from exc
+            what = file_problem(exc)
+            raise WorkspaceError(f"{root} cannot be made: {what}") from exc
         made: list[Repository] = []
         try:
             for given in inputs.repositories:
@@ -212,7 +213,12 @@ class Workspace:
             ],
             "images": self.images,
         }
-        _record(self.root).write_text(json.dumps(known, indent=2), encoding="utf-8")
+        record = _record(self.root)
+        try:
+            record.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        except OSError as exc:
+            what = file_problem(exc)
+            raise WorkspaceError(f"{record} cannot be written: {what}") from exc
 
 
 def _record(root: Path) -> Path:

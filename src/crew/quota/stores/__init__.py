@@ -4,20 +4,24 @@ from pathlib import Path
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
+from crew.notices import Listener
 from crew.quota.store import Store
 from crew.quota.stores.memory import MemoryStore
 from crew.quota.stores.sqlite import SQLiteStore
 
 
-def open_store(url: str, clock: Clock) -> Store:
+def open_store(url: str, clock: Clock, listener: Listener = lambda line: None) -> Store:
     """The store behind `sqlite:///PATH`, `redis://HOST:PORT/N` or `memory:`.
 
-    Raises StoreUnavailable when it cannot be opened.
+    The listener hears of a damaged file that was mended. Raises StoreUnavailable when
+    the store cannot be opened.
     """
     if url == "memory:":
         return MemoryStore(clock)
     if url.startswith("sqlite:///"):
-        return SQLiteStore(Path(url.removeprefix("sqlite:///")), clock)
+        return SQLiteStore(
+            Path(url.removeprefix("sqlite:///")), clock, listener=listener
+        )
     scheme = url.partition(":")[0]
     if scheme in ("redis", "rediss", "unix"):
         try:

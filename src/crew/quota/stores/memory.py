@@ -27,6 +27,7 @@ from crew.quota.store import (
     left_at,
 )
 from crew.quota.stores.decisions import count, observe, pool_state, refusal
+from crew.quota.stores.jumps import Jump, limit_of, measured_lead, strays
 
 
 class _Window:
@@ -61,6 +62,15 @@ class _Condition:
     learned: dict[Limit, tuple[int, float]] = field(default_factory=dict)
     queue: dict[int, tuple[Usage, float]] = field(default_factory=dict)
 
+    def follow(self, jump: Jump) -> None:
+        until = self.cooldown_until
+        self.cooldown_until = jump.moved_time(until, float("inf"))
+        self.throttle = jump.moved_throttle(self.throttle)
+        for limit, (amount, until) in self.learned.items():
+            self.learned[limit] = (amount, jump.moved_lesson(until))
+        for ticket, (usage, until) in self.queue.items():
+            self.queue[ticket] = (usage, jump.moved_time(until, 0.0))
+
     def ahead(self, ticket: int | None, now: float) -> Usage:
         total = NOTHING
         for number, (usage, until) in self.queue.items():
@@ -83,6 +93,19 @@ class _Tables:
 
     def condition(self, pool: str) -> _Condition:
         return self.conditions.setdefault(pool, _Condition())
+
+    def follow(self, jump: Jump) -> None:
+        """Move all that has a time, after the clock jumped."""
+        for (_, spec), window in self.windows.items():
+            limit, amounts = limit_of(spec), window.amounts
+            window.amounts, window.earliest, window.total = {}, float("inf"), 0
+            for expires, amount in amounts.items():
+                window.add(jump.moved(limit, expires), amount)
+            window.forget(jump.at)
+        for key, empties_at in self.buckets.items():
+            self.buckets[key] = jump.moved(limit_of(key[1]), empties_at)
+        for condition in self.conditions.values():
+            condition.follow(jump)
 
 
 class _Counts:
@@ -151,6 +174,7 @@ class MemoryStore:
         self._open: dict[str, Reservation] = {}
         self._plans: dict[str, PlanState] = {}
         self._tickets = 0
+        self._lead = measured_lead(clock)
 
     def now(self) -> float:
         return self._clock.now()
@@ -164,7 +188,7 @@ class MemoryStore:
         ticket: int | None = None,
     ) -> Reservation | Refusal:
         with self._lock:
-            counts = _Counts(self._tables, self.now())
+            counts = _Counts(self._tables, self._now())
             expires = counts.now + lease_seconds
             charges = charges_for(
                 pools, estimate, now=counts.now, lease_expires=expires
@@ -201,7 +225,7 @@ class MemoryStore:
         delay: float = 0.0,
     ) -> bool:
         with self._lock:
-            counts = _Counts(self._tables, self.now())
+            counts = _Counts(self._tables, self._now())
             known = self._open.pop(reservation.id, None)
             self._forget_expired(counts.now)
             fresh = known is not None and known.expires_at > counts.now
@@ -225,7 +249,7 @@ class MemoryStore:
             else:
                 self._leave_queue(ticket)
             queue = self._tables.condition(pool).queue
-            queue[ticket] = (estimate, self.now() + seconds)
+            queue[ticket] = (estimate, self._now() + seconds)
             return ticket
 
     def leave_queue(self, ticket: int) -> None:
@@ -241,13 +265,13 @@ class MemoryStore:
 
     def throttle(self, pool: str) -> float:
         with self._lock:
-            condition, now = self._tables.condition(pool), self.now()
+            condition, now = self._tables.condition(pool), self._now()
             condition.throttle = condition.throttle.decreased(now)
             return condition.throttle.now(now)
 
     def set_plan(self, provider: str, plan: str, reason: str) -> None:
         with self._lock:
-            self._plans[provider] = PlanState(plan=plan, reason=reason, at=self.now())
+            self._plans[provider] = PlanState(plan=plan, reason=reason, at=self._now())
 
     def plans(self) -> dict[str, PlanState]:
         with self._lock:
@@ -255,7 +279,7 @@ class MemoryStore:
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._lock:
-            counts = _Counts(self._tables, self.now())
+            counts = _Counts(self._tables, self._now())
             self._forget_expired(counts.now)
             return [self._state(counts, pool) for pool in pools]
 
@@ -271,6 +295,24 @@ class MemoryStore:
         condition = self._tables.conditions.get(pool.name, _NONE)
         waiting = sum(until > counts.now for _, until in condition.queue.values())
         return pool_state(counts, pool, flying, waiting)
+
+    def _now(self) -> float:
+        """The time of a step; what counts has followed the clock there."""
+        now = self._clock.now()
+        if strays(self._clock, now, self._lead):
+            self._follow(now)
+        return now
+
+    def _follow(self, now: float) -> None:
+        lead = measured_lead(self._clock)
+        jump = Jump(seconds=lead - self._lead, at=now)
+        if not jump.is_one:
+            return
+        self._lead = lead
+        self._tables.follow(jump)
+        self._open = {
+            name: jump.moved_reservation(held) for name, held in self._open.items()
+        }
 
     def _leave_queue(self, ticket: int) -> None:
         for condition in self._tables.conditions.values():

@@ -8,12 +8,15 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial, wraps
 from math import ceil
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from crew.clock import Clock
+from crew.notices import Listener
 from crew.quota.limits import NANO, RUN_SECONDS, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
     Observation,
@@ -25,29 +28,75 @@ from crew.quota.store import (
     left_at,
 )
 from crew.quota.stores.decisions import count, observe, pool_state, refusal
-from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, refills
-from crew.quota.stores.sqlite_schema import MIGRATIONS
-from crew.sqlite_file import BUSY_SECONDS, open_database, unavailable
+from crew.quota.stores.holders import this_process
+from crew.quota.stores.jumps import carried
+from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, prune, refills
+from crew.quota.stores.sqlite_places import released_by_the_gone
+from crew.quota.stores.sqlite_schema import MENDED, MIGRATIONS
+from crew.quota.stores.sqlite_timeline import Timeline
+from crew.sqlite_file import (
+    BUSY_SECONDS,
+    Damaged,
+    mend,
+    open_database,
+    unavailable,
+)
 
 _PRUNE_EVERY = 64
+_Given = ParamSpec("_Given")
+ResultT = TypeVar("ResultT")
+
+
+def _whole(
+    step: Callable[Concatenate["SQLiteStore", _Given], ResultT],
+) -> Callable[Concatenate["SQLiteStore", _Given], ResultT]:
+    """A step that mends a damaged file, and is then made once more."""
+
+    @wraps(step)
+    def made(
+        store: "SQLiteStore", /, *args: _Given.args, **options: _Given.kwargs
+    ) -> ResultT:
+        try:
+            return step(store, *args, **options)
+        except Damaged:
+            store.mend()
+            return step(store, *args, **options)
+
+    return made
 
 
 class SQLiteStore:
     """A store for the processes of one machine. `path` is made with mode 0600."""
 
     def __init__(
-        self, path: Path, clock: Clock, *, busy_seconds: float = BUSY_SECONDS
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        listener: Listener = lambda line: None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
         self._ids: dict[tuple[str, str], int] = {}
         self._settled = 0
-        self._db = open_database(path, MIGRATIONS, busy_seconds=busy_seconds)
+        self._open = partial(
+            open_database,
+            path,
+            MIGRATIONS,
+            busy_seconds=busy_seconds,
+            listener=listener,
+            mended=MENDED,
+        )
+        self._listener = listener
+        self._db = self._open()
+        self._timeline = Timeline(self._db, clock)
 
     def now(self) -> float:
         return self._clock.now()
 
+    @_whole
     def reserve(
         self,
         pools: Sequence[Pool],
@@ -57,12 +106,15 @@ class SQLiteStore:
         ticket: int | None = None,
     ) -> Reservation | Refusal:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             expires = now + lease_seconds
             charges = charges_for(pools, estimate, now=now, lease_expires=expires)
             counts = self._counts(pools, now)
             waiting = ahead(self._db, pools, ticket, now) if counts.any_waits else {}
             refused = refusal(counts, pools, charges, waiting)
+            if refused is not None and released_by_the_gone(self._db, refused, now):
+                counts = self._counts(pools, now)
+                refused = refusal(counts, pools, charges, waiting)
             if refused is not None:
                 return refused
             for charge in charges:
@@ -74,16 +126,21 @@ class SQLiteStore:
                 made_at=now,
                 expires_at=expires,
                 charges=tuple(charges),
+                timeline=self._timeline.version,
             )
-            held = [[self._id(c.pool, c.limit), c.amount] for c in charges]
+            # JSON, put together by hand: every reservation pays for it.
+            held = ",".join(
+                [f"[{self._id(c.pool, c.limit)},{c.amount}]" for c in charges]
+            )
             self._db.execute(
-                "INSERT INTO lease VALUES (?, ?, ?)",
-                (reservation.id, expires, json.dumps(held)),
+                "INSERT INTO lease VALUES (?, ?, ?, ?)",
+                (reservation.id, expires, f"[{held}]", this_process()),
             )
             if ticket is not None:
                 self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
             return reservation
 
+    @_whole
     def settle(
         self,
         reservation: Reservation,
@@ -93,13 +150,15 @@ class SQLiteStore:
         delay: float = 0.0,
     ) -> bool:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             done = self._db.execute(
                 "DELETE FROM lease WHERE id = ? AND expires_at > ?",
                 (reservation.id, now),
             )
             fresh = done.rowcount > 0
             if fresh:
+                jumps = self._timeline.since(reservation.timeline)
+                reservation = carried(reservation, jumps) if jumps else reservation
                 self._correct(reservation, actual, left_at(reservation, delay), now)
             for seen in observations:
                 limits = Pool(name=seen.pool, limits=(seen.limit,))
@@ -108,9 +167,10 @@ class SQLiteStore:
                 counts.write()
             self._settled += 1
             if self._settled % _PRUNE_EVERY == 0:
-                self._prune(now)
+                prune(self._db, now)
             return fresh
 
+    @_whole
     def join_queue(
         self, pool: str, estimate: Usage, *, seconds: float, ticket: int | None = None
     ) -> int:
@@ -124,29 +184,33 @@ class SQLiteStore:
                     estimate.input_tokens,
                     estimate.output_tokens,
                     ceil((estimate.usd or 0) * NANO),
-                    self.now() + seconds,
+                    self._timeline.now() + seconds,
                 ),
             )
             return int(placed.lastrowid or 0)
 
+    @_whole
     def leave_queue(self, ticket: int) -> None:
         with self._step():
             self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
 
+    @_whole
     def cool_down(self, pool: str, *, until: float, reason: str) -> None:
         with self._step():
             self._db.execute(
-                "INSERT INTO condition (pool, cooldown_until, cooldown_reason) "
-                "VALUES (?, ?, ?) ON CONFLICT (pool) DO UPDATE "
+                "INSERT INTO condition (pool, cooldown_until, cooldown_reason, "
+                "cooled_at) VALUES (?, ?, ?, ?) ON CONFLICT (pool) DO UPDATE "
                 "SET cooldown_until = excluded.cooldown_until, "
-                "cooldown_reason = excluded.cooldown_reason "
+                "cooldown_reason = excluded.cooldown_reason, "
+                "cooled_at = excluded.cooled_at "
                 "WHERE excluded.cooldown_until > cooldown_until",
-                (pool, until, reason),
+                (pool, until, reason, self._timeline.now()),
             )
 
+    @_whole
     def throttle(self, pool: str) -> float:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             throttle = (
                 self._counts([Pool(name=pool)], now).throttle(pool).decreased(now)
             )
@@ -158,13 +222,15 @@ class SQLiteStore:
             )
             return throttle.now(now)
 
+    @_whole
     def set_plan(self, provider: str, plan: str, reason: str) -> None:
         with self._step():
             self._db.execute(
                 "INSERT OR REPLACE INTO plan VALUES (?, ?, ?, ?)",
-                (provider, plan, reason, self.now()),
+                (provider, plan, reason, self._timeline.now()),
             )
 
+    @_whole
     def plans(self) -> dict[str, PlanState]:
         with self._step():
             rows = self._db.execute("SELECT provider, plan, reason, at FROM plan")
@@ -173,9 +239,10 @@ class SQLiteStore:
                 for provider, plan, reason, at in rows
             }
 
+    @_whole
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._step():
-            now = self.now()
+            now = self._timeline.now()
             flying: dict[int, int] = {}
             leases = self._db.execute(
                 "SELECT charges FROM lease WHERE expires_at > ?", (now,)
@@ -203,6 +270,15 @@ class SQLiteStore:
                 for pool in pools
             ]
 
+    def mend(self) -> None:
+        """Make the file whole again, after a step found that it is damaged."""
+        with self._lock:
+            self._db.close()
+            mend(self._path, MIGRATIONS, self._listener, MENDED)
+            self._db = self._open()
+            self._ids.clear()
+            self._timeline = Timeline(self._db, self._clock)
+
     def close(self) -> None:
         self._db.close()
 
@@ -220,6 +296,7 @@ class SQLiteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                     self._ids.clear()
+                    self._timeline.forget()
 
     def _id(self, pool: str, limit: Limit) -> int:
         names = (pool, limit.spec)
@@ -235,7 +312,7 @@ class SQLiteStore:
             self._ids[names] = known
             if limit.kind is WindowKind.RUN:
                 # Keeps the row for as long as somebody may know its id.
-                until = self.now() + RUN_SECONDS
+                until = self._timeline.now() + RUN_SECONDS
                 self._db.execute(ADD_CHARGE, (known, until, 0))
         return known
 
@@ -259,19 +336,10 @@ class SQLiteStore:
         counts.write()
 
     def _counts(self, pools: Sequence[Pool], now: float) -> Counts:
-        return Counts.read(self._db, pools, self._id, now)
-
-    def _prune(self, now: float) -> None:
-        self._db.execute("DELETE FROM charge WHERE expires_at <= ?", (now,))
-        for table, column in (("lease", "expires_at"), ("line", "until")):
-            self._db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (now,))
-        self._db.execute("DELETE FROM learned WHERE until <= ?", (now,))
-        # Each run has limits of its own; others may be in a process's memory.
-        self._db.execute(
-            "DELETE FROM quota_limit WHERE spec LIKE '%/run' "
-            "AND id NOT IN (SELECT limit_id FROM charge)"
-        )
-        self._db.execute(
-            "DELETE FROM condition WHERE cooldown_until <= ? AND throttled_at <= ?",
-            (now, now - 86_400),
-        )
+        counts = Counts.read(self._db, pools, self._id, now)
+        if pools and counts.version != self._timeline.version:
+            # Another process moved the times, or gave the limits new ids.
+            self._ids.clear()
+            self._timeline.follow(now)
+            counts = Counts.read(self._db, pools, self._id, now)
+        return counts

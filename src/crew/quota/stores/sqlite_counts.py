@@ -22,7 +22,7 @@ ON CONFLICT (limit_id) DO UPDATE SET empties_at = excluded.empties_at
 """
 _ANY = """
 SELECT EXISTS (SELECT 1 FROM condition), EXISTS (SELECT 1 FROM learned),
-    EXISTS (SELECT 1 FROM line)
+    EXISTS (SELECT 1 FROM line), (SELECT version FROM timeline)
 """
 
 
@@ -31,13 +31,15 @@ class Counts:
     """The counts of one step as of `now`: `decisions.Counts`.
 
     It is read in few statements, before the step decides. `write` writes what was
-    added. `any_waits` says whether anybody waits in any queue.
+    added. `any_waits` says whether anybody waits in any queue, `version` is that of
+    the file's timeline.
     """
 
     db: sqlite3.Connection
     ids: Ids
     now: float
     any_waits: bool = False
+    version: int | None = None
     _totals: dict[int, int] = field(default_factory=dict)
     _empties_at: dict[int, float] = field(default_factory=dict)
     _learned: dict[int, int] = field(default_factory=dict)
@@ -111,7 +113,8 @@ class Counts:
 
     def _read(self, pools: Sequence[Pool]) -> None:
         # Mostly there are none, and one question is cheaper than three answers.
-        conditions, learned, waiting = self.db.execute(_ANY).fetchone()
+        row = self.db.execute(_ANY).fetchone()
+        conditions, learned, waiting, self.version = row
         self.any_waits = bool(waiting)
         if conditions:
             self._read_conditions([pool.name for pool in pools])
@@ -173,6 +176,24 @@ def ahead(
         )
         for name, requests, sent, answered, nano_usd in rows
     }
+
+
+def prune(db: sqlite3.Connection, now: float) -> None:
+    """Leave out what has stopped counting."""
+    db.execute("DELETE FROM charge WHERE expires_at <= ?", (now,))
+    for table, column in (("lease", "expires_at"), ("line", "until")):
+        db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (now,))
+    db.execute("DELETE FROM learned WHERE until <= ?", (now,))
+    # Each run has limits of its own; others may be in a process's memory.
+    db.execute(
+        "DELETE FROM quota_limit WHERE spec LIKE '%/run' "
+        "AND id NOT IN (SELECT limit_id FROM charge)"
+    )
+    db.execute(
+        "DELETE FROM condition WHERE cooldown_until <= ? AND throttled_at <= ?",
+        (now, now - 86_400),
+    )
+    db.execute("DELETE FROM jump WHERE version < (SELECT version FROM timeline) - 999")
 
 
 def refills(limit: Limit) -> bool:

@@ -38,4 +38,20 @@ CREATE TABLE plan (
     at REAL NOT NULL
 ) WITHOUT ROWID;
 """
-MIGRATIONS = (_FIRST, _SECOND)
+_THIRD = """
+CREATE TABLE timeline (
+    version INTEGER NOT NULL, boot TEXT NOT NULL, lead REAL NOT NULL
+);
+CREATE TABLE jump (version INTEGER PRIMARY KEY, seconds REAL, at REAL NOT NULL);
+ALTER TABLE condition ADD COLUMN cooled_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE lease ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+"""
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+MENDED = """
+DELETE FROM charge WHERE limit_id NOT IN (SELECT id FROM quota_limit);
+DELETE FROM bucket WHERE limit_id NOT IN (SELECT id FROM quota_limit);
+DELETE FROM learned WHERE limit_id NOT IN (SELECT id FROM quota_limit);
+UPDATE timeline SET version = version + 1;
+"""
+"""What a mended file needs: a limit that was lost gets a new id, which must not find
+another's counts, and the processes that know the old ids must ask again."""
