@@ -11,9 +11,9 @@ import pytest
 from configured import with_ready_task
 from crew.routing import Request, route
 from crew.settings import KINDS, Settings
-from crew.settings.check_tasks import check_placeholders
 from crew.settings.litellm_table import lookup
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import check_placeholders
 
 PROJECT = Path(__file__).parents[1]
 CONFIG = PROJECT / "config"

@@ -255,7 +255,9 @@ MISTAKES = [
         "expected a date such as 2026-11-23",
     ),
     ("inputs", "add paging", "''", 1, "request", "is empty"),
-    ("inputs", "{style: terse}", "{style: 1}", 3, "values.style", "expected a text"),
+    ("inputs", "{style: terse}", "{style: {}}", 3, "values.style", "expected a text"),
+    ("inputs", "{style: terse}", "{style: [[]]}", 3, "values.style", "a list in the"),
+    ("inputs", "{style: terse}", "{style: }", 3, "values.style", "found nothing"),
     ("inputs", "{style:", "{images:", 3, "values.images", "every run sets this one"),
     ("inputs", "{style:", "{3:", 3, "values.3", "letters, digits, _ and -"),
     ("inputs", "{style:", "{a b:", 3, "values.a b", "no text can ask for this name"),
@@ -270,7 +272,6 @@ MISTAKES = [
         "the manager delegates, without tools",
     ),
     ("agents", "role: Engineer", "role: manager", 7, "coder.role", "the role of"),
-    ("agents", "role: Engineer", "role: '{x}'", 7, "coder.role", "no placeholders"),
     (
         "tasks",
         "agent: coder\ncode",

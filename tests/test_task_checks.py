@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from crew.settings import Inputs
-from crew.settings.check_tasks import check_placeholders
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import check_placeholders
 from small_config import AGENTS, change, mistakes_of, write_files
 
 

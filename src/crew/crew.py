@@ -10,6 +10,7 @@ from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
 from crew.calls.current_task import working_on
+from crew.calls.filled import FilledAgent, FilledCrew, FilledTask
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.gates import build_gates
@@ -24,7 +25,7 @@ MANAGER_ITERATIONS = 8
 """A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
 
 
-class NamedTask(Task):
+class NamedTask(FilledTask):
     """A task whose delegated calls know what they work for: CrewAI gives a coworker
     a task without a name."""
 
@@ -75,7 +76,7 @@ def assemble(
         tasks[spec.name] = _task(spec, tasks, workers, workspace, on_result)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
-    return Crew(
+    return FilledCrew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
         process=Process.hierarchical if managed else Process.sequential,
@@ -101,7 +102,7 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
 def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
-    return Agent(
+    return FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,
@@ -115,7 +116,7 @@ def _manager(run: Run) -> Agent:
     role = run.settings.roles[run.settings.manager]
     options: dict[str, Any] = {"max_iter": MANAGER_ITERATIONS, **role.options}
     options["allow_delegation"] = True
-    return Agent(
+    return FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,

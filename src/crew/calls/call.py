@@ -143,7 +143,7 @@ class Call:
             input_tokens=size.tokens,
             output_tokens=self._expected_output(role.name),
             role=role.name,
-            task=task.name if task else None,
+            task=self.task,
             run=self.run.id,
             kind=(task.kind if task and own and task.kind else None) or role.kind,
             complexity=task.complexity if task else None,

@@ -6,6 +6,7 @@ with the whole conversation. One instance per agent: CrewAI counts tokens by it.
 
 import json
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,8 @@ from crew.providers.reasoning import KeptReasoning
 from crew.routing import Request, route
 from crew.settings import Role
 
-_PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+
 # A copy that was pickled finds its run again by name.
 _runs: "weakref.WeakValueDictionary[str, Run]" = weakref.WeakValueDictionary()
 
@@ -44,6 +46,7 @@ class TieredLLM(BaseLLM):
     role: str
     run: str
     _context: Run | None = PrivateAttr(default=None)
+    _open: Callable[[], Run] | None = PrivateAttr(default=None)
     _window: int | None = PrivateAttr(default=None)
     _summaries: Summaries = PrivateAttr(default_factory=Summaries)
     _reasoning: KeptReasoning = PrivateAttr(default_factory=KeptReasoning)
@@ -51,12 +54,16 @@ class TieredLLM(BaseLLM):
     @classmethod
     def bound(cls, run: Run, role: Role) -> "TieredLLM":
         """The LLM of a role in a run."""
-        options: dict[str, Any] = {n: role.options.get(n) for n in _PARAMETERS}
-        llm = cls(
-            model=role.tier, provider="crew", role=role.name, run=run.id, **options
-        )
-        llm._context = run
-        _runs[run.id] = run
+        llm = cls.lent(lambda: run, run.id, role)
+        llm._context = _runs[run.id] = run
+        return llm
+
+    @classmethod
+    def lent(cls, opener: Callable[[], Run], run: str, role: Role) -> "TieredLLM":
+        """The LLM of a role in a run that is opened when it is needed first."""
+        options: dict[str, Any] = {n: role.options.get(n) for n in PARAMETERS}
+        llm = cls(model=role.tier, provider="crew", role=role.name, run=run, **options)
+        llm._open = opener
         return llm
 
     # What CrewAI asks of an LLM.
@@ -104,30 +111,29 @@ class TieredLLM(BaseLLM):
         super().summarize_messages(messages, callbacks, verbose)
         self._summaries.end()
 
-    def __copy__(self) -> "TieredLLM":
+    def __copy__(self, memo: object = None) -> "TieredLLM":
         """An LLM with counts of its own, in the same run."""
         return self.model_copy()
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> "TieredLLM":
-        return self.model_copy()
+    __deepcopy__ = __copy__
 
     def model_copy(self, *, update: Any = None, deep: bool = False) -> "TieredLLM":
         llm = type(self)(**{**self.model_dump(), **(update or {})})
-        llm._context = self._context
+        llm._context, llm._open = self._context, self._open
         return llm
 
     def __getstate__(self) -> dict[Any, Any]:
         """Without the run, which holds keys and open files, and without thoughts."""
         state = super().__getstate__()
         private = dict(state.get("__pydantic_private__") or {})
-        private["_context"] = None
-        private["_thoughts"] = KeptReasoning()
+        private["_context"] = private["_open"] = None
+        private["_reasoning"] = KeptReasoning()
         return {**state, "__pydantic_private__": private}
 
     @property
     def _run(self) -> Run:
         if self._context is None:
-            self._context = _runs.get(self.run)
+            self._context = _runs.get(self.run) or (self._open and self._open())
         if self._context is None:
             raise RunFailed(f"run {self.run} is not open in this process")
         return self._context
@@ -205,12 +211,12 @@ class TieredLLM(BaseLLM):
         return Call(
             run=self._run,
             role=self.role,
-            task=current_task.get(),
+            task=current_task.get() or getattr(from_task, "name", None),
             messages=formatted,
             tools=tools or None,
             response_model=response_model,
             stop=self.stop_sequences,
-            parameters={name: getattr(self, name) for name in _PARAMETERS},
+            parameters={name: getattr(self, name) for name in PARAMETERS},
             validate=self._validate_structured_output,
             relay=Relay(emit, restart) if self._effective_stream() else None,
             reasoning=self._reasoning,
@@ -238,24 +244,18 @@ class TieredLLM(BaseLLM):
     def _emit_chunk(self, from_task: Any, from_agent: Any, chunk: Any) -> None:
         if not chunk.choices:
             return
+        emit = partial(
+            self._emit_stream_chunk_event,
+            from_task=from_task,
+            from_agent=from_agent,
+            response_id=chunk.id,
+        )
         delta = chunk.choices[0].delta
         for call in getattr(delta, "tool_calls", None) or ():
-            self._emit_stream_chunk_event(
-                chunk=call.function.arguments or "",
-                from_task=from_task,
-                from_agent=from_agent,
-                tool_call=call.model_dump(),
-                call_type=LLMCallType.TOOL_CALL,
-                response_id=chunk.id,
-            )
+            text, kind = call.function.arguments or "", LLMCallType.TOOL_CALL
+            emit(chunk=text, tool_call=call.model_dump(), call_type=kind)
         if delta.content:
-            self._emit_stream_chunk_event(
-                chunk=delta.content,
-                from_task=from_task,
-                from_agent=from_agent,
-                call_type=LLMCallType.LLM_CALL,
-                response_id=chunk.id,
-            )
+            emit(chunk=delta.content, call_type=LLMCallType.LLM_CALL)
 
     def _finish(
         self,

@@ -20,8 +20,9 @@ from crew.guard import QuotaGuard
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.check_tasks import check_placeholders
-from crew.settings.loader import load_settings
+from crew.settings.environment import config_directory, read_environment
+from crew.settings.loader import load_settings, load_tiers
+from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def check(options: argparse.Namespace) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    settings = load_settings(options.config)
+    settings = _settings(options)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
     print(f"configuration: {settings.config_dir} is well-formed")
@@ -61,6 +62,14 @@ def check(options: argparse.Namespace) -> int:
             "(.env.example)."
         )
     return DONE
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings. A directory without agents.yaml and tasks.yaml is one for the
+    agents of one's own project (`crew.tiers`), and has no roles to check."""
+    directory = config_directory(options.config, read_environment())
+    roles = any((directory / f"{name}.yaml").exists() for name in ("agents", "tasks"))
+    return (load_settings if roles else load_tiers)(options.config)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:

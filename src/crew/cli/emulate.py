@@ -3,10 +3,10 @@
 import argparse
 
 from crew.emulator.process import serve_forever
-from crew.settings.loader import load_settings
+from crew.settings.loader import load_tiers
 
 
 def emulate(options: argparse.Namespace) -> int:
     """Play the providers until a signal comes; returns the exit code."""
-    settings = load_settings(options.config)
+    settings = load_tiers(options.config)
     return serve_forever(settings, port=options.port, speed=options.speed)

@@ -16,12 +16,12 @@ from crew.reports.document import run_document
 from crew.reports.report import build_report
 from crew.reports.text import summary_lines
 from crew.runs.directory import INTERRUPTED, RUNNING, RunDirectory
-from crew.settings.loader import load_settings
+from crew.settings.loader import load_tiers
 
 
 def report(options: argparse.Namespace) -> int:
     """Print what a run did and what it cost; returns the exit code."""
-    settings = load_settings(options.config)
+    settings = load_tiers(options.config)
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
@@ -39,9 +39,10 @@ def report(options: argparse.Namespace) -> int:
         if options.json:
             print(_document(journal, record, directory))
             return DONE
-        print(f"run {record.run}: {record.status}; see {record.output}/")
+        see = f"; see {record.output}/" if record.output.exists() else ""
+        print(f"run {record.run}: {record.status}{see}")
         print_safe(summary_lines(build_report(journal, record.run)))
-    if record.status not in ("done", RUNNING):
+    if record.status not in ("done", RUNNING) and directory.is_begun:
         print(f"go on with: {resume_command(record.run, options)}")
     return DONE
 

@@ -38,9 +38,9 @@ from crew.reports.text import summary_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
-from crew.settings.check_tasks import check_placeholders
 from crew.settings.environment import is_text
 from crew.settings.loader import load_settings
+from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
     from crew.runs.ending import Outcome, Underway

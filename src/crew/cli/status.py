@@ -5,15 +5,17 @@ import json
 
 from crew.cli.console import DONE, clear_screen
 from crew.clock import SystemClock
+from crew.errors import SettingsError
 from crew.guard import QuotaGuard
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
-from crew.settings.loader import load_settings
+from crew.settings import Settings
+from crew.settings.loader import load_settings, load_tiers
 
 
 def status(options: argparse.Namespace) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(load_settings(options.config))
+    guard = QuotaGuard.open(_settings(options))
     clock = SystemClock()
     try:
         while True:
@@ -29,3 +31,11 @@ def status(options: argparse.Namespace) -> int:
             clock.sleep(2.0)
     finally:
         guard.close()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The settings; without the roles where those are a project's of CrewAI's."""
+    try:
+        return load_settings(options.config)
+    except SettingsError:
+        return load_tiers(options.config)

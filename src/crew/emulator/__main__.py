@@ -11,7 +11,7 @@ from crew.emulator.app import build_app
 from crew.emulator.faults import default_orders
 from crew.emulator.server import serve
 from crew.errors import SettingsError
-from crew.settings.loader import load_settings
+from crew.settings.loader import load_tiers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # A child has what it needs in its environment: it reads no `.env` by itself.
         environ = os.environ if chosen.with_parent else None
-        settings = load_settings(chosen.config_dir, environ=environ)
+        settings = load_tiers(chosen.config_dir, environ=environ)
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

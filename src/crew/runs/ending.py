@@ -89,7 +89,7 @@ class Underway:
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
     ) -> Outcome:
         run = self.run
-        status = _status(error)
+        status = status_of(error)
         run.journal.finish_run(run.id, status)
         report = build_report(run.journal, run.id)
         record = run.journal.run(run.id)
@@ -118,7 +118,8 @@ class Underway:
         )
 
 
-def _status(error: CrewError | None) -> str:
+def status_of(error: CrewError | None) -> str:
+    """What a run is called that ended so."""
     match error:
         case None:
             return "done"

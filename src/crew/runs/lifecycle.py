@@ -1,8 +1,10 @@
 """The life of a run: prepare, kick off, keep each result, report. One way in for
 `crew run`, `crewai run` and scripts."""
 
+import atexit
+import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -14,15 +16,20 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
-from crew.providers.own_servers import with_own_servers
-from crew.runs.directory import Beginning, RunDirectory, hide_from_git, refused
-from crew.runs.ending import Outcome, Underway
-from crew.runs.rehearsal import NOTICE, needed, rehearsing
+from crew.runs.directory import (
+    RUNNING,
+    Beginning,
+    RunDirectory,
+    hide_from_git,
+    refused,
+)
+from crew.runs.ending import Outcome, Underway, status_of
+from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.settings.values import at_home
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
-from crew.workspace.worktrees import is_dirty
+from crew.workspace.worktrees import is_dirty, notes
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -63,6 +70,8 @@ def execute(
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
+        for note in notes(repository):
+            listener(note)
     directory.begin(beginning)
     watchers = _Watchers(listener=listener, started=started)
     with directory.hold():
@@ -102,26 +111,64 @@ def opened_crew(
     settings: Settings, output: Path, listener: Listener = lambda line: None
 ) -> Iterator["Crew"]:
     """A fresh crew; without any key it rehearses."""
-    with _providers(settings, needed(settings), listener) as settings:
+    with playing(settings, needed(settings), listener) as settings:
         yield fresh_crew(settings, output)
 
 
-def fresh_crew(settings: Settings, output: Path) -> "Crew":
-    """A crew in a run of its own, with an empty workspace, for scripts."""
+def fresh_crew(
+    settings: Settings, output: Path, listener: Listener = lambda line: None
+) -> "Crew":
+    """A crew in a run of its own, with an empty workspace, for scripts. Without any
+    key it rehearses, until the process ends."""
     run_id = new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
     hide_from_git(output)
-    run = Run.open(settings, output=directory.path.absolute(), run_id=run_id)
+    played = ExitStack()
+    settings = played.enter_context(playing(settings, needed(settings), listener))
+    run = Run.open(
+        settings, output=directory.path.absolute(), run_id=run_id, listener=listener
+    )
     crew = assemble(run, workspace)
 
+    def complete(given: dict[str, Any]) -> dict[str, Any]:
+        if not given and settings.inputs is None:
+            return given
+        return {**_standing(settings, workspace), **given}
+
     def finish(result: Any) -> Any:
+        run.failure = None
         run.journal.finish_run(run_id, "done")
         return result
 
-    # A script says nothing when it is done with its crew: each kickoff does.
+    # A script says nothing when it is done with its crew: each kickoff does, and
+    # after one that failed, the end of the process.
+    crew.before_kickoff_callbacks.append(complete)
     crew.after_kickoff_callbacks.append(finish)
+    atexit.register(_end, weakref.ref(run), played)
     return crew
+
+
+def _standing(settings: Settings, workspace: Workspace) -> dict[str, Any]:
+    """What a crew of a script works on, where the script does not say."""
+    given = settings.inputs
+    placed = placeholders(settings, workspace, given.request if given else "")
+    if given is None:
+        del placed["request"]
+    return {**placed, **(given.values if given else {})}
+
+
+def _end(known: "weakref.ref[Run]", played: ExitStack) -> None:
+    """End the run of a script with its process; one that is gone ended before."""
+    with played:
+        run = known()
+        record = run.journal.run(run.id) if run is not None else None
+        if (
+            run is not None
+            and record is not None
+            and (run.failure is not None or record.status == RUNNING)
+        ):
+            run.journal.finish_run(run.id, status_of(run.failure))
 
 
 def _carry_out(
@@ -133,7 +180,7 @@ def _carry_out(
 ) -> Outcome:
     with (
         _shown_safely(settings),
-        _providers(settings, beginning.rehearsal, watchers.listener) as settings,
+        playing(settings, beginning.rehearsal, watchers.listener) as settings,
     ):
         run = Run.open(
             settings,
@@ -154,18 +201,6 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
     """What CrewAI prints of a verbose role is what a model wrote."""
     verbose = any(role.options.get("verbose") for role in settings.roles.values())
     return safe_streams(settings.secrets) if verbose else nullcontext()
-
-
-@contextmanager
-def _providers(
-    settings: Settings, rehearsal: bool, listener: Listener
-) -> Iterator[Settings]:
-    if not rehearsal:
-        yield with_own_servers(settings)
-        return
-    listener(NOTICE)
-    with rehearsing(settings) as played:
-        yield played
 
 
 def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:

@@ -2,12 +2,15 @@
 
 import json
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from crew.emulator.process import running
 from crew.guard.health import answers
+from crew.notices import Listener
+from crew.providers.own_servers import with_own_servers
 from crew.routing import Request, route
 from crew.settings import Deployment, Provider, Settings
 
@@ -25,6 +28,25 @@ def needed(settings: Settings) -> bool:
         or (provider.keyless and answers(provider.base_url))
         for provider in settings.providers.values()
     )
+
+
+@contextmanager
+def playing(
+    settings: Settings, rehearsal: bool, listener: Listener
+) -> Iterator[Settings]:
+    """The settings to work with: in a rehearsal played ones, which is announced."""
+    if not rehearsal:
+        yield with_own_servers(settings)
+        return
+    listener(NOTICE)
+    with rehearsing(settings) as played:
+        yield played
+
+
+def warned(line: str) -> None:
+    """What a script sees that listens to nothing: a rehearsal, and no more."""
+    if line == NOTICE:
+        warnings.warn(line, UserWarning, stacklevel=2)
 
 
 @contextmanager

@@ -1,22 +1,13 @@
 """What must hold between roles and tasks, so that CrewAI can carry them out."""
 
-import re
 from collections.abc import Mapping, Sequence
 
-from crew.errors import Mistake
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document
 from crew.settings.files import Files, Shapes, expect
-from crew.settings.schema import (
-    RoleShape,
-    TaskShape,
-)
-from crew.settings.values import (
-    PLACEHOLDERS,
-    Inputs,
-    Settings,
-)
-from crew.settings.wording import unknown
+from crew.settings.placeholders import RULE, as_delegated_to, is_name
+from crew.settings.schema import RoleShape, TaskShape
+from crew.settings.values import PLACEHOLDERS
 
 MANAGER = "manager"
 _NEEDED: Mapping[str, str] = {
@@ -27,12 +18,6 @@ _NEEDED: Mapping[str, str] = {
     "response_template": "prompt_template",
 }
 """Keys of a role that CrewAI passes over where the other one is not set."""
-PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_\-]*)\}")
-"""What CrewAI replaces in a text."""
-PLACEHOLDER_RULE = (
-    "no text can ask for this name; "
-    "allowed: letters, digits, _ and -, with a letter or _ first"
-)
 
 
 def check_roles_and_tasks(files: Files, shapes: Shapes) -> None:
@@ -43,24 +28,22 @@ def check_roles_and_tasks(files: Files, shapes: Shapes) -> None:
         for name in shapes.inputs.values:
             if name in PLACEHOLDERS:
                 files.inputs.reject(("values", name), "every run sets this one itself")
-            elif not PLACEHOLDER.fullmatch(f"{{{name}}}"):
-                files.inputs.reject(("values", name), PLACEHOLDER_RULE)
+            elif not is_name(name):
+                files.inputs.reject(("values", name), RULE)
 
 
 def _check_roles(files: Files, shapes: Shapes) -> None:
     tiers = files.tiers.names("tiers")
     called: dict[str, str] = {}
+    managed = shapes.process == "hierarchical"
+    finder = "the manager delegates" if managed else "CrewAI finds a role"
     for name, role in shapes.roles.items():
         expect(files.agents, (name, "tier"), "tier", role.tier, tiers)
-        first = called.setdefault(_as_delegated_to(role.role), name)
+        first = called.setdefault(as_delegated_to(role.role), name)
         if first != name:
             files.agents.reject(
                 (name, "role"),
-                f"is also the role of {first!r}; the manager delegates by this text",
-            )
-        if PLACEHOLDER.search(role.role):
-            files.agents.reject(
-                (name, "role"), "no placeholders here; the manager delegates by it"
+                f"is also the role of {first!r}; {finder} by this text",
             )
         for key, needed in _NEEDED.items():
             if getattr(role, key) is not None and not getattr(role, needed):
@@ -68,11 +51,6 @@ def _check_roles(files: Files, shapes: Shapes) -> None:
     names = files.agents.names()
     if names is not None and shapes.process == "hierarchical":
         _check_delegation(files.agents, names, shapes.roles)
-
-
-def _as_delegated_to(role: str) -> str:
-    """The text of a role as CrewAI compares it when a manager names a coworker."""
-    return " ".join(role.split()).replace('"', "").casefold()
 
 
 def _check_delegation(
@@ -194,65 +172,3 @@ def _check_asynchronous(
             (running[-1], "async_execution"),
             f"{when}at most one asynchronous task may be at the end",
         )
-
-
-def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
-    """What the texts of roles and tasks ask for, such as `{request}`, and no input
-    of this run gives."""
-    allowed = [*PLACEHOLDERS, *inputs.values]
-    mistakes = [
-        Mistake(
-            file="arguments",
-            line=None,
-            key=f"--input {name}",
-            message="every run sets this one itself"
-            if name in PLACEHOLDERS
-            else PLACEHOLDER_RULE,
-        )
-        for name in inputs.values
-        if name in PLACEHOLDERS or not PLACEHOLDER.fullmatch(f"{{{name}}}")
-    ]
-    for file, texts in _texts(settings).items():
-        document = Document(settings.config_dir / file, {})
-        for path, text in texts.items():
-            for name in dict.fromkeys(PLACEHOLDER.findall(text)):
-                if name not in allowed:
-                    mistakes.append(_unfilled(document, path, name, allowed))
-    return mistakes
-
-
-def _texts(settings: Settings) -> dict[str, dict[tuple[str, str], str]]:
-    """The texts in which CrewAI fills placeholders, by file and key."""
-    return {
-        "agents.yaml": {
-            (role.name, key): text
-            for role in settings.roles.values()
-            for key, text in (("goal", role.goal), ("backstory", role.backstory))
-        },
-        "tasks.yaml": {
-            (task.name, key): text
-            for task in settings.tasks.values()
-            for key, text in (
-                ("description", task.description),
-                ("expected_output", task.expected_output),
-            )
-        },
-    }
-
-
-def _unfilled(
-    document: Document, path: tuple[str, str], name: str, allowed: list[str]
-) -> Mistake:
-    found = unknown("placeholder", f"{{{name}}}", _braced(allowed))
-    line, key, _ = document.at(path)
-    return Mistake(
-        file=document.file,
-        line=line,
-        key=key or ".".join(path),
-        message=f"{found}; give it under `values` of inputs.yaml "
-        f"or as --input {name}=TEXT",
-    )
-
-
-def _braced(names: list[str]) -> list[str]:
-    return [f"{{{name}}}" for name in names]

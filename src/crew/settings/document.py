@@ -8,22 +8,15 @@ from pathlib import Path
 import yaml
 
 from crew.errors import Mistake
-from crew.settings.bounds import (
-    DEPTH,
-    MISTAKES,
-    Budget,
-    TooLarge,
-    file_content,
-)
+from crew.settings.bounds import DEPTH, MISTAKES, Budget, TooLarge
+from crew.settings.composing import Unreadable, compose
 from crew.settings.environment import is_text
 from crew.settings.scalars import constructed, kind_of, resolved
 from crew.settings.variables import expand
-from crew.settings.wording import broken_yaml
 from crew.texts.masking import Secrets
 
 KeyPath = tuple[str | int, ...]
 _Entries = dict[str, tuple[yaml.Node, yaml.Node]]
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 _KEY_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 _KEY_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
@@ -31,32 +24,56 @@ _KEY_LIKE = re.compile(r"\b(?:sk-|gsk_|AIza)[\w\-]{6,}")
 _KEY_CHARACTERS = 120
 SECRET = "api_key"
 """The one key whose value is a secret: it is read from the environment only."""
+ANCHORS = "x-"
+"""How a key of the file begins that is a place for anchors, as in Docker Compose."""
 
 
 class Document:
     """A YAML file, read once.
 
     `data` is the file as plain values, with `${VARIABLE}` replaced; None when the
-    file cannot be read as a mapping, which is then among the `mistakes`.
+    file cannot be read as a mapping, which is then among the `mistakes`. Below the
+    key `as_written` each number, date, true or false is the text as it is written.
+    With `paths` the text is left as it is: else a name is the same name however its
+    accents are encoded.
     """
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        *,
+        as_written: str = "",
+        paths: bool = False,
+    ) -> None:
         self.file = str(path)
         self.mistakes: list[Mistake] = []
         self.data: dict[str, object] | None = None
         self._environ = environ
+        self._as_written = as_written
+        self._paths = paths
         self._entries: dict[int, _Entries] = {}
         self._open: set[int] = set()
         self._reported: set[KeyPath] = set()
         self._budget = Budget()
         self._root = self._compose(path)
-        if isinstance(self._root, yaml.MappingNode):
+        if self._root is not None:
             try:
                 self.data = self._mapping(self._root, ())
             except TooLarge as exc:
                 self.mistakes.clear()
                 self._note(self._root.start_mark.line + 1, "", str(exc))
                 self._root = None
+            if self.data == {} and not self.mistakes:
+                self._note(1, "", f"nothing but `{ANCHORS}...`, which is passed over")
+
+    @classmethod
+    def left_out(cls, path: Path) -> "Document":
+        """A file that is not read: nothing is known of it, and nothing is wrong."""
+        document = cls.__new__(cls)
+        document.file, document.mistakes, document.data = str(path), [], None
+        document._root = None
+        return document
 
     # Where things are.
 
@@ -65,7 +82,8 @@ class Document:
 
         Parts that a short form of the YAML leaves out are passed over.
         """
-        node, key = self._root, ""
+        node: yaml.Node | None = self._root
+        key = ""
         line = 1 if node is not None else None
         for index, part in enumerate(path):
             if isinstance(node, yaml.MappingNode):
@@ -150,38 +168,12 @@ class Document:
 
     # Reading.
 
-    def _compose(self, path: Path) -> yaml.Node | None:
+    def _compose(self, path: Path) -> yaml.MappingNode | None:
         try:
-            content = file_content(path)
-            text = content.decode("utf-8-sig")
-        except FileNotFoundError:
-            self._note(None, "", "file not found")
+            return compose(path, paths=self._paths)
+        except Unreadable as exc:
+            self._note(exc.line, exc.key, exc.message)
             return None
-        except (TooLarge, OSError) as exc:
-            known = str(exc) if isinstance(exc, TooLarge) else exc.strerror
-            self._note(None, "", f"cannot be read: {known}")
-            return None
-        except UnicodeDecodeError as exc:
-            line = content.count(b"\n", 0, exc.start) + 1
-            self._note(line, "", "not UTF-8; save the file as UTF-8")
-            return None
-        try:
-            root = yaml.compose(text, Loader=_LOADER)
-        except yaml.YAMLError as exc:
-            self._note(*broken_yaml(exc, text))
-            return None
-        except RecursionError:  # PyYAML without libyaml, which has a bound of its own
-            self._note(1, "", f"nested more than {DEPTH} deep")
-            return None
-        if root is None or (root.tag.endswith(":null") and not root.value):
-            self._note(1, "", "the file is empty")
-            return None
-        if not isinstance(root, yaml.MappingNode):
-            line = root.start_mark.line + 1
-            found = "a list" if isinstance(root, yaml.SequenceNode) else "a text"
-            self._note(line, "", f"found {found}, expected a mapping (key: value)")
-            return None
-        return root
 
     def _of(self, node: yaml.MappingNode) -> _Entries:
         """The entries of a mapping, those of `<<` included."""
@@ -224,6 +216,7 @@ class Document:
         return {
             key: self._value(value, (*path, key))
             for key, (_, value) in self._of(node).items()
+            if path or not key.startswith(ANCHORS)
         }
 
     def _value(self, node: yaml.Node, path: KeyPath) -> object:
@@ -279,6 +272,8 @@ class Document:
                 return text
             # Unquoted: a number may come out of a variable.
             node = resolved(node, text)
+        if path[0] == self._as_written and not node.tag.endswith(":null"):
+            return text
         try:
             return constructed(node)
         except ValueError:

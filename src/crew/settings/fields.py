@@ -152,6 +152,21 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _input_text(value: object) -> str:
+    """An input as texts show it: its scalars come as they are written."""
+    parts = value if isinstance(value, list) else [value]
+    texts = [part for part in parts if isinstance(part, str)]
+    odd = [part for part in parts if not isinstance(part, str)]
+    if odd or not texts:
+        inside = " in the list" if odd and isinstance(value, list) else ""
+        found = shown(odd[0]) if odd else "an empty list"
+        raise ValueError(
+            f"found {found}{inside}, expected a text, a number, true or false, "
+            "a date, or a list of these"
+        )
+    return ", ".join(texts)
+
+
 def one_of(name: str, allowed: tuple[str, ...]) -> AfterValidator:
     """A value that must be one of these; `name` says of which kind it is."""
 
@@ -164,6 +179,7 @@ def one_of(name: str, allowed: tuple[str, ...]) -> AfterValidator:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+InputText = Annotated[str, BeforeValidator(_input_text)]
 Address = Annotated[Text, AfterValidator(_address)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]

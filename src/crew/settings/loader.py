@@ -75,6 +75,33 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    return _checked(directory, environ, files, shapes)
+
+
+def load_tiers(
+    config_dir: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings without roles, tasks and inputs: of providers.yaml and tiers.yaml
+    alone, whatever else lies beside them.
+
+    Raises SettingsError with every mistake of the two files.
+    """
+    environ = read_environment() if environ is None else environ
+    directory = config_directory(config_dir, environ)
+    files = Files(
+        agents=Document.left_out(directory / "agents.yaml"),
+        tasks=Document.left_out(directory / "tasks.yaml"),
+        providers=Document(directory / "providers.yaml", environ),
+        tiers=Document(directory / "tiers.yaml", environ),
+        inputs=None,
+    )
+    return _checked(directory, environ, files, _shapes(files))
+
+
+def _checked(
+    directory: Path, environ: Mapping[str, str], files: Files, shapes: Shapes
+) -> Settings:
+    """The settings, once all files are without a mistake. Raises SettingsError."""
     check_providers_and_tiers(files, shapes)
     providers = {
         name: provider(name, shape, files.providers)
@@ -138,7 +165,9 @@ def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
         tasks=Document(directory / "tasks.yaml", environ),
         providers=Document(directory / "providers.yaml", environ),
         tiers=Document(directory / "tiers.yaml", environ),
-        inputs=Document(inputs, environ) if inputs.exists() else None,
+        inputs=Document(inputs, environ, as_written="values", paths=True)
+        if inputs.exists()
+        else None,
     )
 
 
@@ -167,9 +196,16 @@ def _shapes(files: Files) -> Shapes:
 def _entries(
     document: Document, shape: type[ShapeT], *section: str, leaving_out: str = ""
 ) -> dict[str, ShapeT]:
-    entries = {}
+    entries: dict[str, ShapeT] = {}
+    folded: dict[str, str] = {}
     for name in document.names(*section) or []:
         if name != leaving_out:
+            first = folded.setdefault(name.casefold(), name)
+            if first != name:
+                document.reject_key(
+                    (*section, name),
+                    f"differs from {first!r} in upper and lower case only",
+                )
             entry = read(document, shape, (*section, name))
             if entry is not None:
                 entries[name] = entry

@@ -21,6 +21,7 @@ from crew.settings.fields import (
     Duration,
     HeaderName,
     HeaderValue,
+    InputText,
     Kinds,
     Limits,
     Parameter,
@@ -190,4 +191,4 @@ class InputsFile(Shape):
     request: Text
     repositories: list[Text] = []
     images: list[Text] = []
-    values: dict[str, str] = {}
+    values: dict[str, InputText] = {}

@@ -6,37 +6,19 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.document import Document, KeyPath
 from crew.settings.schema import RoleShape, RuleShape, Shape, TaskShape, TierShape
 from crew.settings.wording import shown, unknown
 
-_UNGUARDED = "an LLM named here would not pass the quota guard; use `tier:`"
-_MEMORY = "it would call models of CrewAI's own choice, past the quota guard"
-_PLANNING = "it would plan past the manager; give a task to a role instead"
-_EXECUTION = "CrewAI has no safe place to run code"
 _REFUSED: Mapping[type[Shape], Mapping[str, str]] = {
-    RoleShape: {
-        "llm": _UNGUARDED,
-        "manager_llm": _UNGUARDED,
-        "function_calling_llm": _UNGUARDED,
-        "planning_llm": _UNGUARDED,
-        "memory": _MEMORY,
-        "embedder": _MEMORY,
-        "knowledge": _MEMORY,
-        "knowledge_sources": _MEMORY,
-        "planning": _PLANNING,
-        "planning_config": _PLANNING,
-        "allow_code_execution": _EXECUTION,
-        "code_execution_mode": _EXECUTION,
-        "multimodal": "give the role the tool look_at_image instead",
-    },
-    TaskShape: {
-        "output_file": "results go to output/<run>/",
-        "create_directory": "results go to output/<run>/",
-        "guardrail": "use `gates:`",
-        "guardrails": "use `gates:`",
-        "tools": "tools belong to the role, in agents.yaml",
-    },
+    RoleShape: {**CREW_KEYS, **TASK_KEYS, **AGENT_KEYS},
+    TaskShape: {**CREW_KEYS, **AGENT_KEYS, **TASK_KEYS},
+}
+"""A key of CrewAI's in the wrong place has the reason of its own place."""
+_ELSEWHERE: Mapping[type[Shape], tuple[type[Shape], str]] = {
+    RoleShape: (TaskShape, "it belongs to the task, in tasks.yaml"),
+    TaskShape: (RoleShape, "it belongs to the role, in agents.yaml"),
 }
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -51,6 +33,9 @@ def read(document: Document, shape: type[ShapeT], path: KeyPath = ()) -> ShapeT 
         value = value[str(part)] if isinstance(value, dict) else None
     if shape in (TierShape, RuleShape) and not isinstance(value, dict):
         value = {"chain": value}
+    if path and (reason := _of_the_crew(str(path[-1]), value, shape)):
+        document.reject_key(path, f"not allowed: {reason}")
+        return None
     if not isinstance(value, dict):
         document.reject(path, f"found {shown(value)}, expected a mapping")
         return None
@@ -138,11 +123,22 @@ def _explained(error: ErrorDetails) -> str:
     return f"found {shown(found)}, expected {expected or error['msg']}"
 
 
+def _of_the_crew(key: str, value: object, shape: type[Shape]) -> str | None:
+    """Why a key of `crewai.Crew` has no place among roles or tasks, unless it is the
+    name of one."""
+    if shape not in _ELSEWHERE:
+        return None
+    named = isinstance(value, dict) and not value.keys().isdisjoint(shape.model_fields)
+    return None if named else CREW_KEYS.get(key)
+
+
 def _unknown_key(path: KeyPath, shape: type[Shape]) -> str:
     key = str(path[-1])
-    reason = _REFUSED.get(shape, {}).get(key)
-    if reason is not None:
-        return f"not allowed: {reason}"
+    if shape in _ELSEWHERE and len(path) == 1:
+        other, place = _ELSEWHERE[shape]
+        elsewhere = place if key in other.model_fields else None
+        if reason := elsewhere or _REFUSED[shape].get(key):
+            return f"not allowed: {reason}"
     for part in path[:-1]:
         field = next(
             (f for n, f in shape.model_fields.items() if part in (n, f.alias)), None

@@ -23,7 +23,7 @@ _BUSY = re.compile(r"\.lock'?: File exists|could not lock|already locked|commond
 
 def git(directory: Path, *arguments: str, check: bool = True) -> str:
     """Run git, again while another one holds a lock; returns what it printed, and
-    nothing when it failed unchecked."""
+    nothing when it failed unchecked. Raises WorkspaceError."""
     command = (*_without_filters(directory), *arguments)
     done = _once(directory, command)
     for seconds in _WAITS:
@@ -34,11 +34,8 @@ def git(directory: Path, *arguments: str, check: bool = True) -> str:
     if done.returncode == 0:
         return done.stdout
     if check:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        # The advice that git adds at the end is no reason.
-        reasons = (line for line in lines if line.startswith(("fatal:", "error:")))
-        reason = next(reasons, lines[-1])
-        raise WorkspaceError(f"{directory}: git {arguments[0]}: {_shown(reason)}")
+        reason = _shown(_reason(done.stderr))
+        raise WorkspaceError(f"{directory}: git {arguments[0]}: {reason}")
     return ""
 
 
@@ -60,6 +57,16 @@ def _without_filters(directory: Path) -> list[str]:
         for key, value in _OFF.items():
             options += ["-c", f"filter.{name}.{key}={value}"]
     return options
+
+
+def _reason(reported: str) -> str:
+    """What git says is wrong, and the command by which git itself would mend it."""
+    lines = reported.strip().splitlines() or ["no reason given"]
+    # The advice that git adds at the end is no reason.
+    reasons = (line for line in lines if line.startswith(("fatal:", "error:")))
+    reason = next(reasons, lines[-1])
+    remedy = next((line.strip() for line in lines if line.startswith("\tgit ")), None)
+    return f"{reason}; git says how to allow it: {remedy}" if remedy else reason
 
 
 def _once(

@@ -77,6 +77,8 @@ class Workspace:
                     branch=entry["branch"],
                     base=entry["base"],
                     submodules=tuple(entry["submodules"]),
+                    empty=tuple(entry.get("empty", ())),
+                    filters=tuple(entry.get("filters", ())),
                 )
                 for entry in known["repositories"]
             )

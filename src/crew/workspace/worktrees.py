@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from crew.errors import WorkspaceError
 from crew.workspace.git import git
 from crew.workspace.secrets import is_private_key, is_secret
+from crew.workspace.submodules import fill as fill_submodules
 from crew.workspace.text import shown
 
 SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"})
@@ -26,9 +27,10 @@ class Repository:
 
     `name` is where the crew works, as it names it. `source` is the user's directory
     (the top of a git repository), `path` the crew's. `branch` and `base` (a commit)
-    are None for a copy of what is no git repository. `submodules` are directories
-    that are empty here. `secrets` are files that look like one: a copy lacks them, and
-    in a worktree no tool reads them.
+    are None for a copy of what is no git repository. `submodules` are directories in
+    which nothing is kept, `empty` those of them that hold nothing. `secrets` are files
+    that look like one: a copy lacks them, and in a worktree no tool reads them.
+    `filters` are those that the repository's attributes name: they do not run here.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Repository:
     base: str | None = None
     submodules: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +65,8 @@ def add(
 
     A directory of a repository stands for the whole repository, in which its name
     points at that directory; one that the repository does not know is copied, and so
-    is a repository without a commit. A worktree holds no submodules: their
-    directories are empty. A copy leaves out `own`, directories of ours.
+    is a repository without a commit. Submodules are filled from the user's checkout,
+    for reading. A copy leaves out `own`, directories of ours.
 
     Raises WorkspaceError when git refuses, or when a copy would be too large; then
     no branch is left.
@@ -86,12 +90,35 @@ def add(
         path, branch = str(directory), str(made.branch)
         git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
         git(directory, "reset", "--quiet", "--hard")
+        submodules, empty = fill_submodules(top, directory)
         return replace(
-            made, submodules=_submodules(directory), secrets=_secrets(directory)
+            made,
+            submodules=submodules,
+            empty=empty,
+            secrets=_secrets(directory),
+            filters=_filters(directory),
         )
     except BaseException:
         remove(made)
         raise
+
+
+def notes(repository: Repository) -> list[str]:
+    """What a person may want to know about a worktree, one line each."""
+    lines = []
+    if repository.empty:
+        names = ", ".join(repository.empty)
+        lines.append(
+            f"{repository.name}: these submodules are empty here: {names}; to have "
+            f"them: git -C {repository.source} submodule update --init --recursive"
+        )
+    if repository.filters:
+        names = ", ".join(repository.filters)
+        lines.append(
+            f"{repository.name}: git's filter {names} does not run here: its files "
+            "are as git stores them, large files as pointers"
+        )
+    return lines
 
 
 def remove(repository: Repository) -> None:
@@ -107,22 +134,26 @@ def commit(repository: Repository, message: str) -> None:
     """Commit everything that changed, if anything did."""
     if repository.branch is None:
         return
-    git(repository.path, "add", "--all")
+    here = repository.path
+    git(here, "add", "--all")
     # Not `status`: it also lists changes that no commit can take.
-    if git(repository.path, *_DIFF, "--cached", "--name-only"):
-        git(repository.path, "commit", "--quiet", "--no-verify", "-m", message)
+    if git(here, *_DIFF, "--cached", "--name-only"):
+        commands = ("commit", "--quiet", "--no-verify", "-m", message)
+        git(here, *commands)
 
 
 def release(repository: Repository) -> None:
     """Let go of the branch, so that the user can check it out; the files stay."""
     if repository.branch is not None:
-        git(repository.path, "checkout", "--quiet", "--detach")
+        detach = ("checkout", "--quiet", "--detach")
+        git(repository.path, *detach)
 
 
 def take(repository: Repository) -> None:
     """Go back to the branch, to go on with a run."""
     if repository.branch is not None:
-        git(repository.path, "checkout", "--quiet", repository.branch)
+        back = ("checkout", "--quiet", repository.branch)
+        git(repository.path, *back)
 
 
 def change(repository: Repository) -> Change:
@@ -188,14 +219,16 @@ def top_level(source: Path) -> Path | None:
     return top
 
 
-def _submodules(directory: Path) -> tuple[str, ...]:
-    staged = git(directory, "ls-files", "--stage", "-z").split("\0")
-    return tuple(line.partition("\t")[2] for line in staged if line[:6] == "160000")
-
-
 def _secrets(directory: Path) -> tuple[str, ...]:
     names = git(directory, "ls-files", "-z").split("\0")
     return tuple(shown(name) for name in names if is_secret(PurePosixPath(name)))
+
+
+def _filters(directory: Path) -> tuple[str, ...]:
+    search = ("grep", "-h", "-o", "-E", "filter=[^ ]+")
+    found = git(directory, *search, "--", ":(glob)**/.gitattributes", check=False)
+    names = (line.partition("=")[2] for line in found.splitlines())
+    return tuple(dict.fromkeys(shown(name) for name in names))
 
 
 def _new_branch(top: Path, run: str, base: str) -> str:

@@ -1,0 +1,138 @@
+"""CrewAI's agents, tasks and crews, with placeholders that are filled by our rule.
+
+CrewAI replaces one name after another: a value that holds braces is filled again, no
+brace can be escaped, and the manager is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from crewai import Agent, Crew, Task
+from crewai.agents.agent_builder.base_agent import BaseAgent
+from crewai.llms.base_llm import BaseLLM
+from crewai.tasks.llm_guardrail import LLMGuardrail
+
+from crew.calls.event_loop import in_a_loop, in_a_thread
+from crew.settings.placeholders import fill, names
+
+_DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_output"
+
+
+class FilledAgent(Agent):
+    """An agent whose role, goal and backstory may hold placeholders."""
+
+    def interpolate_inputs(self, inputs: dict[str, Any]) -> None:
+        """Fill the texts, from the start each time."""
+        if self._original_role is None:
+            self._original_role = self.role
+            self._original_goal = self.goal
+            self._original_backstory = self.backstory
+        self.role = _filled(self._original_role, inputs)
+        self.goal = _filled(self._original_goal or "", inputs)
+        self.backstory = _filled(self._original_backstory or "", inputs)
+
+    def copy(self) -> "FilledAgent":  # type: ignore[override]
+        """The agent again; what was filled before can be filled anew."""
+        made = super().copy()
+        made._original_role = self._original_role
+        made._original_goal = self._original_goal
+        made._original_backstory = self._original_backstory
+        return made
+
+
+class FilledTask(Task):
+    """A task whose texts may hold placeholders, and whose guardrail may be set at any
+    time: CrewAI passes over one that is set after the task was made."""
+
+    def interpolate_inputs_and_add_conversation_history(
+        self, inputs: dict[str, Any]
+    ) -> None:
+        """Fill the texts, from the start each time."""
+        if self._original_description is None:
+            self._original_description = self.description
+            self._original_expected_output = self.expected_output
+        description = self._original_description
+        expected = self._original_expected_output or ""
+        # CrewAI fills two names of ours, once, and does the rest of its work.
+        self._original_description = f"{{{_DESCRIPTION}}}"
+        self._original_expected_output = f"{{{_EXPECTED}}}"
+        filled = {
+            _DESCRIPTION: _filled(description, inputs),
+            _EXPECTED: _filled(expected, inputs),
+        }
+        try:
+            super().interpolate_inputs_and_add_conversation_history(
+                {**(inputs or {}), **filled}
+            )
+        finally:
+            self._original_description = description
+            self._original_expected_output = expected
+
+    def copy(  # type: ignore[override]
+        self, agents: Sequence[BaseAgent], task_mapping: dict[str, Task]
+    ) -> Task:
+        """The task again; what was filled before can be filled anew."""
+        made = super().copy(list(agents), task_mapping)
+        made._original_description = self._original_description
+        made._original_expected_output = self._original_expected_output
+        if self.guardrail is not None and made.guardrail is None:
+            made.guardrail = self.guardrail  # left out where there are gates, too
+        return made
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if value is None or self.__pydantic_private__ is None:
+            return
+        if name == "guardrail":
+            self._guardrail = self._callable(value)
+        elif name == "guardrails":
+            given = value if isinstance(value, list | tuple) else [value]
+            self._guardrails = [self._callable(one) for one in given]
+
+    def _callable(self, guardrail: Any) -> Any:
+        """A guardrail as CrewAI calls it; a text is judged by the agent's LLM."""
+        if not isinstance(guardrail, str):
+            return guardrail
+        llm = self.agent.llm if self.agent is not None else None
+        if not isinstance(llm, BaseLLM):
+            raise ValueError(f"task {self.name!r}: a guardrail in words needs an agent")
+        return LLMGuardrail(description=guardrail, llm=llm)
+
+
+class FilledCrew(Crew):
+    """A crew whose manager's texts are filled, too, and that works in a notebook."""
+
+    def kickoff(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's. Where a loop is running, it works in a thread, and blocks."""
+        if in_a_loop():
+            return in_a_thread(partial(super().kickoff, *args, **kwargs)).result()
+        return super().kickoff(*args, **kwargs)
+
+    def _interpolate_inputs(self, inputs: dict[str, Any]) -> None:
+        super()._interpolate_inputs(inputs)
+        if self.manager_agent is not None:
+            self.manager_agent.interpolate_inputs(inputs)
+
+    def copy(self) -> "FilledCrew":  # type: ignore[override]
+        """The crew again, for `kickoff_for_each` and its like."""
+        made = super().copy()
+        # CrewAI's copy is always a plain Crew; this class adds no field to it.
+        made.__class__ = FilledCrew
+        made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
+        made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
+        return made  # type: ignore[return-value]
+
+
+def _filled(text: str, inputs: Mapping[str, Any] | None) -> str:
+    """The text; without any input, its placeholders stay as they are (as in CrewAI).
+
+    Raises ValueError for a name that no input gives.
+    """
+    missing = [name for name in names(text) if name not in (inputs or {})]
+    if inputs and missing:
+        raise ValueError(
+            f"no input gives {{{missing[0]}}}; pass it in `inputs`, or write "
+            f"{{{{{missing[0]}}}}} for the text itself"
+        )
+    return fill(text, inputs or {})

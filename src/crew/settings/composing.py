@@ -1,0 +1,53 @@
+"""A YAML file as nodes, or the one mistake that keeps it from being read."""
+
+import unicodedata
+from pathlib import Path
+
+import yaml
+
+from crew.settings.bounds import DEPTH, TooLarge, file_content
+from crew.settings.wording import broken_yaml
+
+_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unreadable(Exception):
+    """The file cannot be read as a mapping. Lines count from 1."""
+
+    def __init__(self, line: int | None, key: str, message: str) -> None:
+        super().__init__(message)
+        self.line, self.key, self.message = line, key, message
+
+
+def compose(path: Path, *, paths: bool) -> yaml.MappingNode:
+    """The mapping of a file. With `paths` its text is left as it is. Raises
+    Unreadable."""
+    text = _text(path)
+    text = text if paths else unicodedata.normalize("NFC", text)
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as exc:
+        raise Unreadable(*broken_yaml(exc, text)) from exc
+    except RecursionError:  # PyYAML without libyaml, which has a bound of its own
+        raise Unreadable(1, "", f"nested more than {DEPTH} deep") from None
+    if root is None or (root.tag.endswith(":null") and not root.value):
+        raise Unreadable(1, "", "the file is empty")
+    if not isinstance(root, yaml.MappingNode):
+        line = root.start_mark.line + 1
+        found = "a list" if isinstance(root, yaml.SequenceNode) else "a text"
+        raise Unreadable(line, "", f"found {found}, expected a mapping (key: value)")
+    return root
+
+
+def _text(path: Path) -> str:
+    try:
+        content = file_content(path)
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise Unreadable(None, "", "file not found") from None
+    except (TooLarge, OSError) as exc:
+        known = str(exc) if isinstance(exc, TooLarge) else exc.strerror
+        raise Unreadable(None, "", f"cannot be read: {known}") from exc
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise Unreadable(line, "", "not UTF-8; save the file as UTF-8") from exc
