@@ -92,12 +92,10 @@ def add(
 
 
 def _filled(made: Repository) -> Repository:
-    """Check the worktree out."""
     top, directory = made.source, made.path
     path, branch = str(directory), str(made.branch)
     git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
-    # By a command of its own: it asks for the filters as the configuration has them
-    # there.
+    # A command of its own: it asks for the filters that the configuration has there.
     git(directory, "reset", "--quiet", "--hard")
     submodules, empty = fill_submodules(top, directory)
     return replace(
