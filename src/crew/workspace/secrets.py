@@ -36,10 +36,12 @@ _NAME = re.compile(
     | (?:client|oauth)[-_]?secrets?.*\.json
     | (?:service[-_]?account|gcp[-_]?key).*\.json
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 # What shows others which variables there are; a public key is for everybody.
-_EXAMPLE = re.compile(r"(?:.*[.\-_])?(?:example|sample|template|dist|tpl|pub)")
+_EXAMPLE = re.compile(
+    r"(?:.*[.\-_])?(?:example|sample|template|dist|tpl|pub)", re.DOTALL
+)
 _PRIVATE_KEY = re.compile(rb"\s*(?:\xef\xbb\xbf)?-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _SHOWN = 5
 

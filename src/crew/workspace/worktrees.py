@@ -85,22 +85,26 @@ def add(
         base=base,
     )
     try:
-        # Filled by a command of its own: it asks for the filters as the configuration
-        # has them there.
-        path, branch = str(directory), str(made.branch)
-        git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
-        git(directory, "reset", "--quiet", "--hard")
-        submodules, empty = fill_submodules(top, directory)
-        return replace(
-            made,
-            submodules=submodules,
-            empty=empty,
-            secrets=_secrets(directory),
-            filters=_filters(directory),
-        )
+        return _filled(made)
     except BaseException:
         remove(made)
         raise
+
+
+def _filled(made: Repository) -> Repository:
+    top, directory = made.source, made.path
+    path, branch = str(directory), str(made.branch)
+    git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
+    # A command of its own: it asks for the filters that the configuration has there.
+    git(directory, "reset", "--quiet", "--hard")
+    submodules, empty = fill_submodules(top, directory)
+    return replace(
+        made,
+        submodules=submodules,
+        empty=empty,
+        secrets=_secrets(directory),
+        filters=_filters(directory),
+    )
 
 
 def notes(repository: Repository) -> list[str]:
@@ -138,22 +142,19 @@ def commit(repository: Repository, message: str) -> None:
     git(here, "add", "--all")
     # Not `status`: it also lists changes that no commit can take.
     if git(here, *_DIFF, "--cached", "--name-only"):
-        commands = ("commit", "--quiet", "--no-verify", "-m", message)
-        git(here, *commands)
+        git(here, "commit", "--quiet", "--no-verify", "-m", message)
 
 
 def release(repository: Repository) -> None:
     """Let go of the branch, so that the user can check it out; the files stay."""
     if repository.branch is not None:
-        detach = ("checkout", "--quiet", "--detach")
-        git(repository.path, *detach)
+        git(repository.path, "checkout", "--quiet", "--detach")
 
 
 def take(repository: Repository) -> None:
     """Go back to the branch, to go on with a run."""
     if repository.branch is not None:
-        back = ("checkout", "--quiet", repository.branch)
-        git(repository.path, *back)
+        git(repository.path, "checkout", "--quiet", repository.branch)
 
 
 def change(repository: Repository) -> Change:
