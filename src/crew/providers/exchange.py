@@ -24,6 +24,7 @@ import httpx
 from crew.clock import SystemClock
 from crew.providers.answer_end import End, read_end
 from crew.providers.line_breaks import LineBreaks
+from crew.providers.usage import Numbers, read_usage
 
 MOST_BYTES = 20_000_000
 """An answer that is longer is none: 128,000 tokens are half a million."""
@@ -130,6 +131,13 @@ class Exchange:
         seen: it came packed, past this client, or is a failure. Ask when all has
         come."""
         return read_end(bytes(self._body)) if self._body and not self._packed else None
+
+    @cached_property
+    def usage(self) -> Numbers | None:
+        """What the provider says that the answer took; None as with `end`, and where
+        it says nothing. Ask when all has come."""
+        body = b"" if self._packed else bytes(self._body)
+        return read_usage(body) if body else None
 
     def __enter__(self) -> "Exchange":
         return self

@@ -10,7 +10,7 @@ from typing import Any
 import litellm
 
 from crew.providers.answer import Answer
-from crew.providers.completeness import check_whole, counted
+from crew.providers.completeness import check_whole
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
 from crew.providers.failures import disguised, mapped, unwrapped
@@ -25,6 +25,7 @@ from crew.providers.prompt import (
 from crew.providers.reasoning import streamed
 from crew.providers.signals import reported_by_headers
 from crew.providers.tool_calls import number_calls
+from crew.providers.usage import Numbers, counted
 from crew.settings import Deployment
 
 OnChunk = Callable[[Any], None]
@@ -196,13 +197,14 @@ def _answer(
         raise disguised(deployment, error, now)
     headers = _headers(response, exchange) if headers is None else headers
     at = moment_of(headers) if now is None else now
-    charged = counted(getattr(response, "usage", None)) if reported else None
+    numbers = exchange.usage or (_by_litellm(response) if reported else None)
+    charged = counted(numbers, deployment.family)
     answer = Answer(
         text="",
         tool_calls=(),
         finish_reason=None,
         id=getattr(response, "id", None),
-        usage=response.usage if charged else None,
+        usage=getattr(response, "usage", None) if charged else None,
         charged=charged,
         headers=headers,
         reported=reported_by_headers(deployment.family, headers, now=at),
@@ -219,6 +221,12 @@ def _answer(
     asked_most = prompt.parameters.get("max_tokens")
     check_whole(deployment, answer, exchange.end, asked_most)
     return answer
+
+
+def _by_litellm(response: Any) -> Numbers | None:
+    """The numbers as litellm gives them, where the provider's cannot be seen."""
+    usage = getattr(response, "usage", None)
+    return usage.model_dump(warnings=False) if usage is not None else None
 
 
 def _reasoning(message: Any) -> Mapping[str, Any]:

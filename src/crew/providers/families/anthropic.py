@@ -72,6 +72,8 @@ ANTHROPIC = Family(
     reads_headers=_headers,
     header_signs=tuple(f"anthropic-ratelimit-{name}-limit" for name, _ in _LIMITS),
     reads_refusal=_refusal,
+    # docs.claude.com/en/api/rate-limits, 2026-11.
+    counts_cached_tokens=False,
     words={
         Meaning.TOO_LONG: ("prompt is too long", "exceed context limit"),
         Meaning.CONTENT: ("content filtering policy",),

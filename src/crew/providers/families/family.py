@@ -79,6 +79,9 @@ class Family:
     words: Mapping[Meaning, tuple[str, ...]] = field(default_factory=dict)
     """Its own words for a failure, in lower case; a gateway may pass them on."""
 
+    counts_cached_tokens: bool = True
+    """Whether tokens read from its cache count against its limits."""
+
     # Its list of models, and the account.
     list_path: str = "models"
     list_query: Mapping[str, str] = field(default_factory=dict)
