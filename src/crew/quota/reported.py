@@ -64,8 +64,9 @@ MOST_USD = 10_000
 
 def is_count(value: object) -> bool:
     """Whether this can be a number of tokens."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and 0 <= value <= MOST_TOKENS
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return 0 <= value <= MOST_TOKENS
 
 
 def is_bill(value: object) -> bool:
