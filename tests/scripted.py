@@ -33,6 +33,7 @@ class Scripted:
     `headers` go with every answer, before the server's own of the same name.
     `pages[path]` is the status and the body of a GET; `asked` are those that came, and
     `posted` the path and the headers of each POST.
+    `bodies` are those of all POSTs, byte for byte.
     `hold` returns when a GET may be answered.
     `canned` is the status and the body of the answer to every POST, if it is set.
     `replies[model]` is a list that is used up from the front; its last entry stays.
@@ -48,6 +49,7 @@ class Scripted:
     canned: tuple[int, object] | None = None
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     hold: Callable[[], object] = lambda: None
     tells_usage: bool = True
@@ -139,7 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers["content-length"])
-        request = json.loads(self.rfile.read(size))
+        body = self.rfile.read(size)
+        self.script.bodies.append(body)
+        request = json.loads(body)
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.posted.append((self.path, names))
         if self.script.canned is not None:

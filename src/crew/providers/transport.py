@@ -10,6 +10,7 @@ from typing import Any
 import litellm
 
 from crew.providers.answer import Answer
+from crew.providers.caching import marked
 from crew.providers.completeness import check_whole
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
@@ -102,15 +103,16 @@ def _seconds(deployment: Deployment) -> float:
 def _arguments(
     deployment: Deployment, prompt: Prompt, *, stream: bool
 ) -> dict[str, Any]:
+    messages = [
+        {
+            **accepted(deployment, message),
+            **prompt.reasoning.beside(deployment, message),
+        }
+        for message in ordered(deployment, prompt.messages)
+    ]
     arguments: dict[str, Any] = {
         "model": deployment.model,
-        "messages": [
-            {
-                **accepted(deployment, message),
-                **prompt.reasoning.beside(deployment, message),
-            }
-            for message in ordered(deployment, prompt.messages)
-        ],
+        **marked(deployment, messages, prompt.tools),
         "api_key": deployment.provider.api_key,
         "api_base": deployment.base_url or deployment.provider.base_url,
         "extra_headers": dict(deployment.provider.headers) or None,
@@ -126,7 +128,6 @@ def _arguments(
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)
     if prompt.tools:
-        arguments["tools"] = list(prompt.tools)
         # litellm 1.103 and later import mcp 2 here, which crewai excludes.
         arguments["_skip_mcp_handler"] = True
     if prompt.response_format is not None:

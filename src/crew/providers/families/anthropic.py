@@ -69,6 +69,9 @@ ANTHROPIC = Family(
     bounds_output=True,
     # Signed blocks, unchanged.
     reasoning_fields=("thinking_blocks",),
+    cache_marks="everywhere",
+    makes=("claude",),
+    caches_by_marks=True,
     reads_headers=_headers,
     header_signs=tuple(f"anthropic-ratelimit-{name}-limit" for name, _ in _LIMITS),
     reads_refusal=_refusal,
