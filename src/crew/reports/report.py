@@ -53,9 +53,6 @@ class RunReport:
     failures: int
     input_tokens: int
     output_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    cache_saved: Decimal | None
     cost: Decimal | None
     known_cost: Decimal
     cost_all_senior: Decimal | None
@@ -63,6 +60,9 @@ class RunReport:
     roles: tuple[RoleRow, ...]
     swaps: tuple[Swap, ...]
     log: tuple[CallRecord, ...]
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_saved: Decimal | None = Decimal(0)
 
 
 def build_report(journal: Journal, run: str) -> RunReport:
