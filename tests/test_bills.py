@@ -377,25 +377,43 @@ def test_the_bill_is_booked(
     assert lease.bill(used) == Decimal(case.bill)
 
 
-IMPOSSIBLE = [
-    {"prompt_tokens": 300, "completion_tokens": -5, "total_tokens": 295},
-    {"prompt_tokens": -1, "completion_tokens": 5, "total_tokens": 4},
-    {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None},
-    {"prompt_tokens": 10**17, "completion_tokens": 5, "total_tokens": 5},
-]
+IMPOSSIBLE = ["abc", float("nan"), 3.5, None, -5, True, [], {}, 10**30]
+SHAPES = [CASES[1], CASES[3], CASES[4], CASES[5], CASES[6]]
+COUNTS = {
+    "anthropic": ("input_tokens", "output_tokens"),
+    "gemini": ("promptTokenCount", "candidatesTokenCount"),
+}
+OPENAI_COUNTS = ("prompt_tokens", "completion_tokens")
 
 
 @STREAM
-@pytest.mark.parametrize("usage", IMPOSSIBLE, ids=str)
-def test_numbers_that_cannot_be_are_none(
-    server: Scripted, tmp_path: Path, usage: object, streamed: bool
+@pytest.mark.parametrize("case", SHAPES, ids=lambda case: case.name)
+@pytest.mark.parametrize("which", [0, 1], ids=["input", "output"])
+def test_numbers_that_cannot_be_are_none_and_the_answer_stays(
+    server: Scripted, tmp_path: Path, case: Case, which: int, streamed: bool
 ) -> None:
-    case = CASES[1]
-    lease = lease_of(server, case, tmp_path)
+    name = COUNTS.get(case.model.partition("/")[0], OPENAI_COUNTS)[which]
+    for value in IMPOSSIBLE:
+        lease = lease_of(server, case, tmp_path)
+        usage = {**case.usage, name: value}
 
-    answer = answered(server, lease, case, usage, streamed)
+        answer = answered(server, lease, case, usage, streamed)
 
-    assert (answer.text, answer.charged) == (SAID, None)
+        assert (answer.text, answer.charged) == (SAID, None), value
+
+
+@pytest.mark.parametrize("value", IMPOSSIBLE, ids=str)
+def test_settling_with_numbers_that_cannot_be_keeps_the_estimate(
+    server: Scripted, tmp_path: Path, value: Any
+) -> None:
+    for name in ("input_tokens", "output_tokens", "cached_tokens", "usd"):
+        lease, guard = leased(server, CASES[1], tmp_path, "1M tokens/minute")
+        numbers = {"input_tokens": 5, "output_tokens": 5, name: value}
+        kept = value is not None or name != "usd"
+
+        lease.settle(**numbers)
+
+        assert guard.status()[0].limits[0].used == (20 if kept else 10)
 
 
 @STREAM

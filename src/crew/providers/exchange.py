@@ -25,6 +25,7 @@ from crew.clock import SystemClock
 from crew.providers.answer_end import End, read_end
 from crew.providers.line_breaks import LineBreaks
 from crew.providers.usage import Numbers, read_usage
+from crew.providers.usage_repair import UsageRepair
 
 MOST_BYTES = 20_000_000
 """An answer that is longer is none: 128,000 tokens are half a million."""
@@ -168,14 +169,21 @@ class _Measure:
     failed: bool
     breaks: LineBreaks | None
     size: int = 0
+    usage: UsageRepair = field(default_factory=UsageRepair)
 
     def escape(self, part: bytes) -> bytes:
-        """A part with its line breaks escaped, as far as they can be seen."""
-        return part if self.breaks is None else self.breaks.escape(part)
+        """A part with its line breaks escaped and its usage repaired, as far as it can
+        be seen."""
+        if self.breaks is None:
+            return part
+        escaped = self.breaks.escape(part)
+        return escaped if self.failed else self.usage.pass_on(escaped)
 
     def rest(self) -> bytes:
         """What is still held back at the end."""
-        return b"" if self.breaks is None else self.breaks.rest()
+        if self.breaks is None:
+            return b""
+        return self.usage.pass_on(self.breaks.rest()) + self.usage.rest()
 
     def full(self, part: bytes) -> bool:
         """Whether no more is wanted. Raises httpx.ReadTimeout when the time is over,

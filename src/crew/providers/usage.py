@@ -67,7 +67,7 @@ def _in_event(event: Mapping[str, object]) -> Iterator[Numbers]:
     places: list[object] = [
         event.get("usage"),
         event.get("usageMetadata"),
-        as_object(event.get("message")).get("usage"),
+        _first(as_object(event.get("message")).get("usage")),
         as_object(event.get("x_groq")).get("usage"),
         as_object(event.get("response")).get("usage"),
         *(choice.get("usage") for choice in objects(event.get("choices"))),
@@ -75,6 +75,12 @@ def _in_event(event: Mapping[str, object]) -> Iterator[Numbers]:
     if "eval_count" in event or "prompt_eval_count" in event:
         places.append(event)
     yield from (place for place in places if isinstance(place, dict))
+
+
+def _first(usage: object) -> object:
+    """Anthropic's first event counts an output that has only begun."""
+    numbers = as_object(usage)
+    return {n: value for n, value in numbers.items() if n != "output_tokens"}
 
 
 def _of_any_shape(numbers: Numbers) -> ReportedUsage | None:
