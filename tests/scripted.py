@@ -34,6 +34,7 @@ class Scripted:
     `headers` go with every answer, before the server's own of the same name.
     `pages[path]` is the status and the body of a GET; `asked` are those that came, and
     `posted` the path and the headers of each POST.
+    `bodies` are those of all POSTs, byte for byte.
     `hold` returns when a GET may be answered.
     `canned` is the status and the body of the answer to every POST, if it is set; the
     body comes in parts that end at the `cuts`, if there are any.
@@ -51,6 +52,7 @@ class Scripted:
     cuts: tuple[int, ...] = ()
     posted: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     reported: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     hold: Callable[[], object] = lambda: None
     tells_usage: bool = True
@@ -142,7 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         size = int(self.headers["content-length"])
-        request = json.loads(self.rfile.read(size))
+        body = self.rfile.read(size)
+        self.script.bodies.append(body)
+        request = json.loads(body)
         names = {name.lower(): value for name, value in self.headers.items()}
         self.script.posted.append((self.path, names))
         if self.script.canned is not None:

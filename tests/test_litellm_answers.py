@@ -13,6 +13,7 @@ from crew.errors import BadAnswer, BadKey, ProviderError, RateLimited
 from crew.providers.exchange import MOST_BYTES
 from crew.providers.prompt import Prompt
 from crew.providers.transport import OnChunk, acomplete, complete
+from crew.quota.reported import ReportedUsage
 from crew.settings import Deployment
 from families import REFUSALS, anthropic, gemini, groq, openai, openrouter
 from families.captured import NOW, TO_MIDNIGHT_UTC, Case, openai_error
@@ -156,7 +157,8 @@ def test_an_answer_of_no_use_tells_the_limits_too(server: Scripted) -> None:
     error = caught(at(server, "openai/some-model"), None)
 
     assert isinstance(error, BadAnswer)
-    assert (error.reported, error.charged) == (case.limits, (3, 1))
+    took = ReportedUsage(input_tokens=3, output_tokens=1)
+    assert (error.reported, error.charged) == (case.limits, took)
 
 
 @STREAM

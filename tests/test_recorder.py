@@ -15,6 +15,7 @@ from crew.errors import BadAnswer, Overloaded, RateLimited, RunFailed
 from crew.guard import QuotaGuard
 from crew.journal import Journal
 from crew.providers.answer import Answer
+from crew.quota.reported import ReportedUsage
 from crew.quota.store import Reservation
 from crew.quota.stores.memory import MemoryStore
 
@@ -109,7 +110,9 @@ def failing(error: BaseException) -> Callable[[], Answer]:
     [
         RateLimited("first", status=429, retry_after=9.0),
         Overloaded("first", status=503),
-        BadAnswer("first", "empty", charged=(7, 0)),
+        BadAnswer(
+            "first", "empty", charged=ReportedUsage(input_tokens=7, output_tokens=0)
+        ),
     ],
     ids=lambda error: type(error).__name__,
 )

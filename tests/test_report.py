@@ -295,6 +295,8 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "provider": "anthropic",
                 "input_tokens": 12345,
                 "output_tokens": 678,
+                "cached_tokens": 0,
+                "cache_write_tokens": 0,
                 "cost_usd": 0.112575,
                 "seconds": 2.5,
                 "outcome": "ok",
@@ -307,6 +309,8 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "provider": "openrouter",
                 "input_tokens": 0,
                 "output_tokens": 0,
+                "cached_tokens": 0,
+                "cache_write_tokens": 0,
                 "cost_usd": 0.0,
                 "seconds": 2.5,
                 "outcome": "RateLimited",
@@ -315,7 +319,21 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         ],
         "cost_usd": 0.112575,
         "cost_all_senior_usd": 0.112575,
+        "cached_tokens": 0,
+        "cache_write_tokens": 0,
+        "cache_saved_usd": 0.0,
     }
+
+
+def test_cached_tokens_and_what_they_saved_are_shown(journal: Journal) -> None:
+    saved = Decimal("0.045")
+    cached = replace(CALL, cached_tokens=10_000, cache_saved_usd=saved)
+
+    report = reported(journal, cached, SWAPPED)
+
+    assert (report.cached_tokens, report.cache_saved) == (10_000, saved)
+    shown = summary_lines(report).splitlines()[-2]
+    assert shown == "Cached: 10,000 of 17,345 input tokens; saved $0.0450"
 
 
 def test_unknown_is_null_in_the_document(journal: Journal) -> None:

@@ -31,7 +31,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from crew.quota.reported import ReportedLimit
+    from crew.quota.reported import ReportedLimit, ReportedUsage
 
 
 def file_problem(error: OSError) -> str:
@@ -142,8 +142,8 @@ class ProviderError(CrewError):
     seconds after which the same request may well pass; None where nobody knows, or
     where waiting does not help. `never` says that it does not: the request alone is
     larger than a limit of this deployment, which others may serve. `reported` is what
-    the provider reported of its limits. `charged` is the input and output tokens that
-    it reported, where an answer came and was of no use.
+    the provider reported of its limits. `charged` is what it
+    reported that the call took, where an answer came and was of no use.
 
     The provider's own text is not kept: it may quote the prompt or a key. Only of a
     failure that no rule knows `raw` keeps the codes and the beginning of the message,
@@ -163,7 +163,7 @@ class ProviderError(CrewError):
         *,
         status: int | None = None,
         retry_after: float | None = None,
-        charged: tuple[int, int] | None = None,
+        charged: "ReportedUsage | None" = None,
         never: bool = False,
         reported: "tuple[ReportedLimit, ...]" = (),
         raw: str = "",

@@ -18,6 +18,7 @@ from crew.guard import Lease, QuotaGuard
 from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, Journal
 from crew.providers.answer import Answer
+from crew.quota.reported import ReportedUsage
 from crew.routing import Request
 from crew.settings import Price
 
@@ -77,40 +78,47 @@ class Recorder:
 
     def _settle(self, attempt: "Attempt", answer: Answer) -> None:
         lease, role = attempt.lease, attempt.request.role
-        estimate = (lease.estimate.input_tokens, lease.estimate.output_tokens)
-        sent, wrote = answer.charged or estimate
-        usage = lease.settle(
-            input_tokens=sent, output_tokens=wrote, reported=answer.reported
-        )
+        used = answer.charged or _estimated(lease)
+        usage = lease.book(used, answer.reported)
         self._tell_swap(attempt)
         if answer.finish_reason == "length" and not answer.tool_calls:
             self.guard.listener(
                 f"{role}: the answer of {lease.deployment.name} was cut off "
-                f"after {wrote:,} tokens (max_output, or max_tokens of the role)"
+                f"after {used.output_tokens:,} tokens "
+                "(max_output, or max_tokens of the role)"
             )
         if answer.charged is not None:
-            self._learn(attempt, sent, wrote)
-        senior = self.senior_price
+            self._learn(attempt, used)
         self._record(
             attempt,
-            tokens=(usage.input_tokens, usage.output_tokens),
+            used=used,
             cost=usage.usd,
-            senior=senior.cost(usage.input_tokens, usage.output_tokens)
-            if senior
-            else None,
+            senior=self._at_senior(used),
             estimated=answer.charged is None,
+        )
+
+    def _at_senior(self, used: ReportedUsage) -> Decimal | None:
+        """What the same call would have cost there, with as much from a cache: what a
+        cache saves is not the merit of the cheaper deployment."""
+        price = self.senior_price
+        if price is None:
+            return None
+        return price.cost(
+            used.input_tokens,
+            used.output_tokens,
+            cached_tokens=used.cached_tokens,
+            cache_write_tokens=used.cache_write_tokens,
         )
 
     def _fail(self, attempt: "Attempt", error: ProviderError) -> None:
         lease, secrets = attempt.lease, self.guard.settings.secrets
         error.mask(secrets.masked)
-        tokens, price = error.charged or (0, 0), lease.deployment.price
-        cost = price.cost(*tokens) if price and error.charged else None
+        cost = lease.bill(error.charged) if error.charged else None
         if cost is None and (error.costs_nothing or _is_free(lease)):
             cost = Decimal(0)
         self._record(
             attempt,
-            tokens=tokens,
+            used=error.charged or _NOTHING,
             cost=cost,
             outcome=type(error).__name__,
             detail=error.raw or error.reason,
@@ -130,18 +138,18 @@ class Recorder:
             lease.keep()
         self._record(
             attempt,
-            tokens=(lease.estimate.input_tokens, lease.estimate.output_tokens),
+            used=_estimated(lease),
             cost=Decimal(0) if _is_free(lease) else None,
             outcome=INTERRUPTED,
             estimated=True,
         )
 
-    def _learn(self, attempt: "Attempt", sent: int, wrote: int) -> None:
+    def _learn(self, attempt: "Attempt", used: ReportedUsage) -> None:
         estimates, request = self.guard.estimates, attempt.request
-        estimates.learn_output(request.role, wrote)
+        estimates.learn_output(request.role, used.output_tokens)
         if request.characters and not request.images:
             deployment = attempt.lease.deployment.name
-            estimates.learn_input(deployment, request.characters, sent)
+            estimates.learn_input(deployment, request.characters, used.input_tokens)
 
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
@@ -156,7 +164,7 @@ class Recorder:
         self,
         attempt: "Attempt",
         *,
-        tokens: tuple[int, int],
+        used: ReportedUsage,
         cost: Decimal | None,
         senior: Decimal | None = None,
         outcome: str = "ok",
@@ -175,8 +183,11 @@ class Recorder:
                 role=request.role,
                 deployment=lease.deployment.name,
                 provider=lease.deployment.provider.name,
-                input_tokens=tokens[0],
-                output_tokens=tokens[1],
+                input_tokens=used.input_tokens,
+                output_tokens=used.output_tokens,
+                cached_tokens=used.cached_tokens,
+                cache_write_tokens=used.cache_write_tokens,
+                cache_saved_usd=lease.saved_by_cache(used),
                 cost_usd=cost,
                 seconds=attempt.seconds,
                 outcome=outcome,
@@ -233,6 +244,17 @@ class Attempt:
         if error is None or isinstance(error, ProviderError):
             return await asyncio.to_thread(self.recorder._end, self, error)
         return self.recorder._end(self, error)  # a cancelled task must not wait
+
+
+_NOTHING = ReportedUsage(input_tokens=0, output_tokens=0)
+
+
+def _estimated(lease: Lease) -> ReportedUsage:
+    """The estimate in place of what a provider did not report."""
+    estimate = lease.estimate
+    return ReportedUsage(
+        input_tokens=estimate.input_tokens, output_tokens=estimate.output_tokens
+    )
 
 
 def _is_free(lease: Lease) -> bool:

@@ -118,7 +118,7 @@ class Attempts:
 
     def _ask_for_more_room(self, lease: Lease, error: CutOff) -> None:
         """Others that may write no more would be cut off as well."""
-        wrote = error.charged[1] if error.charged else lease.output_room
+        wrote = error.charged.output_tokens if error.charged else lease.output_room
         self._cut_off = CutOff(
             self.request.role or self.request.tier,
             f"the answer was cut off after {wrote:,} tokens, and no other deployment "

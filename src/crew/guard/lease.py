@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from crew.clock import Clock
 from crew.errors import ProviderError, StoreUnavailable
 from crew.guard.learning import observations
 from crew.quota.limits import NOTHING, Pool, Usage
-from crew.quota.reported import ReportedLimit
+from crew.quota.reported import ReportedLimit, ReportedUsage
 from crew.quota.store import Reservation, Store
 from crew.settings import Deployment
 
@@ -47,17 +48,67 @@ class Lease:
         *,
         input_tokens: int,
         output_tokens: int,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        usd: Decimal | None = None,
         reported: Sequence[ReportedLimit] = (),
     ) -> Usage:
         """Put what the call really used in place of the estimate; returns it with
-        its cost. `reported` is what the provider says of its limits. Settling again
-        changes nothing. Raises ValueError for what is no number of tokens."""
-        tokens(input_tokens=input_tokens, output_tokens=output_tokens)
-        price = self.deployment.price
-        usd = price.cost(input_tokens, output_tokens) if price else None
-        usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens, usd=usd)
-        self._settle(usage, reported)
+        its cost.
+
+        Of the input tokens, `cached_tokens` were read from the provider's cache and
+        `cache_write_tokens` written to it. `usd` is the provider's own bill, if it
+        reports one. `reported` is what it says of its limits. Settling again changes
+        nothing. Of numbers that cannot be, the estimate stays.
+        """
+        used = ReportedUsage(
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens,
+            usd=usd,
+        )
+        return self.book(used, reported)
+
+    def book(
+        self, used: ReportedUsage, reported: Sequence[ReportedLimit] = ()
+    ) -> Usage:
+        """As `settle`, with what the provider reported. What it does not count against
+        its limits is not counted here either."""
+        if not used.is_possible:
+            self.keep(reported)
+            return self.estimate
+        usage = Usage(
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            usd=self.bill(used),
+        )
+        counted = usage.input_tokens - used.uncounted_tokens
+        self._settle(replace(usage, input_tokens=counted), reported)
         return usage
+
+    def bill(self, used: ReportedUsage) -> Decimal | None:
+        """US dollars for a call that took this: the provider's own bill goes before
+        the list. None when nobody knows."""
+        price = self.deployment.price
+        if used.usd is not None or price is None:
+            return used.usd
+        return price.cost(
+            used.input_tokens,
+            used.output_tokens,
+            cached_tokens=used.cached_tokens,
+            cache_write_tokens=used.cache_write_tokens,
+        )
+
+    def saved_by_cache(self, used: ReportedUsage) -> Decimal | None:
+        """US dollars that the call would have cost more without a cache, by the list;
+        None when nobody knows a price."""
+        price = self.deployment.price
+        if price is None:
+            return None
+        plain = price.cost(used.input_tokens, used.output_tokens)
+        listed = self.bill(replace(used, usd=None))
+        return plain - (listed or 0)
 
     def keep(self, reported: Sequence[ReportedLimit] = ()) -> None:
         """Settle with the estimate: nobody knows what the provider charged."""
@@ -67,8 +118,7 @@ class Lease:
         """Settle an attempt that failed: with what the provider charged as far as it
         reports it, with nothing where it took nothing, else with the estimate."""
         if error.charged is not None:
-            sent, wrote = error.charged
-            self.settle(input_tokens=sent, output_tokens=wrote, reported=error.reported)
+            self.book(error.charged, error.reported)
         elif not error.sent:
             # Not even a request is counted that never left.
             self._settle(NOTHING, error.reported)

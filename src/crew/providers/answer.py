@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from crew.quota.reported import ReportedLimit
+from crew.quota.reported import ReportedLimit, ReportedUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back. `tool_calls` and `usage` are litellm's objects. `charged` is the
-    input and output tokens, None where the provider reports none that can be.
+    """What came back. `tool_calls` and `usage` are litellm's objects. `charged` is what
+    the call took, None where the provider reports no numbers that can be.
     `headers` are the provider's own, in lower case, and `reported` are the limits that
     they name. `reasoning` holds the fields of the message with the model's reasoning.
     """
@@ -21,6 +21,6 @@ class Answer:
     id: str | None
     usage: Any | None
     headers: Mapping[str, str]
-    charged: tuple[int, int] | None = None
+    charged: ReportedUsage | None = None
     reported: tuple[ReportedLimit, ...] = ()
     reasoning: Mapping[str, Any] = field(default_factory=dict)

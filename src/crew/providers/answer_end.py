@@ -127,18 +127,21 @@ class End:
 def read_end(body: bytes) -> End:
     """The end of an answer from all of its bytes, whole or streamed."""
     found = _Found()
-    for event in _events(body):
+    for event in events(body):
         found.take(event)
     return found.end()
 
 
-def _events(body: bytes) -> Iterator[Mapping[str, object]]:
-    """The JSON objects of a body: itself, or its lines."""
+def events(body: bytes, *marks: bytes) -> Iterator[Mapping[str, object]]:
+    """The JSON objects of a body: itself, or its lines; with `marks` only the lines
+    that hold one of them."""
     whole = _json(body)
     if whole is not None:
         yield from objects(whole)
         return
     for line in body.split(b"\n"):
+        if marks and not any(mark in line for mark in marks):
+            continue
         data = line.strip().removeprefix(b"data:").strip()
         if data == DONE.encode():
             yield {DONE: True}

@@ -1,7 +1,6 @@
 """Whether an answer is whole. The one place that decides it, streamed or not."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from crew.errors import (
     BadAnswer,
@@ -25,8 +24,6 @@ _CLASSES: Mapping[Ending, type[ProviderError]] = {
     Ending.OVERLOADED: Overloaded,
     Ending.BROKEN: BadAnswer,
 }
-_MOST_TOKENS = 100_000_000
-"""A count of tokens above this is none: the largest window holds ten million."""
 
 
 def check_whole(
@@ -54,26 +51,10 @@ def check_whole(
         raise _error(BadAnswer, deployment, "the answer is empty", answer)
 
 
-def counted(usage: Any) -> tuple[int, int] | None:
-    """Input and output tokens, as the provider counted them; None where its numbers
-    cannot be."""
-    if usage is None:
-        return None
-    sent = _count(getattr(usage, "prompt_tokens", None))
-    wrote = _count(getattr(usage, "completion_tokens", None))
-    return (sent, wrote) if sent and wrote is not None else None
-
-
-def _count(value: object) -> int | None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _MOST_TOKENS else None
-
-
 def _by_the_user(answer: Answer, asked_most: object) -> bool:
     if not isinstance(asked_most, int) or answer.tool_calls or not answer.text.strip():
         return False
-    return answer.charged is None or answer.charged[1] >= asked_most
+    return answer.charged is None or answer.charged.output_tokens >= asked_most
 
 
 def _error(

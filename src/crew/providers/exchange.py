@@ -24,6 +24,8 @@ import httpx
 from crew.clock import SystemClock
 from crew.providers.answer_end import End, read_end
 from crew.providers.line_breaks import LineBreaks
+from crew.providers.usage import Numbers, read_usage
+from crew.providers.usage_repair import UsageRepair
 
 MOST_BYTES = 20_000_000
 """An answer that is longer is none: 128,000 tokens are half a million."""
@@ -145,6 +147,13 @@ class Exchange:
         come."""
         return read_end(bytes(self._body)) if self._body and not self._packed else None
 
+    @cached_property
+    def usage(self) -> Numbers | None:
+        """What the provider says that the answer took; None as with `end`, and where
+        it says nothing. Ask when all has come."""
+        body = b"" if self._packed else bytes(self._body)
+        return read_usage(body) if body else None
+
     def __enter__(self) -> "Exchange":
         return self
 
@@ -174,14 +183,21 @@ class _Measure:
     failed: bool
     breaks: LineBreaks | None
     size: int = 0
+    usage: UsageRepair = field(default_factory=UsageRepair)
 
     def escape(self, part: bytes) -> bytes:
-        """A part with its line breaks escaped, as far as they can be seen."""
-        return part if self.breaks is None else self.breaks.escape(part)
+        """A part with its line breaks escaped and its usage repaired, as far as it can
+        be seen."""
+        if self.breaks is None:
+            return part
+        escaped = self.breaks.escape(part)
+        return escaped if self.failed else self.usage.pass_on(escaped)
 
     def rest(self) -> bytes:
         """What is still held back at the end."""
-        return b"" if self.breaks is None else self.breaks.rest()
+        if self.breaks is None:
+            return b""
+        return self.usage.pass_on(self.breaks.rest()) + self.usage.rest()
 
     def full(self, part: bytes) -> bool:
         """Whether no more is wanted. Raises httpx.ReadTimeout when the time is over,

@@ -10,7 +10,8 @@ from typing import Any
 import litellm
 
 from crew.providers.answer import Answer
-from crew.providers.completeness import check_whole, counted
+from crew.providers.caching import marked
+from crew.providers.completeness import check_whole
 from crew.providers.destination import address, key, model
 from crew.providers.durations import moment_of
 from crew.providers.exchange import Exchange, OnSent
@@ -25,6 +26,7 @@ from crew.providers.prompt import (
 from crew.providers.reasoning import streamed
 from crew.providers.signals import reported_by_headers
 from crew.providers.tool_calls import number_calls
+from crew.providers.usage import Numbers, counted
 from crew.settings import Deployment
 
 OnChunk = Callable[[Any], None]
@@ -103,7 +105,7 @@ def _arguments(
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "model": model(deployment),
-        "messages": outgoing(deployment, prompt),
+        **marked(deployment, outgoing(deployment, prompt), prompt.tools),
         "api_key": key(deployment),
         "api_base": address(deployment),
         "extra_headers": dict(deployment.provider.headers) or None,
@@ -119,7 +121,6 @@ def _arguments(
     if prompt.stop:
         arguments["stop"] = list(prompt.stop)
     if prompt.tools:
-        arguments["tools"] = list(prompt.tools)
         # litellm 1.103 and later import mcp 2 here, which crewai excludes.
         arguments["_skip_mcp_handler"] = True
     if prompt.response_format is not None:
@@ -190,13 +191,14 @@ def _answer(
         raise disguised(deployment, error, now)
     headers = _headers(response, exchange) if headers is None else headers
     at = moment_of(headers) if now is None else now
-    charged = counted(getattr(response, "usage", None)) if reported else None
+    numbers = exchange.usage or (_by_litellm(response) if reported else None)
+    charged = counted(numbers, deployment.family)
     answer = Answer(
         text="",
         tool_calls=(),
         finish_reason=None,
         id=getattr(response, "id", None),
-        usage=response.usage if charged else None,
+        usage=getattr(response, "usage", None) if charged else None,
         charged=charged,
         headers=headers,
         reported=reported_by_headers(deployment.family, headers, now=at),
@@ -215,6 +217,12 @@ def _answer(
     asked_most = prompt.parameters.get("max_tokens")
     check_whole(deployment, answer, exchange.end, asked_most)
     return answer
+
+
+def _by_litellm(response: Any) -> Numbers | None:
+    """The numbers as litellm gives them, where the provider's cannot be seen."""
+    usage = getattr(response, "usage", None)
+    return usage.model_dump(warnings=False) if usage is not None else None
 
 
 def _reasoning(message: Any) -> Mapping[str, Any]:

@@ -38,6 +38,9 @@ def run_document(
         "calls": [_call_document(call) for call in report.log],
         "cost_usd": _dollars(report.cost),
         "cost_all_senior_usd": _dollars(report.cost_all_senior),
+        "cached_tokens": report.cached_tokens,
+        "cache_write_tokens": report.cache_write_tokens,
+        "cache_saved_usd": _dollars(report.cache_saved),
     }
     if error is not None and record.status != "done":
         document["error"] = error
@@ -71,6 +74,8 @@ def _call_document(call: CallRecord) -> dict[str, object]:
         "provider": call.provider,
         "input_tokens": call.input_tokens,
         "output_tokens": call.output_tokens,
+        "cached_tokens": call.cached_tokens,
+        "cache_write_tokens": call.cache_write_tokens,
         "cost_usd": _dollars(call.cost_usd),
         "seconds": round(call.seconds, 3),
         "outcome": call.outcome,

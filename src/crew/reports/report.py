@@ -41,6 +41,8 @@ class Swap:
 class RunReport:
     """What a run took. Money is in US dollars.
 
+    `cached_tokens` of the input were read from the providers' caches, which saved
+    `cache_saved`; None when nobody knows a price.
     `cost` is None when the cost of any call is unknown; `known_cost` leaves those
     out. `cost_all_senior` is what the answers would have cost on the senior tier,
     and `saved` the share of it that was not spent (negative: spent on top).
@@ -58,6 +60,9 @@ class RunReport:
     roles: tuple[RoleRow, ...]
     swaps: tuple[Swap, ...]
     log: tuple[CallRecord, ...]
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_saved: Decimal | None = Decimal(0)
 
 
 def build_report(journal: Journal, run: str) -> RunReport:
@@ -71,6 +76,13 @@ def build_report(journal: Journal, run: str) -> RunReport:
         failures=sum(not call.ok for call in calls),
         input_tokens=sum(call.input_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
+        cached_tokens=sum(call.cached_tokens for call in calls),
+        cache_write_tokens=sum(call.cache_write_tokens for call in calls),
+        cache_saved=_total(
+            call.cache_saved_usd
+            for call in calls
+            if call.cached_tokens or call.cache_write_tokens
+        ),
         cost=cost,
         known_cost=_known_cost(calls),
         cost_all_senior=senior,

@@ -35,6 +35,8 @@ def summary_lines(report: RunReport, *, width: int | None = None) -> str:
             names = f"{swap.from_deployment or '?'} -> {swap.to_deployment}"
             swaps.add_row(swap.role, names, f"{swap.count:,}", swap.reason)
         parts += [swaps, ""]
+    if report.cached_tokens or report.cache_write_tokens:
+        parts.append(_cache(report))
     return _printed(*parts, _bill(report), width=width)
 
 
@@ -63,6 +65,14 @@ def _bill(report: RunReport) -> str:
         return text
     word = "saved" if report.saved >= 0 else "costs more by"
     return f"{text}; {word} {abs(report.saved):.1%}"
+
+
+def _cache(report: RunReport) -> str:
+    text = f"Cached: {report.cached_tokens:,} of {report.input_tokens:,} input tokens"
+    if report.cache_saved is None:
+        return text
+    word = "saved" if report.cache_saved >= 0 else "cost more by"
+    return f"{text}; {word} {_money(abs(report.cache_saved))}"
 
 
 def _money(amount: Decimal | None) -> str:

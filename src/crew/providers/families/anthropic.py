@@ -69,9 +69,14 @@ ANTHROPIC = Family(
     bounds_output=True,
     # Signed blocks, unchanged.
     reasoning_fields=("thinking_blocks",),
+    cache_marks="everywhere",
+    makes=("claude",),
+    caches_by_marks=True,
     reads_headers=_headers,
     header_signs=tuple(f"anthropic-ratelimit-{name}-limit" for name, _ in _LIMITS),
     reads_refusal=_refusal,
+    # docs.claude.com/en/api/rate-limits, 2026-11.
+    counts_cached_tokens=False,
     words={
         Meaning.TOO_LONG: ("prompt is too long", "exceed context limit"),
         Meaning.CONTENT: ("content filtering policy",),

@@ -77,11 +77,16 @@ class Family:
     passes_reasoning_on: bool = False
     """Whether reasoning reaches the model where its maker demands it."""
 
+    cache_marks: str = ""
+    """Where it takes such marks: `everywhere`, in `messages` alone, or nowhere."""
+
     # What the models want that it made, wherever they are served.
     makes: tuple[str, ...] = ()
     """What the ids of such models hold, in lower case."""
     bridges_results: bool = False
     """Whether they refuse a message of the user right after the result of a tool."""
+    caches_by_marks: bool = False
+    """Whether they cache only a prefix that is marked."""
     demands_reasoning: bool = False
     """Whether they refuse a tool call without the reasoning before it."""
 
@@ -99,6 +104,8 @@ class Family:
     """What to do, by one of its words: our own sentence."""
     advises: Callable[[Body], str] = lambda body: ""
     """The same, where the sentence has a part of the provider's."""
+    counts_cached_tokens: bool = True
+    """Whether tokens read from its cache count against its limits."""
 
     # Its list of models, and the account.
     list_path: str = "models"

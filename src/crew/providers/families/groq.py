@@ -29,6 +29,7 @@ GROQ = Family(
     name="groq",
     base_url="https://api.groq.com/openai/v1",
     reads_headers=_headers,
+    counts_cached_tokens=False,
     words={
         # A model that wrote no valid call: another try, or another model, may.
         Meaning.SLIP: (

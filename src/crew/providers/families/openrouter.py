@@ -107,6 +107,7 @@ OPENROUTER = Family(
     # The details go back unchanged.
     reasoning_fields=("reasoning_details", "reasoning"),
     passes_reasoning_on=True,
+    cache_marks="messages",
     reads_headers=no_limits,
     reads_refusal=_refusal,
     words={
