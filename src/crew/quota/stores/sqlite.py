@@ -19,6 +19,7 @@ from crew.clock import Clock
 from crew.notices import Listener
 from crew.quota.limits import NANO, RUN_SECONDS, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
+    Charge,
     Observation,
     PlanState,
     PoolState,
@@ -128,13 +129,10 @@ class SQLiteStore:
                 charges=tuple(charges),
                 timeline=self._timeline.version,
             )
-            # JSON, put together by hand: every reservation pays for it.
-            held = ",".join(
-                [f"[{self._id(c.pool, c.limit)},{c.amount}]" for c in charges]
-            )
+            held = self._held(charges)
             self._db.execute(
                 "INSERT INTO lease VALUES (?, ?, ?, ?)",
-                (reservation.id, expires, f"[{held}]", this_process()),
+                (reservation.id, expires, held, this_process()),
             )
             if ticket is not None:
                 self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
@@ -334,6 +332,11 @@ class SQLiteStore:
         for charge, expires, amount in changes:
             count(counts, charge, expires, amount)
         counts.write()
+
+    def _held(self, charges: Sequence[Charge]) -> str:
+        """Charges as JSON, put together by hand: every reservation pays for it."""
+        held = [f"[{self._id(one.pool, one.limit)},{one.amount}]" for one in charges]
+        return f"[{','.join(held)}]"
 
     def _counts(self, pools: Sequence[Pool], now: float) -> Counts:
         counts = Counts.read(self._db, pools, self._id, now)
