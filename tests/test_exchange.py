@@ -48,6 +48,7 @@ FAMILIES = (
     "openai",
     "openrouter",
     "together_ai",
+    "zai",
 )
 ELSEWHERE = (
     "cerebras",
@@ -422,7 +423,7 @@ def test_litellm_does_not_mend_a_conversation_and_send_it_again(
     assert server.hits("m") == 1
 
 
-LEFT_EARLY = {("anthropic", True), ("openai", True)}
+LEFT_EARLY = {("anthropic", True), ("openai", True), ("zai", True)}
 """litellm, or the SDK, leaves these streams before their very last bytes."""
 KEPT = [
     (family, stream)

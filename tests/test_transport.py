@@ -47,6 +47,7 @@ FAMILIES = (
     "openai",
     "openrouter",
     "together_ai",
+    "zai",
 )
 
 
@@ -284,6 +285,7 @@ GIVEN_BACK = {
     "anthropic": ["thinking"],
     "deepseek": ["reasoning_content"],
     "openrouter": ["reasoning_details"],
+    "zai": ["reasoning_content"],
 }
 """What each family wants back of what its model thought before a call."""
 
