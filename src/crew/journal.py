@@ -205,13 +205,15 @@ class Journal:
         values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
         self._db.run(_ADD_CALL, values)
 
-    def finish_task(self, run: str, name: str, agent: str) -> None:
-        """Note that a task is done. Done twice, the later time counts."""
+    def finish_task(
+        self, run: str, name: str, agent: str, status: str = "done"
+    ) -> None:
+        """Note that a task is done, or `failed`. Ended twice, the later time counts."""
         self._db.run(
-            "INSERT INTO task VALUES (?, ?, ?, 'done', ?) "
+            "INSERT INTO task VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "
             "status = excluded.status, finished_at = excluded.finished_at",
-            (run, name, agent, self._clock.now()),
+            (run, name, agent, status, self._clock.now()),
         )
 
     def finish_run(self, run: str, status: str) -> None:

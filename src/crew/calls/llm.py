@@ -16,7 +16,7 @@ from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
 from crew.calls.call import Call
-from crew.calls.current_task import current_task
+from crew.calls.current_task import current_task, note_answer
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -267,6 +267,7 @@ class TieredLLM(BaseLLM):
     ) -> Any:
         self._window = None
         self._summaries.answered()
+        note_answer(self.role, cut_off=answer.finish_reason == "length")
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)
@@ -287,12 +288,9 @@ class TieredLLM(BaseLLM):
         )
         if answer.tool_calls and functions:
             called = answer.tool_calls[0].function
+            given = json.loads(called.arguments or "{}")
             return self._handle_tool_execution(
-                called.name,
-                json.loads(called.arguments or "{}"),
-                functions,
-                from_task,
-                from_agent,
+                called.name, given, functions, from_task, from_agent
             )
         if isinstance(result, str):
             return self._invoke_after_llm_call_hooks(call.messages, result, from_agent)

@@ -34,10 +34,11 @@ from crew.errors import (
     SettingsError,
 )
 from crew.journal import new_run_id
-from crew.reports.text import summary_lines
+from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
+from crew.settings.check_tasks import check_human_input
 from crew.settings.environment import is_text
 from crew.settings.loader import load_settings
 from crew.settings.placeholders import check_placeholders
@@ -149,6 +150,8 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
         settings = load_settings(options.config)
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
+    if not sys.stdin.isatty():
+        mistakes += check_human_input(settings)
     if options.resume is not None:
         if given or options.repo or options.image or options.input:
             raise argument_error(
@@ -198,6 +201,8 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
         if outcome.raw:
             print_safe(f"{outcome.raw}\n")
         print_safe(summary_lines(outcome.report))
+        for line in task_lines(outcome.document["tasks"]):
+            print_safe(line)
         print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
         for line in _changes(outcome.document["workspace"]):
             print_safe(f"  {line}")

@@ -1,12 +1,10 @@
 """What goes over the wire during one attempt: its time and its size are bounded, its
 last answer is at hand, and it is closed when the attempt is over.
 
-litellm's clients leave four things open. An answer may be of any size, and of a failed
-one litellm searches every byte for secrets. A provider that sends filler keeps a call
-alive for as long as it likes: DeepSeek for up to 30 minutes (api-docs.deepseek.com, as
-of 2025-02). Of Groq's whole answers the headers are dropped. And a stream that breaks
-off is left to the garbage collector, which may come while the pool of connections is
-locked, by the very thread that holds the lock: it then waits for itself (httpcore 1.0).
+litellm's clients leave four things open: an answer may be of any size; filler keeps a
+call alive, at DeepSeek for up to 30 minutes (api-docs.deepseek.com, 2025-02); the
+headers of Groq's whole answers are dropped; and a broken stream is left to the garbage
+collector, which may wait for a lock that its own thread holds (httpcore 1.0).
 
 So litellm is handed a client of ours, made for one attempt. It sends through a client
 that keeps its connections from call to call, and watches the answer. No other request

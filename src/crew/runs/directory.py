@@ -135,6 +135,7 @@ class RunDirectory:
     def write_result(self, task: str, text: str) -> None:
         """Keep the result of a task. Raises OSError."""
         self._write(self._result(task), self.secrets.masked(text))
+        self.refused(task).unlink(missing_ok=True)
 
     def note(self, task: str, agent: str) -> None:
         """Note that a task is done which the journal does not take. Raises OSError."""
@@ -157,6 +158,17 @@ class RunDirectory:
         """Give back the room that was kept for a full disk."""
         with suppress(OSError):
             self._reserve.unlink(missing_ok=True)
+
+    def write_refused(self, task: str, text: str) -> Path:
+        """Keep the latest text of a task that is not done: it was paid for. Raises
+        OSError."""
+        path = self.refused(task)
+        self._write(path, self.secrets.masked(text))
+        return path
+
+    def refused(self, task: str) -> Path:
+        """Where the latest text of a task is that is not done."""
+        return self.path / f"{task}.failed.md"
 
     def results(self, tasks: Iterable[str]) -> dict[str, str]:
         """The results that there are of these tasks, by name."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -50,6 +50,8 @@ class Underway:
     workspace: Workspace
     directory: RunDirectory
     keeping: Keeping
+    verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What each gate found, by task."""
 
     def commit(self, message: str) -> None:
         """Commit what changed. What cannot be committed stays in the worktree; the end
@@ -93,6 +95,17 @@ class Underway:
         thread.join(LET_GO_SECONDS)
         return self._conclude("", RunFailed(reason), document)
 
+    def _verdicts(self) -> dict[str, dict[str, str]]:
+        """Those of a part of the run that ended earlier are in its record."""
+        earlier = (self.directory.document() or {}).get("tasks", [])
+        known = {task["name"]: task.get("gates", {}) for task in earlier}
+        return {**known, **self.verdicts}
+
+    def _kept(self) -> dict[str, str]:
+        """The files with the latest texts of tasks that are not done."""
+        files = {name: self.directory.refused(name) for name in self.run.settings.tasks}
+        return {name: str(path) for name, path in files.items() if path.exists()}
+
     def _conclude(
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
     ) -> Outcome:
@@ -117,6 +130,8 @@ class Underway:
             workspace,
             error=secrets.masked(str(error)) if error is not None else None,
             closed=error.closed if isinstance(error, QuotaExceeded) else (),
+            verdicts=self._verdicts(),
+            kept=self._kept(),
         )
         try:
             self.directory.write_document(document)

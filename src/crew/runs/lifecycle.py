@@ -24,9 +24,11 @@ from crew.runs.directory import (
     refused,
 )
 from crew.runs.ending import Outcome, Underway, status_of
+from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
 from crew.runs.rehearsal import needed, playing
-from crew.settings import Inputs, Settings, TaskSpec
+from crew.settings import Inputs, Settings
+from crew.settings.unasked import put_to_first
 from crew.settings.values import at_home
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
@@ -34,7 +36,6 @@ from crew.workspace.worktrees import is_dirty, notes
 
 if TYPE_CHECKING:
     from crewai import Crew
-    from crewai.tasks.task_output import TaskOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,9 @@ def _carry_out(
     directory: RunDirectory,
     watchers: _Watchers,
 ) -> Outcome:
+    settings, lines = put_to_first(settings, beginning.inputs)
+    for line in lines:
+        watchers.listener(line)
     with (
         _shown_safely(settings),
         playing(settings, beginning.rehearsal, watchers.listener) as settings,
@@ -214,14 +218,7 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
     finished = underway.keeping.results()
     run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
 
-    def keep(spec: TaskSpec, output: "TaskOutput") -> None:
-        if run.failure is None and underway.keeping.keep(
-            spec.name, spec.agent or output.agent, output.raw
-        ):
-            underway.commit(f"crew: {spec.name}")
-            run.guard.listener(f"{spec.name} is done")
-
-    crew = assemble(run, workspace, finished=finished, on_result=keep)
+    crew = assemble(run, workspace, finished=finished, watch=watching(underway))
     secrets = run.settings.secrets
     values = {
         name: secrets.masked_answer(text)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from crew.errors import Mistake
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document
 from crew.settings.files import Files, Shapes, expect
 from crew.settings.placeholders import RULE, as_delegated_to, is_name
 from crew.settings.schema import RoleShape, TaskShape
-from crew.settings.values import PLACEHOLDERS
+from crew.settings.values import PLACEHOLDERS, Settings
 
 MANAGER = "manager"
 _NEEDED: Mapping[str, str] = {
@@ -172,3 +173,18 @@ def _check_asynchronous(
             (running[-1], "async_execution"),
             f"{when}at most one asynchronous task may be at the end",
         )
+
+
+def check_human_input(settings: Settings) -> list[Mistake]:
+    """The tasks that ask a person, for a run without a terminal: CrewAI would find
+    out after it has paid for the answer."""
+    document = Document(settings.config_dir / "tasks.yaml", {})
+    mistakes = []
+    for task in settings.tasks.values():
+        if task.options.get("human_input"):
+            line, key, _ = document.at((task.name, "human_input"))
+            message = "nobody can answer: standard input is no terminal; leave it out"
+            mistakes.append(
+                Mistake(file=document.file, line=line, key=key, message=message)
+            )
+    return mistakes
