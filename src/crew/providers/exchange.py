@@ -32,8 +32,7 @@ MOST_OF_A_FAILURE = 100_000
 
 
 class Redirected(httpx.TransportError):
-    """The answer sends the request elsewhere: the key and the prompt are for this host
-    alone."""
+    """The answer sends the request to another host than the key is for."""
 
 
 OnSent = Callable[[], None]
@@ -45,9 +44,8 @@ _CLOCK = SystemClock()
 
 @dataclass(eq=False)
 class Exchange:
-    """One attempt. `seconds` is how long it may go on without a sign of the answer;
-    filler is none. `response` is the last that came. `watched`: its requests pass
-    through a client of ours.
+    """One attempt. `seconds` is how long it may go on without a part of the answer.
+    `response` is the last that came. `watched`: a client of ours sends its requests.
 
     Past that the read raises httpx.ReadTimeout, as it does where nothing comes at all.
     """
