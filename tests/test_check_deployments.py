@@ -85,7 +85,7 @@ def test_what_a_chain_needs_and_a_deployment_cannot_is_told(tmp_path: Path) -> N
 
     assert row.notes[1:] == (
         "cannot see: passed over for images",
-        "cannot call tools: passed over by roles that have some",
+        "tools by text: it is asked to write its calls",
     )
     assert rows(tmp_path, blind, roles=[role("writer")])[0].notes == ("key set",)
 

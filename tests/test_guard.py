@@ -348,13 +348,24 @@ def test_a_rule_goes_first_then_the_tier_then_what_follows_it(tmp_path: Path) ->
 def test_what_cannot_take_the_conversation_is_left_out(tmp_path: Path) -> None:
     chain = [
         deployment("blind", provider("a")),
-        deployment("handless", provider("b"), vision=True, tools=False),
         deployment("short", provider("c"), vision=True, context_window=120),
         deployment("able", provider("d"), vision=True),
     ]
     bench = Bench(settings(chain, tmp_path))
 
     assert bench.served(replace(ASK, vision=True, tools=True)) == ("able", "")
+
+
+def test_what_takes_no_native_tools_stays_where_the_chain_has_it(
+    tmp_path: Path,
+) -> None:
+    chain = [
+        deployment("by-text", provider("b"), tools=False),
+        deployment("native", provider("d")),
+    ]
+    bench = Bench(settings(chain, tmp_path))
+
+    assert bench.served(replace(ASK, tools=True)) == ("by-text", "")
 
 
 def test_a_conversation_too_long_for_every_window_is_told_as_such(

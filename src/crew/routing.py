@@ -106,6 +106,4 @@ def _unfit(
         return f"{provider.name} does not answer"
     if request.vision and not deployment.vision:
         return "it cannot see images"
-    if request.tools and not deployment.tools:
-        return "it cannot call tools"
     return None

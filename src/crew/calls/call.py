@@ -10,15 +10,18 @@ from pydantic import BaseModel
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
+from crew.calls.text_tools import as_text
+from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
 from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
+from crew.providers.tool_calls import made_call
 from crew.providers.transport import OnChunk
 from crew.routing import Request
-from crew.settings import TaskSpec
+from crew.settings import Deployment, TaskSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +59,12 @@ class Call:
             with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = self.run.transport.complete(
                     lease.deployment,
-                    prompt,
+                    self._as_taken(prompt, lease.deployment),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
+                answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
                 return self._kept(lease, answer)
@@ -74,14 +78,36 @@ class Call:
             async with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
-                    prompt,
+                    self._as_taken(prompt, lease.deployment),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
+                answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
                 return self._kept(lease, answer)
+
+    def _as_taken(self, prompt: Prompt, deployment: Deployment) -> Prompt:
+        """The prompt, with its tools as text where the deployment takes none."""
+        if deployment.tools:
+            return prompt
+        written = as_text(prompt.messages, prompt.tools)
+        return replace(prompt, messages=written, tools=None)
+
+    def _as_meant(self, answer: Answer, deployment: Deployment) -> Answer:
+        """The answer, with the calls that the model wrote as text made. One that was
+        cut off is no call."""
+        if not self.tools or answer.tool_calls or answer.finish_reason == "length":
+            return answer
+        asked = not deployment.tools
+        written = written_calls(answer.text, self.tools, asked=asked)
+        if not written:
+            return answer
+        if not asked:
+            self.run.report_written(deployment.name)
+        made = tuple(made_call(call.name, call.arguments) for call in written)
+        return replace(answer, text="", tool_calls=made)
 
     def _kept(self, lease: Lease, answer: Answer) -> Answer:
         self.reasoning.keep(

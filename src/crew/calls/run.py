@@ -72,6 +72,7 @@ class Run:
     _interrupted: bool = False
     _ended: bool = False
     _calls: int = 0
+    _writers: set[str] = field(default_factory=set)
     _asking: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     __weakref__: object = field(init=False, repr=False)
@@ -150,6 +151,17 @@ class Run:
                     f"the run made {self.settings.max_calls} model calls "
                     "(max_calls in tiers.yaml) without coming to an end"
                 )
+
+    def report_written(self, deployment: str) -> None:
+        """Report, once, that a deployment writes its tool calls as text."""
+        with self._lock:
+            first = deployment not in self._writers
+            self._writers.add(deployment)
+        if first:
+            self.guard.listener(
+                f"{deployment} writes its tool calls as text; they are carried out "
+                "(with `tools: false` in providers.yaml it is asked for that form)"
+            )
 
     def interrupt(self) -> None:
         """Break off the attempts that are under way; no other begins."""

@@ -122,7 +122,7 @@ def _abilities(lacking: tuple[str, ...]) -> Iterator[str]:
     if "images" in lacking:
         yield "cannot see: passed over for images"
     if "tools" in lacking:
-        yield "cannot call tools: passed over by roles that have some"
+        yield "tools by text: it is asked to write its calls"
 
 
 def _answer(

@@ -66,9 +66,10 @@ def unserved(settings: Settings, probes: "Mapping[str, Probe]") -> list[str]:
     for call in calls(known):
         if route(known, call, unreachable=silent).candidates:
             continue
-        plain = replace(call, tools=False, vision=False)
+        # Tools are no reason: what cannot call them is asked to write its calls.
+        plain = replace(call, vision=False)
         usable = route(known, plain, unreachable=silent).candidates
-        lacking = "" if not usable else "see images" if call.vision else "call tools"
+        lacking = "see images" if usable else ""
         lines.setdefault(f"{call.role}:{lacking}", _line(known, call, lacking))
     return list(lines.values())
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from litellm.types.utils import ChatCompletionMessageToolCall, Function
+
 
 @dataclass(slots=True)
 class _Growing:
@@ -23,6 +25,13 @@ class _Growing:
     @property
     def is_complete(self) -> bool:
         return bool(self.arguments) and is_sound(self.arguments)
+
+
+def made_call(name: str, arguments: str) -> Any:
+    """A call in litellm's form, of what a model wrote as text."""
+    function = Function(name=name, arguments=arguments)
+    call_id = f"call_{secrets.token_hex(8)}"
+    return ChatCompletionMessageToolCall(id=call_id, type="function", function=function)
 
 
 def number_calls(chunks: Iterable[Any]) -> None:
