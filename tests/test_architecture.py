@@ -139,7 +139,6 @@ def test_no_flat_module_is_new() -> None:
         "notices",
         "routing",
         "sqlite_file",
-        "tools",
     }
 
 
@@ -159,7 +158,14 @@ def test_only_the_providers_import_litellm() -> None:
 
 
 def test_only_the_crews_own_rooms_import_crewai() -> None:
-    assert _users("crewai") <= {"calls", "crew", "gates", "tools", "runs"}
+    assert _users("crewai") <= {
+        "calls",
+        "crew",
+        "gates",
+        "tasks",
+        "tools",
+        "runs",
+    }
 
 
 def test_only_a_store_imports_sqlite_or_redis() -> None:

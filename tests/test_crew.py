@@ -403,7 +403,7 @@ def test_a_gate_sends_a_bad_result_back(
 ) -> None:
     bad, good = "```python\ndef f(:\n```", "```python\ndef f():\n    pass\n```"
     server.replies["smith"] = [bad, good]
-    tasks = [task("code", "coder", gates=("python_parses",))]
+    tasks = [task("code", "coder", gates=("python_parses",), changed=False)]
 
     result = kickoff(
         request="Add pages", config=made(tasks=tasks, process="sequential")

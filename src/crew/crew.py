@@ -2,18 +2,18 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
 from crewai.events import event_context
 from crewai.tasks.task_output import TaskOutput
 
-from crew.calls.current_task import working_on
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
-from crew.gates import build_gates
 from crew.settings import Role, Settings, TaskSpec
+from crew.tasks.done import Done, Watch
+from crew.tasks.named_task import NamedTask
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
@@ -22,19 +22,6 @@ warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
 
 MANAGER_ITERATIONS = 8
 """A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
-
-
-class NamedTask(Task):
-    """A task whose delegated calls know what they work for: CrewAI gives a coworker
-    a task without a name."""
-
-    def _execute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
-        with working_on(self.name):
-            return super()._execute_core(*args, **kwargs)
-
-    async def _aexecute_core(self, *args: Any, **kwargs: Any) -> TaskOutput:
-        with working_on(self.name):
-            return await super()._aexecute_core(*args, **kwargs)
 
 
 def quiet() -> None:
@@ -46,20 +33,18 @@ def quiet() -> None:
     event_context._default_config.empty_pop_behavior = silent
 
 
-OnResult = Callable[[TaskSpec, TaskOutput], None]
-
-
 def assemble(
     run: Run,
     workspace: Workspace,
     *,
     finished: Mapping[str, str] | None = None,
-    on_result: OnResult | None = None,
+    watch: Watch | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `on_result` gets each task that ends.
+    the others as context. `watch` gets each task that ends, and how its results
+    are judged.
     """
     settings, finished = run.settings, finished or {}
     managed = settings.process == "hierarchical"
@@ -72,7 +57,10 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        tasks[spec.name] = _task(spec, tasks, workers, workspace, on_result)
+        done = Done(
+            spec=spec, settings=settings, workspace=workspace, watch=watch or Watch()
+        )
+        tasks[spec.name] = _task(done, tasks, workers)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
     return Crew(
@@ -132,12 +120,11 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    spec: TaskSpec,
+    done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
-    workspace: Workspace,
-    on_result: OnResult | None,
 ) -> Task:
+    spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
     if spec.context is None:
         # CrewAI's own default, written out: a resumed run has to be given it.
@@ -149,10 +136,10 @@ def _task(
     else:
         context = [earlier[name] for name in spec.context if name in earlier]
     options: dict[str, Any] = dict(spec.options)
-    if gates := build_gates(spec.gates, workspace):
+    if gates := done.guardrails():
         options["guardrails"] = gates
-    if on_result is not None:
-        options["callback"] = lambda output: on_result(spec, output)
+        options["guardrail_max_retries"] = done.retries
+    options["callback"] = lambda output: done.watch.done(spec, output)
     return NamedTask(
         name=spec.name,
         description=spec.description,
@@ -160,7 +147,7 @@ def _task(
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    )
+    ).in_workspace(done.workspace)
 
 
 def placeholders(

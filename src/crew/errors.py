@@ -5,6 +5,7 @@ CrewError                    anything this package raises on purpose
 ├── StoreUnavailable         the quota store cannot be read or written
 ├── WorkspaceError           a repository cannot be made ready, or a path leaves it
 ├── RunFailed                the crew stopped without a result (exit 1)
+│   └── TaskFailed           a task's result did not pass its gates
 ├── QuotaExceeded            every deployment is closed; says which opens when (exit 75)
 └── ProviderError            one attempt at one deployment failed
     ├── RateLimited          429: a limit of the provider was hit
@@ -67,6 +68,10 @@ class WorkspaceError(CrewError):
 
 class RunFailed(CrewError):
     """The crew stopped without a result."""
+
+
+class TaskFailed(RunFailed):
+    """A task is not done: its result did not pass a gate, though it was sent back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

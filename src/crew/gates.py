@@ -1,6 +1,7 @@
 """Quality gates: checks on a task's result, as CrewAI guardrails.
 
-A result that fails goes back to its agent with the reason.
+A result that fails goes back to its agent with the reason. A gate that finds nothing
+to look at reports it: that is no failure, and does not count as passed either.
 """
 
 import ast
@@ -9,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
@@ -20,17 +22,35 @@ Gate = Callable[[TaskOutput], tuple[bool, Any]]
 
 # A block that is never closed counts too: the answer may have broken off.
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
+# A path with an ending, as people write it in Markdown: `src/shop/orders.py`.
+_PATH = re.compile(r"(?<!`)`((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5})`(?!`)")
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """What a gate finds that had nothing to look at. `reason` says what was missing."""
+
+    reason: str
+
+
+Verdict = str | Nothing | None
+"""Why a result goes back, or that there was nothing to look at; None: it passes."""
 
 
 def build_gates(names: Sequence[str], workspace: Workspace) -> list[Gate]:
     """The gates of a task."""
-    return [_gate(_CHECKS[name], workspace) for name in names]
+    return [_gate(name, workspace) for name in names]
 
 
-def _gate(check: Callable[[str, Workspace], str | None], workspace: Workspace) -> Gate:
+def judge(name: str, text: str, workspace: Workspace) -> Verdict:
+    """What the gate of this name makes of a result."""
+    return _CHECKS[name](text, workspace)
+
+
+def _gate(name: str, workspace: Workspace) -> Gate:
     def gate(output: TaskOutput) -> tuple[bool, Any]:
-        problem = check(output.raw, workspace)
-        return (True, output.raw) if problem is None else (False, problem)
+        verdict = judge(name, output.raw, workspace)
+        return (False, verdict) if isinstance(verdict, str) else (True, output.raw)
 
     return gate
 
@@ -39,12 +59,14 @@ def _not_empty(text: str, workspace: Workspace) -> str | None:
     return None if text.strip() else "The result is empty."
 
 
-def _python_parses(text: str, workspace: Workspace) -> str | None:
+def _python_parses(text: str, workspace: Workspace) -> Verdict:
     """Every Python block of the result, and every Python file that was changed."""
+    found = False
     for name, source in _sources(text, workspace):
+        found = True
         if problem := _python_problem(source):
             return f"{name}{problem}."
-    return None
+    return None if found else Nothing("no Python in the result or in what was written")
 
 
 def _python_problem(source: bytes) -> str | None:
@@ -78,10 +100,29 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-_CHECKS: dict[str, Callable[[str, Workspace], str | None]] = {
+def _files_exist(text: str, workspace: Workspace) -> Verdict:
+    """Every path that the result names in backquotes is in the workspace."""
+    named = list(dict.fromkeys(_PATH.findall(_BLOCK.sub("", text))))
+    missing = [path for path in named if not _exists(path, workspace)]
+    if missing:
+        return f"These files are not in the workspace: {', '.join(missing[:10])}."
+    return None if named else Nothing("no path in backquotes")
+
+
+def _exists(path: str, workspace: Workspace) -> bool:
+    """In the workspace, or below one of its repositories."""
+    for place in (path, *(f"{name}/{path}" for name in workspace.names)):
+        with suppress(WorkspaceError, OSError):
+            if workspace.resolve(place).exists():
+                return True
+    return False
+
+
+_CHECKS: dict[str, Callable[[str, Workspace], Verdict]] = {
     "not_empty": _not_empty,
     "python_parses": _python_parses,
     "json_parses": _json_parses,
+    "files_exist": _files_exist,
 }
 GATE_NAMES = tuple(_CHECKS)
 

@@ -175,13 +175,15 @@ class Journal:
             _ADD_CALL, {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
         )
 
-    def finish_task(self, run: str, name: str, agent: str) -> None:
-        """Note that a task is done. Done twice, the later time counts."""
+    def finish_task(
+        self, run: str, name: str, agent: str, status: str = "done"
+    ) -> None:
+        """Note that a task is done, or `failed`. Ended twice, the later time counts."""
         self._change(
-            "INSERT INTO task VALUES (?, ?, ?, 'done', ?) "
+            "INSERT INTO task VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "
             "status = excluded.status, finished_at = excluded.finished_at",
-            (run, name, agent, self._clock.now()),
+            (run, name, agent, status, self._clock.now()),
         )
 
     def finish_run(self, run: str, status: str) -> None:

@@ -34,7 +34,7 @@ from crew.errors import (
     SettingsError,
 )
 from crew.journal import new_run_id
-from crew.reports.text import summary_lines
+from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
@@ -188,6 +188,8 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
         if outcome.raw:
             print_safe(f"{outcome.raw}\n")
         print_safe(summary_lines(outcome.report))
+        for line in task_lines(outcome.document["tasks"]):
+            print_safe(line)
         print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
         for line in _changes(outcome.document["workspace"]):
             print_safe(f"  {line}")

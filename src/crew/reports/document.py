@@ -1,5 +1,6 @@
 """Documents: the record of a run, and how the limits stand, as JSON."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,11 +23,14 @@ def run_document(
     *,
     error: str | None = None,
     closed: Sequence[Closed] = (),
+    verdicts: Mapping[str, Mapping[str, str]] = {},
+    kept: Mapping[str, str] = {},
 ) -> dict[str, object]:
     """The record of a run as a JSON document.
 
-    `results` are the tasks' results by name. `workspace` goes in as it is,
-    `error` of a run that is not done, `closed` of one that is closed.
+    `results` are the tasks' results by name, `verdicts` what their gates found, and
+    `kept` the files with the texts of those that are not done. `workspace` goes in as
+    it is, `error` of a run that is not done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
         "run": record.run,
@@ -34,7 +38,11 @@ def run_document(
         "rehearsal": record.rehearsal,
         "result": result,
         "workspace": workspace,
-        "tasks": [_task_document(task, results.get(task.name)) for task in tasks],
+        "tasks": [
+            _task_document(task, results, report)
+            | {"gates": verdicts.get(task.name, {}), "kept": kept.get(task.name)}
+            for task in tasks
+        ],
         "calls": [_call_document(call) for call in report.log],
         "cost_usd": _dollars(report.cost),
         "cost_all_senior_usd": _dollars(report.cost_all_senior),
@@ -46,12 +54,17 @@ def run_document(
     return document
 
 
-def _task_document(task: TaskRecord, result: str | None) -> dict[str, object]:
+def _task_document(
+    task: TaskRecord, results: Mapping[str, str], report: RunReport
+) -> dict[str, object]:
+    answered = (call.role for call in report.log if call.task == task.name and call.ok)
     return {
         "name": task.name,
         "agent": task.agent,
         "status": task.status,
-        "result": result,
+        "result": results.get(task.name),
+        # Who did the work: the answers of each role.
+        "roles": dict(Counter(answered).most_common()),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from math import ceil
+from typing import Any
 
 import regex
 from rich.box import Box
@@ -89,6 +90,27 @@ def _money(amount: Decimal | None) -> str:
         return "unknown"
     decimals = 3 - amount.adjusted() if 0 < amount < Decimal("0.01") else 4
     return f"${amount:,.{decimals}f}"
+
+
+def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Who did the work of each task, and what its gates found; `tasks` as in the
+    document of the run."""
+    for task in tasks:
+        roles = (
+            f"{role} ({count} call{'s' * (count != 1)})"
+            for role, count in task["roles"].items()
+        )
+        line = f"{task['name']}: {task['status']}, by {', '.join(roles) or 'nobody'}"
+        silent = [gate for gate, found in task["gates"].items() if _is_silent(found)]
+        if silent:
+            line += f"; nothing to look at for {', '.join(silent)}"
+        if task["status"] != "done" and task["kept"]:
+            line += f"; its last answer: {task['kept']}"
+        yield line
+
+
+def _is_silent(found: str) -> bool:
+    return found.startswith("nothing to look at")
 
 
 def status_lines(

@@ -111,6 +111,18 @@ class RunDirectory:
     def write_result(self, task: str, text: str) -> None:
         """Keep the result of a task. Raises OSError."""
         _write(self._result(task), text)
+        self.refused(task).unlink(missing_ok=True)
+
+    def write_refused(self, task: str, text: str) -> Path:
+        """Keep the latest text of a task that is not done: it was paid for. Raises
+        OSError."""
+        path = self.refused(task)
+        _write(path, text)
+        return path
+
+    def refused(self, task: str) -> Path:
+        """Where the latest text of a task is that is not done."""
+        return self.path / f"{task}.failed.md"
 
     def results(self, tasks: Iterable[str]) -> dict[str, str]:
         """The results that there are of these tasks, by name."""

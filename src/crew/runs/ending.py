@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -46,6 +46,8 @@ class Underway:
     run: Run
     workspace: Workspace
     directory: RunDirectory
+    verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What each gate found, by task."""
 
     def finish(self, raw: str, error: CrewError | None) -> Outcome:
         """The end of a run that its own thread came to."""
@@ -85,6 +87,17 @@ class Underway:
         names = [name for name in self.run.settings.tasks if name in done]
         return self.directory.results(names)
 
+    def _verdicts(self) -> dict[str, dict[str, str]]:
+        """Those of a part of the run that ended earlier are in its record."""
+        earlier = (self.directory.document() or {}).get("tasks", [])
+        known = {task["name"]: task.get("gates", {}) for task in earlier}
+        return {**known, **self.verdicts}
+
+    def _kept(self) -> dict[str, str]:
+        """The files with the latest texts of tasks that are not done."""
+        files = {name: self.directory.refused(name) for name in self.run.settings.tasks}
+        return {name: str(path) for name, path in files.items() if path.exists()}
+
     def _conclude(
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
     ) -> Outcome:
@@ -103,6 +116,8 @@ class Underway:
             workspace,
             error=str(error) if error is not None else None,
             closed=error.closed if isinstance(error, QuotaExceeded) else (),
+            verdicts=self._verdicts(),
+            kept=self._kept(),
         )
         self.directory.write_document(document)
         return Outcome(

@@ -16,15 +16,15 @@ from crew.journal import new_run_id
 from crew.notices import Listener
 from crew.runs.directory import Beginning, RunDirectory, hide_from_git, refused
 from crew.runs.ending import Outcome, Underway
+from crew.runs.judging import watching
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
-from crew.settings import Inputs, Settings, TaskSpec
+from crew.settings import Inputs, Settings
 from crew.settings.values import at_home
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
 
 if TYPE_CHECKING:
     from crewai import Crew
-    from crewai.tasks.task_output import TaskOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,15 +158,7 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
     run, workspace, finished = underway.run, underway.workspace, underway.results()
     run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
 
-    def keep(spec: TaskSpec, output: "TaskOutput") -> None:
-        # The file first: a task counts as finished only when its result is there.
-        if run.failure is None:
-            underway.directory.write_result(spec.name, output.raw)
-            run.journal.finish_task(run.id, spec.name, spec.agent or output.agent)
-            workspace.commit(f"crew: {spec.name}")
-            run.guard.listener(f"{spec.name} is done")
-
-    crew = assemble(run, workspace, finished=finished, on_result=keep)
+    crew = assemble(run, workspace, finished=finished, watch=watching(underway))
     values = {**inputs.values, **placeholders(run.settings, workspace, inputs.request)}
     raw, error = "", None
     try:

@@ -159,6 +159,7 @@ def task(name: str, shape: TaskShape) -> TaskSpec:
         kind=shape.kind,
         gates=tuple(shape.gates),
         when=shape.when,
+        changed=shape.changed,
         options=options(shape, TaskOptions),
     )
 

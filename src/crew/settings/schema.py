@@ -97,6 +97,7 @@ class TaskShape(TaskOptions):
     kind: Kinds | None = None
     gates: list[Annotated[Text, one_of("gate", GATES)]] = []
     when: Annotated[Text, one_of("condition", ("images",))] | None = None
+    changed: bool = True
 
 
 class PlanShape(Shape):

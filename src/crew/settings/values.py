@@ -27,7 +27,7 @@ KINDS = (
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
 COMPLEXITIES = ("low", "medium", "high")
-GATES = ("not_empty", "python_parses", "json_parses")
+GATES = ("not_empty", "python_parses", "json_parses", "files_exist")
 TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
@@ -181,6 +181,7 @@ class Role:
 class TaskSpec:
     """One task. `when` is None or `images`: the task is left out without images.
     `context` is None where the YAML does not give it: then all earlier tasks.
+    `changed` is whether it must have changed a file, where its role can write.
     `options` go to `crewai.Task` as is."""
 
     name: str
@@ -192,6 +193,7 @@ class TaskSpec:
     kind: str | None = None
     gates: tuple[str, ...] = ()
     when: str | None = None
+    changed: bool = True
     options: Mapping[str, object] = field(default_factory=dict)
 
 

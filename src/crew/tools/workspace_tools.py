@@ -1,5 +1,4 @@
-"""What roles may do: list, read, search and write files of the workspace, and look at
-an image.
+"""Tools on the workspace: list, read, search and write files, look at an image.
 
 Not `crewai-tools`: its import takes two seconds, one environment variable turns its
 path checks off, and it lets a model write a worktree's `.git` file.

@@ -1,0 +1,38 @@
+"""What a run keeps of how its tasks were judged: texts that were paid for, verdicts."""
+
+from typing import TYPE_CHECKING
+
+from crew.runs.ending import Underway
+from crew.settings import TaskSpec
+from crew.tasks.done import Watch
+
+if TYPE_CHECKING:
+    from crewai.tasks.task_output import TaskOutput
+
+
+def watching(underway: Underway) -> Watch:
+    """The watch of a run: each result, and what a gate refuses, is kept in the run's
+    directory, and what a gate finds goes into the record."""
+    run, directory = underway.run, underway.directory
+
+    def done(spec: TaskSpec, output: "TaskOutput") -> None:
+        # The file first: a task counts as finished only when its result is there.
+        if run.failure is None:
+            directory.write_result(spec.name, output.raw)
+            run.journal.finish_task(run.id, spec.name, spec.agent or output.agent)
+            underway.workspace.commit(f"crew: {spec.name}")
+            run.guard.listener(f"{spec.name} is done")
+
+    def refused(spec: TaskSpec, text: str) -> None:
+        directory.write_refused(spec.name, text)
+
+    def failed(spec: TaskSpec, text: str) -> str:
+        run.journal.finish_task(run.id, spec.name, spec.agent or "", "failed")
+        return str(directory.write_refused(spec.name, text))
+
+    def verdict(spec: TaskSpec, gate: str, found: str) -> None:
+        underway.verdicts.setdefault(spec.name, {})[gate] = found
+        if found.startswith("nothing"):
+            run.guard.listener(f"{spec.name}: the gate {gate} had {found}")
+
+    return Watch(done=done, refused=refused, failed=failed, verdict=verdict)

@@ -1,0 +1,1 @@
+"""One task of a crew: who works on it, and what decides that it is done."""

@@ -1,0 +1,67 @@
+"""A CrewAI task that knows its name, its manager's place, and how the files stood."""
+
+import contextvars
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from crewai import Task
+from crewai.tasks.task_output import TaskOutput
+from pydantic import PrivateAttr
+
+from crew.calls.current_task import Execution, working_on
+from crew.tools.delegation import coworkers, delegating
+from crew.workspace import Workspace
+from crew.workspace.changes import begun
+
+
+class NamedTask(Task):
+    """A task whose delegated calls know what they work for: CrewAI gives a coworker
+    a task without a name. A manager gets the delegation tools alone: CrewAI hands it
+    the coworker's as well, and then small models never delegate."""
+
+    _workspace: Workspace | None = PrivateAttr(default=None)
+
+    def in_workspace(self, workspace: Workspace) -> "NamedTask":
+        """The same task, which notes how the files of the workspace stood."""
+        self._workspace = workspace
+        return self
+
+    def copy(self, *args: Any, **kwargs: Any) -> "NamedTask":
+        copied = super().copy(*args, **kwargs)
+        assert isinstance(copied, NamedTask)
+        copied._workspace = self._workspace
+        return copied
+
+    def _execute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
+        with working_on(self.name) as execution:
+            own = self._begin(execution, agent, context, tools or [])
+            return super()._execute_core(agent, context, own)
+
+    async def _aexecute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
+        with working_on(self.name) as execution:
+            own = self._begin(execution, agent, context, tools or [])
+            if (directly := execution.hand_over) is not None:
+                # A gate runs in the event loop, where CrewAI cannot work.
+                execution.hand_over = lambda: _apart(directly)
+            return await super()._aexecute_core(agent, context, own)
+
+    def _begin(
+        self, execution: Execution, agent: Any, context: Any, tools: Sequence[Any]
+    ) -> list[Any]:
+        """Note what the gates need; returns the tools of who executes the task."""
+        if self._workspace is not None and self.name:
+            execution.mark = begun(self._workspace, self.name)
+        crew = getattr(agent, "crew", None)
+        managed = crew is not None and crew.manager_agent is agent
+        workers = coworkers(tools)
+        if managed and len(workers) == 1:
+            execution.hand_over = lambda: str(
+                workers[0].execute_task(self, context, workers[0].tools)
+            )
+        return delegating(tools, alone=managed)
+
+
+def _apart(work: Any) -> str:
+    with ThreadPoolExecutor(1) as pool:
+        return str(pool.submit(contextvars.copy_context().run, work).result())

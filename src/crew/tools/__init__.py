@@ -1,0 +1,5 @@
+"""What roles may do: the tools on the workspace, and delegation for the manager."""
+
+from crew.tools.workspace_tools import LISTED, TOOL_NAMES, build_tools
+
+__all__ = ["LISTED", "TOOL_NAMES", "build_tools"]
