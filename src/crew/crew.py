@@ -46,7 +46,7 @@ def assemble(
     the others as context. `watch` gets each task that ends, and how its results
     are judged.
     """
-    settings, finished = run.settings, finished or {}
+    settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"
     workers = {
         name: _agent(run, role, workspace)
@@ -57,9 +57,7 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        done = Done(
-            spec=spec, settings=settings, workspace=workspace, watch=watch or Watch()
-        )
+        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
         tasks[spec.name] = _task(done, tasks, workers)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])

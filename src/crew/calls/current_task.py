@@ -47,3 +47,11 @@ def working_on(task: str | None) -> Iterator[Execution]:
     finally:
         current_execution.reset(executing)
         current_task.reset(token)
+
+
+def note_answer(role: str, *, cut_off: bool) -> None:
+    """Count an answer of a role for the task that it works for."""
+    execution = current_execution.get()
+    if execution is not None:
+        execution.answers[role] += 1
+        execution.cut_off = cut_off

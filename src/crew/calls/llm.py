@@ -15,7 +15,7 @@ from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
 from crew.calls.call import Call
-from crew.calls.current_task import current_execution, current_task
+from crew.calls.current_task import current_task, note_answer
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -263,10 +263,7 @@ class TieredLLM(BaseLLM):
         from_agent: Any,
     ) -> Any:
         self._window = None
-        execution = current_execution.get()
-        if execution is not None:
-            execution.answers[self.role] += 1
-            execution.cut_off = answer.finish_reason == "length"
+        note_answer(self.role, cut_off=answer.finish_reason == "length")
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)

@@ -33,8 +33,9 @@ _CUT_OFF = (
 class Watch:
     """Those who follow how results are judged.
 
-    `done` gets each task that is done with its result. `refused` gets each text that a gate sent back, `failed` the last one of a task
-    with the reason, and returns where it is kept. `verdict` gets what a gate found.
+    `done` gets each task that is done with its result. `refused` gets each text that a
+    gate sent back, `failed` the last one of a task, and returns where it is kept.
+    `verdict` gets what a gate found.
     """
 
     done: Callable[[TaskSpec, TaskOutput], None] = lambda spec, output: None
