@@ -168,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, request: dict[str, Any], message: dict[str, Any]
     ) -> dict[str, Any]:
         reason = "tool_calls" if message.get("tool_calls") else "stop"
+        reason = message.get("finish_reason", reason)
         choice = {"index": 0, "message": message, "finish_reason": reason}
         return {
             "id": "chatcmpl-1",

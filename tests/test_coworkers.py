@@ -28,7 +28,7 @@ ACCEPTED = [
     ("Soft", "coder"),
     (unicodedata.normalize("NFD", "Rédacteur technique"), "documenter"),
     ("Redacteur technique", "documenter"),
-    ("ＲÉDACTEUR TECHNIQUE", "documenter"),
+    ("\uff32ÉDACTEUR TECHNIQUE", "documenter"),
     ("vision analyst", "vision_analyst"),
     ("VisionAnalyst", "vision_analyst"),
     ("qa test lead", "qa"),

@@ -144,14 +144,16 @@ def test_a_manager_that_delegates_when_sent_back_is_enough(
     assert server.hits("boss") == 3
 
 
-def test_a_task_without_a_role_may_end_with_the_manager_and_says_so(
+def test_a_task_without_a_role_goes_to_the_only_coworker(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:
     server.replies["boss"] = ["I did it."]
+    server.replies["smith"] = ["The coder did it."]
 
     result = run(made(agent=None))
 
-    assert result.document["tasks"][0]["roles"] == {"manager": 2}
+    assert result.raw == "The coder did it."
+    assert result.document["tasks"][0]["roles"] == {"manager": 2, "coder": 1}
 
 
 @pytest.mark.parametrize("process", ["sequential", "hierarchical"])
