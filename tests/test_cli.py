@@ -70,7 +70,15 @@ def test_json_is_one_document_and_nothing_else(
         "cost_usd",
         "cost_all_senior_usd",
     }
-    assert set(reported["tasks"][0]) == {"name", "agent", "status", "result"}
+    assert set(reported["tasks"][0]) == {
+        "name",
+        "agent",
+        "status",
+        "result",
+        "roles",
+        "gates",
+        "kept",
+    }
     assert set(reported["calls"][0]) == {
         "task",
         "role",

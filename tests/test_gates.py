@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from crewai.tasks.task_output import TaskOutput
 
-from crew.gates import GATE_NAMES, build_gates
+from crew.gates import GATE_NAMES, Nothing, build_gates, judge
 from crew.settings import GATES, Inputs
 from crew.workspace import Workspace
 from crew.workspace.text import READ_CHARACTERS
@@ -149,3 +149,33 @@ def test_json_must_parse(workspace: Workspace, raw: str, reported: str) -> None:
 
     assert reported in found if reported else found == PASSES
     assert len(found) < 500
+
+
+@pytest.mark.parametrize(
+    ("raw", "reported"),
+    [
+        ("It is in `src/a.py` and `README.md`.", PASSES),
+        ("It is in `src/a.py` and `docs/gone.md`.", "docs/gone.md"),
+        ("```\n`none.py`\n```\nSee `src/a.py`.", PASSES),
+        ("Call `orders.list()` with `x = 1`.", PASSES),
+        ("See `../../etc/passwd.txt`.", "not in the workspace"),
+        ("no path at all", PASSES),
+    ],
+)
+def test_files_that_a_result_names_must_exist(
+    workspace: Workspace, raw: str, reported: str
+) -> None:
+    workspace.write("src/a.py", "x = 1\n")
+    workspace.write("README.md", "# A\n")
+
+    found = judged("files_exist", raw, workspace)
+
+    assert reported in found if reported else found == PASSES
+
+
+def test_a_gate_with_nothing_to_look_at_says_so(workspace: Workspace) -> None:
+    call = '```json\n{"name": "hello.py", "arguments": {}}\n```'
+
+    for name in ("python_parses", "files_exist"):
+        assert isinstance(judge(name, call, workspace), Nothing)
+    assert judge("python_parses", "```python\nx = 1\n```", workspace) is None

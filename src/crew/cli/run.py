@@ -38,7 +38,7 @@ from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
-from crew.settings.check_tasks import check_placeholders
+from crew.settings.check_tasks import check_human_input, check_placeholders
 from crew.settings.loader import load_settings
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
         settings = load_settings(options.config)
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
+    if not sys.stdin.isatty():
+        mistakes += check_human_input(settings)
     if options.resume is not None:
         if given or options.repo or options.image or options.input:
             raise argument_error(

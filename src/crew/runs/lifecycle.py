@@ -19,6 +19,7 @@ from crew.runs.ending import Outcome, Underway
 from crew.runs.judging import watching
 from crew.runs.rehearsal import NOTICE, needed, rehearsing
 from crew.settings import Inputs, Settings
+from crew.settings.unasked import put_to_first
 from crew.settings.values import at_home
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
@@ -126,6 +127,9 @@ def _carry_out(
     directory: RunDirectory,
     watchers: _Watchers,
 ) -> Outcome:
+    settings, lines = put_to_first(settings, beginning.inputs)
+    for line in lines:
+        watchers.listener(line)
     with _providers(settings, beginning.rehearsal, watchers.listener) as settings:
         run = Run.open(
             settings,

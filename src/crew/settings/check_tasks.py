@@ -221,6 +221,21 @@ def check_placeholders(settings: Settings, inputs: Inputs) -> list[Mistake]:
     return mistakes
 
 
+def check_human_input(settings: Settings) -> list[Mistake]:
+    """The tasks that ask a person, for a run without a terminal: CrewAI would find
+    out after it has paid for the answer."""
+    document = Document(settings.config_dir / "tasks.yaml", {})
+    mistakes = []
+    for task in settings.tasks.values():
+        if task.options.get("human_input"):
+            line, key, _ = document.at((task.name, "human_input"))
+            message = "nobody can answer: standard input is no terminal; leave it out"
+            mistakes.append(
+                Mistake(file=document.file, line=line, key=key, message=message)
+            )
+    return mistakes
+
+
 def _texts(settings: Settings) -> dict[str, dict[tuple[str, str], str]]:
     """The texts in which CrewAI fills placeholders, by file and key."""
     return {
