@@ -22,8 +22,13 @@ Gate = Callable[[TaskOutput], tuple[bool, Any]]
 
 # A block that is never closed counts too: the answer may have broken off.
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
-# A path with an ending, as people write it in Markdown: `src/shop/orders.py`.
-_PATH = re.compile(r"(?<!`)`((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5})`(?!`)")
+# As people write a path in Markdown: `src/shop/orders.py`. Without a directory only
+# endings that no name of code has: `orders.list` is none.
+_PATH = re.compile(
+    r"(?<!`)`((?:[\w.@+-]+/)+[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5}"
+    r"|[\w@+-][\w.@+-]*\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
+    r"|go|rs|java|rb|php|sql|csv|xml))`(?!`)"
+)
 
 
 @dataclass(frozen=True, slots=True)
