@@ -1,6 +1,7 @@
 """When a task is done: who worked, what changed, and what is kept when it is not."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from building import deployment, provider, role, settings
-from crew import kickoff
+from crew import kickoff, load_settings
 from crew.errors import TaskFailed
 from crew.settings import Settings, TaskSpec
 from scripted import Reply, Scripted, serving, tool_call
@@ -280,3 +281,19 @@ def test_an_answer_that_was_cut_off_is_reported_to_the_model_as_such(
 
 
 CUT = {"role": "assistant", "content": "```python\nx = 'ab", "finish_reason": "length"}
+
+
+def test_every_writing_task_of_a_rehearsal_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    shutil.copytree(Path(__file__).parents[1] / "config", config)
+    tasks = config / "tasks.yaml"
+    more = "\nmore: {description: 'more of {request}', expected_output: code, agent: "
+    tasks.write_text(f"{tasks.read_text()}{more}coder}}\n")
+    monkeypatch.chdir(tmp_path)
+
+    result = kickoff(request="Add pages", config=load_settings(config, environ={}))
+
+    assert [task["status"] for task in result.document["tasks"]] == ["done"] * 4
+    assert result.document["tasks"][3]["gates"] == {"changed": "passed"}

@@ -285,6 +285,9 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "agent": "architect",
                 "status": "done",
                 "result": "Two classes.",
+                "roles": {"architect": 1},
+                "gates": {},
+                "kept": None,
             }
         ],
         "calls": [
