@@ -1,5 +1,6 @@
 """When a task is done: who worked, what changed, and what is kept when it is not."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from building import deployment, provider, role, settings
-from crew import kickoff, load_settings
+from crew import build_crew, kickoff, load_settings
 from crew.errors import TaskFailed
 from crew.settings import Settings, TaskSpec
 from scripted import Reply, Scripted, serving, tool_call
@@ -297,3 +298,29 @@ def test_every_writing_task_of_a_rehearsal_is_done(
 
     assert [task["status"] for task in result.document["tasks"]] == ["done"] * 4
     assert result.document["tasks"][3]["gates"] == {"changed": "passed"}
+
+
+def test_in_an_event_loop_the_role_gets_the_task_directly_too(
+    server: Scripted, made: Callable[..., Settings]
+) -> None:
+    server.replies["boss"] = ["I did it all by myself."]
+    server.replies["smith"] = [GOOD, "The coder did it."]
+    crew = build_crew(made())
+    given = {"request": "Add pages", "repositories": "", "images": ""}
+
+    result = asyncio.run(crew.akickoff(inputs=given))
+
+    assert result.raw == "The coder did it."
+    assert server.hits("smith") == 2
+
+
+def test_a_copy_of_the_crew_judges_alike(
+    server: Scripted, made: Callable[..., Settings]
+) -> None:
+    server.replies["smith"] = ["I wrote it.", GOOD, "Now it is written."]
+    crew = build_crew(made("sequential"))
+    given = {"request": "Add pages", "repositories": "", "images": ""}
+
+    (result,) = crew.kickoff_for_each(inputs=[given])
+
+    assert result.raw == "Now it is written."

@@ -10,7 +10,7 @@ import pytest
 from crew.quota.limit_syntax import parse_limit
 from crew.quota.store import LimitState, PoolState
 from crew.reports.report import RoleRow, RunReport
-from crew.reports.text import escape_control, status_lines, summary_lines
+from crew.reports.text import escape_control, status_lines, summary_lines, task_lines
 from hangs import HANGS_AFTER
 
 NOW = 1_795_466_700.0
@@ -113,3 +113,20 @@ def test_it_needs_neither_crewai_nor_litellm() -> None:
         subprocess.run([sys.executable, "-c", program], timeout=HANGS_AFTER).returncode
         == 0
     )
+
+
+def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
+    done = {
+        "name": "code",
+        "status": "done",
+        "roles": {"coder": 3, "manager": 1},
+        "gates": {"changed": "passed", "python_parses": "nothing to look at: none"},
+        "kept": None,
+    }
+    lost = {**done, "status": "failed", "roles": {}, "gates": {}, "kept": "a.failed.md"}
+
+    assert list(task_lines([done, lost])) == [
+        "code: done, by coder (3 calls), manager (1 call); "
+        "nothing to look at for python_parses",
+        "code: failed, by nobody; its last answer: a.failed.md",
+    ]
