@@ -90,6 +90,14 @@ def test_parameters_in_tags_are_arguments() -> None:
     assert json.loads(call.arguments) == {"path": "a.py", "start_line": 3}
 
 
+def test_a_file_with_fences_of_its_own_is_written() -> None:
+    content = "# Use\n\n```python\nx = 1\n```\n"
+    call = {"name": "write_file", "arguments": {"path": "a.md", "content": content}}
+    for text in (json.dumps(call), f"```json\n{json.dumps(call)}\n```"):
+        (found,) = written_calls(text, TOOLS)
+        assert json.loads(found.arguments)["content"] == content
+
+
 def test_several_calls_are_taken_in_their_order() -> None:
     for text in (
         f"{CALL}\n{OTHER}",

@@ -23,10 +23,10 @@ _ARGUMENT_KEYS = (
     "tool_input",
 )
 _OTHER_KEYS = frozenset({"id", "type"})
-_FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
-_LAST_FENCE = re.compile(
-    r"(.*?)(```[\w-]*[ \t]*\n(?:(?!```).)*\n?[ \t]*```)", re.DOTALL
+_FENCE = re.compile(
+    r"^```[\w-]*[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE
 )
+_ONE_FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*)```", re.DOTALL)
 _TAG = r"(?:tool_call|tool_calls|function_call|tools)"
 # A model that stops at the closing tag does not write it.
 _TAGGED = re.compile(rf"<{_TAG}>\s*(.*?)\s*(?:</{_TAG}>|\Z)", re.DOTALL)
@@ -144,23 +144,23 @@ def _plain(text: str) -> list[_Raw]:
     """Nothing but JSON, bare or in fences."""
     for mark in _MARKS:
         text = text.removeprefix(mark).lstrip()
-    if not text.startswith("```"):
-        return _values(text)
-    if _FENCE.sub("", text).strip():
+    if found := _values(_unfenced(text)):
+        return found
+    if not text.startswith("```") or _FENCE.sub("", text).strip():
         return []
-    return [
-        raw for fence in _FENCE.findall(text) for raw in _values(fence) or [_NO_CALL]
-    ]
+    fences = _FENCE.findall(text)
+    return [raw for fence in fences for raw in _values(fence) or [_NO_CALL]]
 
 
 def _after_prose(text: str) -> list[_Raw]:
     """Words, and then one fence that is a call, at the end."""
-    found = _LAST_FENCE.fullmatch(text)
-    return _plain(found[2]) if found is not None else []
+    start = text.find("```")
+    return _plain(text[start:]) if start > 0 else []
 
 
 def _unfenced(text: str) -> str:
-    found = _FENCE.fullmatch(text)
+    """What is in a fence. A file's text may have fences of its own."""
+    found = _ONE_FENCE.fullmatch(text)
     return found[1] if found is not None else text
 
 
