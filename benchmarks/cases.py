@@ -28,6 +28,45 @@ GROUPS = {
         "test_retry_after.py",
     ),
     "C. The conversation is carried over": ("test_call_ids.py", "test_reasoning.py"),
+    "D. Money follows the bill": ("test_bills.py", "test_caching.py"),
+    "E. The configuration in the shape in which it is used": (
+        "test_default_config.py",
+        "test_default_deployments.py",
+        "test_destination.py",
+        "test_own_servers.py",
+        "test_parameters.py",
+    ),
+    "F. Done is looked at": (
+        "test_coworkers.py",
+        "test_done.py",
+        "test_gates.py",
+        "test_text_tools.py",
+        "test_unasked.py",
+        "test_written_calls.py",
+    ),
+    "G. Real projects move in": (
+        "test_crewai_keys.py",
+        "test_foreign_repositories.py",
+        "test_moved_in.py",
+        "test_own_project.py",
+        "test_placeholders.py",
+    ),
+    "H. Hostile input": (
+        "test_hostile_repositories.py",
+        "test_hostile_surroundings.py",
+        "test_hostile_yaml.py",
+        "test_images.py",
+        "test_names.py",
+        "test_secrets.py",
+        "test_secrets_by_value.py",
+    ),
+    "H. Damaged machine": (
+        "test_clock_jumps.py",
+        "test_damaged_files.py",
+        "test_damaged_machine.py",
+        "test_full_disk.py",
+        "test_memory.py",
+    ),
 }
 """The test files of each group, by its letter."""
 

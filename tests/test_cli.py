@@ -69,6 +69,9 @@ def test_json_is_one_document_and_nothing_else(
         "calls",
         "cost_usd",
         "cost_all_senior_usd",
+        "cached_tokens",
+        "cache_write_tokens",
+        "cache_saved_usd",
     }
     assert set(reported["tasks"][0]) == {
         "name",
@@ -90,6 +93,8 @@ def test_json_is_one_document_and_nothing_else(
         "seconds",
         "outcome",
         "reason",
+        "cached_tokens",
+        "cache_write_tokens",
     }
     assert (reported["status"], reported["rehearsal"]) == ("done", False)
     assert [task["name"] for task in reported["tasks"]] == [

@@ -8,10 +8,12 @@ from building import deployment, provider, role, settings
 from crew.clock import ManualClock
 from crew.errors import CutOff, QuotaExceeded
 from crew.guard import QuotaGuard
+from crew.quota.reported import ReportedUsage
 from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.settings import Settings
 
+CUT = ReportedUsage(input_tokens=100, output_tokens=8_000)
 ASK = Request(tier="mid", input_tokens=100, output_tokens=50, role="coder", run="r1")
 
 
@@ -30,7 +32,7 @@ def test_the_next_deployment_with_more_room_goes_on(tmp_path: Path) -> None:
     attempts = guard.begin(ASK)
     lease = attempts.acquire()
 
-    attempts.failed(lease, CutOff("short", charged=(100, 8_000)))
+    attempts.failed(lease, CutOff("short", charged=CUT))
 
     assert attempts.acquire().deployment.name == "long"
 
@@ -40,7 +42,7 @@ def test_nobody_else_keeps_away_from_it(tmp_path: Path) -> None:
     guard = guarding(settings(chain, tmp_path))
     attempts = guard.begin(ASK)
 
-    attempts.failed(attempts.acquire(), CutOff("short", charged=(100, 8_000)))
+    attempts.failed(attempts.acquire(), CutOff("short", charged=CUT))
 
     assert guard.begin(ASK).acquire().deployment.name == "short"
     assert [pool.cooldown_until for pool in guard.status()] == [None] * 4
@@ -54,7 +56,7 @@ def test_without_more_room_there_is_one_clear_stop(tmp_path: Path) -> None:
     guard = guarding(settings(chain, tmp_path, roles=[role()]))
     attempts = guard.begin(ASK)
 
-    attempts.failed(attempts.acquire(), CutOff("a", charged=(100, 8_000)))
+    attempts.failed(attempts.acquire(), CutOff("a", charged=CUT))
 
     with pytest.raises(CutOff, match=r"cut off after 8,000 tokens.*raise `max_output`"):
         attempts.acquire()
@@ -67,10 +69,10 @@ def test_more_room_that_opens_too_late_is_named_as_closed(tmp_path: Path) -> Non
     ]
     guard = guarding(settings(chain, tmp_path, max_wait=60.0))
     first = guard.begin(ASK)
-    first.failed(first.acquire(), CutOff("a", charged=(100, 8_000)))
+    first.failed(first.acquire(), CutOff("a", charged=CUT))
     first.acquire()  # takes the one request of the hour
     attempts = guard.begin(ASK)
-    attempts.failed(attempts.acquire(), CutOff("a", charged=(100, 8_000)))
+    attempts.failed(attempts.acquire(), CutOff("a", charged=CUT))
 
     with pytest.raises(QuotaExceeded, match="1 requests/hour"):
         attempts.acquire()

@@ -218,14 +218,17 @@ def test_journal_of_a_newer_version_is_left_alone(
     assert path.read_bytes() == before
 
 
-def test_file_that_is_no_database_is_unavailable(
+def test_a_file_that_is_no_database_is_set_aside(
     path: Path, clock: ManualClock
 ) -> None:
     path.parent.mkdir()
-    path.write_text("not a database, but long enough to be read as one " * 99)
+    text = "not a database, but long enough to be read as one " * 99
+    path.write_text(text)
 
-    with pytest.raises(StoreUnavailable, match=re.escape(str(path))):
-        Journal.open(path, clock)
+    Journal.open(path, clock).close()
+
+    copies = list(path.parent.glob(f"{path.name}.damaged-*"))
+    assert [copy.read_text() for copy in copies] == [text]
 
 
 def test_path_that_cannot_be_made_is_unavailable(

@@ -30,7 +30,9 @@ def test_sizes_and_the_end_of_a_model_are_known() -> None:
     assert facts is not None
     assert (facts.context_window, facts.max_output) == (1_000_000, 128_000)
     assert facts.vision
-    assert isinstance(facts.deprecation_date, date)
+    dated = lookup("openai/gpt-4-0613")
+    assert dated is not None
+    assert isinstance(dated.deprecation_date, date)
 
 
 @pytest.mark.parametrize(

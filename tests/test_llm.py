@@ -198,7 +198,7 @@ FAULTS = {
     "timeout": "TimedOut",
     "reset": "BadAnswer",
     "malformed": "BadAnswer",
-    "html": "BadAnswer",
+    "html": "Blocked",
     "empty": "BadAnswer",
     "no_choices": "BadAnswer",
     "error_in_200": "Overloaded",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import httpx
 import openai
 import openai.resources
+from litellm.exceptions import MidStreamFallbackError
 
 from crew.errors import BadAnswer, BadKey, Blocked, ProviderError, TimedOut
 from crew.providers.bodies import read_body
@@ -102,6 +103,8 @@ def mapped(
     status = getattr(exc, "status_code", None)
     if status in _BELIEVED:
         return _classified(deployment, status, str(exc), {}, now)
+    if isinstance(exc, MidStreamFallbackError):
+        return BadAnswer(name, "the answer has no end")
     # The class only: the text may quote the answer.
     reason = f"the answer is malformed, or an error in disguise: {type(exc).__name__}"
     return BadAnswer(name, reason)
