@@ -29,7 +29,7 @@ MODELS = {
     "groq": "openai/gpt-oss-120b",
     "mistral": "mistral-small-latest",
     "ollama_chat": "qwen3:8b",
-    "openai": "gpt-5.6",
+    "openai": "gpt-4.1",
     "openrouter": "deepseek/deepseek-v4-flash-0731",
     "together_ai": "openai/gpt-oss-120b",
 }
@@ -83,7 +83,7 @@ FAULTS = (
     _fault("too long", "context_length", "ContextTooLong"),
     _fault("content refused", "content_policy", "ContentRefused"),
     _fault("malformed", "malformed", "BadAnswer"),
-    _fault("HTML", "html", "BadAnswer"),
+    _fault("HTML", "html", "Blocked"),
     _fault("empty", "empty", "BadAnswer"),
     _fault("no choices", "no_choices", "BadAnswer"),
     _fault("error in a 200", "error_in_200", "BadAnswer", "Overloaded"),

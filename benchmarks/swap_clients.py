@@ -22,7 +22,7 @@ from noting_server import FINE, PATHS, moments
 import crew  # noqa: F401  before crewai and litellm: it keeps them off the network
 
 MODELS = {
-    "openai": "gpt-5.6",
+    "openai": "gpt-4.1",
     "anthropic": "claude-sonnet-5",
     "gemini": "gemini-3.5-flash-lite",
     "groq": "openai/gpt-oss-120b",
