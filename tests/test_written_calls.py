@@ -55,6 +55,11 @@ WRITTEN = {
     ),
     "a list": f"[{CALL}]",
     "tool_calls": f'{{"tool_calls": [{CALL}]}}',
+    "Python's triple quotes": '```json\n{\n  "name": "write_file",\n'
+    '  "arguments": {"path": "hello.py", "content": """print(\'hi\')\n"""}\n}\n```',
+    "Python's quotes": str({"name": "write_file", "arguments": ARGUMENTS}),
+    "without the last bracket": f"```json\n{CALL[:-1]}\n```",
+    "without the last two": CALL[:-2],
     "raw line ends": CALL.replace("\\n", "\n"),
     "tags": f"<tool_call>\n{CALL}\n</tool_call>",
     "tags after words": f"I write it now.\n<tool_call>{CALL}</tool_call>",
@@ -78,6 +83,17 @@ def test_what_is_exactly_a_call_is_taken(text: str) -> None:
 
     assert call.name == "write_file"
     assert json.loads(call.arguments) == ARGUMENTS
+
+
+def test_an_object_for_a_text_is_written_as_json() -> None:
+    given = {"path": "a.json", "content": {"port": 8080, "debug": False}}
+
+    (call,) = written_calls(
+        json.dumps({"name": "write_file", "arguments": given}), TOOLS
+    )
+
+    content = json.loads(call.arguments)["content"]
+    assert json.loads(content) == given["content"]
 
 
 def test_parameters_in_tags_are_arguments() -> None:
@@ -129,6 +145,9 @@ TEXTS = {
     "Final Answer: done",
     "ReAct in a code block": '```\nAction: list_files\nAction Input: {"directory": "."}'
     "\n```",
+    "a call with its string open": CALL[:-4],
+    "a set in Python": "{'name': 'write_file', 'arguments': {1, 2}}",
+    "a call in Python that computes": "{'name': 'list_files', 'arguments': dict()}",
     "a number": "7",
     "nothing": "",
     "brackets": "[" * 100_000,

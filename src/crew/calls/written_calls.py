@@ -5,13 +5,15 @@ for calls only when it is exactly that, of tools that were offered, with argumen
 fit. A text that merely contains JSON is a text.
 """
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crew.calls.argument_fit import Schema, fits
+from crew.calls.argument_fit import Schema, as_texts, fits
 
 _NAME_KEYS = ("name", "tool", "function", "tool_name", "action")
 _ARGUMENT_KEYS = (
@@ -88,7 +90,10 @@ def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         return None
     schema = offered.get(name)
-    if schema is None or not fits(arguments, schema):
+    if schema is None:
+        return None
+    arguments = as_texts(arguments, schema)
+    if not fits(arguments, schema):
         return None
     return WrittenCall(name=name, arguments=json.dumps(arguments))
 
@@ -177,13 +182,29 @@ def _values(text: str) -> list[_Raw]:
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            return []
+            return _literal(text) if place == 0 else []
         found += [
             _named(part) for part in (value if isinstance(value, list) else [value])
         ]
         while place < len(text) and text[place] in " \t\r\n,;":
             place += 1
     return [raw for raws in found for raw in raws]
+
+
+def _literal(text: str) -> list[_Raw]:
+    """A call that is not quite JSON: small models put a file between triple quotes,
+    as in Python, or leave the last brackets out."""
+    for end in ("", "}", "}}") if text.startswith("{") else ("",):
+        try:
+            with warnings.catch_warnings():
+                # An odd escape in a string is no reason to write on the terminal.
+                warnings.simplefilter("ignore")
+                value = json.loads(json.dumps(ast.literal_eval(text + end)))
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            value = _object(text + end)
+        if value is not None:
+            return _named(value)
+    return []
 
 
 def _named(value: object) -> list[_Raw]:

@@ -5,6 +5,7 @@ path checks off, and it lets a model write a worktree's `.git` file.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from crewai.llms.base_llm import BaseLLM
@@ -123,8 +124,17 @@ class WriteFile(WorkspaceTool):
     args_schema: type[BaseModel] = _Content
 
     def answer(self, path: str, content: str) -> str:
+        before = self._before(path)
         size = self._workspace.write(path, content)
+        if before == content.encode():
+            # Small models write the same file again and again until they are stopped.
+            return f"{path} held exactly this already. Do what is left, or answer."
         return f"{path} is written ({size} bytes)"
+
+    def _before(self, path: str) -> bytes | None:
+        with suppress(WorkspaceError):
+            return self._workspace.content(path)
+        return None
 
 
 class LookAtImage(WorkspaceTool):
