@@ -166,6 +166,40 @@ def test_who_was_asked_to_write_calls_may_say_a_word_before() -> None:
     assert written_calls(f"{text}\nDone.", TOOLS, asked=True) == ()
 
 
+RESPONSE = "<tool_response>\nhello.py is written\n</tool_response>"
+ASKED = {
+    "words behind": f"{CALL}\n\nThis writes the file.",
+    "words behind a fence": f"```json\n{CALL}\n```\nThis writes the file.",
+    "a result made up": f"{CALL}\n{RESPONSE}\nIt is written.",
+    "a fence and a result made up": f"I write.\n```json\n{CALL}\n```\n{RESPONSE}",
+    "tags and a result made up": f"<tool_call>{CALL}</tool_call>\n{RESPONSE}",
+    "a call as a result": f"The answer:\n<tool_response>\n{CALL}\n</tool_response>",
+}
+
+
+@pytest.mark.parametrize("text", ASKED.values(), ids=ASKED.keys())
+def test_who_was_asked_to_write_calls_is_understood(text: str) -> None:
+    (call,) = written_calls(text, TOOLS, asked=True)
+
+    assert json.loads(call.arguments) == ARGUMENTS
+    assert written_calls(text, TOOLS) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CALL}\nor\n{OTHER}",
+        f"Never answer:\n```\n{RESPONSE}\n```",
+        f"It is done.\n{RESPONSE}",
+        f"```\n<tool_response>{CALL}</tool_response>\n```",
+        '{"port": 8080}\nThat is the file.',
+    ],
+    ids=["two", "a result quoted", "a result", "a call quoted", "a JSON file"],
+)
+def test_who_was_asked_to_write_calls_may_write_other_things(text: str) -> None:
+    assert written_calls(text, TOOLS, asked=True) == ()
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: (

@@ -59,14 +59,18 @@ def written_calls(
     """The calls that a text is; none when it is not exactly that.
 
     `tools` are the offered ones in OpenAI's form. `asked`: the model was asked to
-    write its calls, so a sentence before a fenced one is no reason for doubt.
+    write its calls, so a sentence before a fenced one is no reason for doubt, nor are
+    words behind a call that comes first, nor a result that it makes up.
     """
     offered = {
         str(tool["function"]["name"]): tool["function"].get("parameters") or {}
         for tool in tools
     }
     text = text.strip()
-    for read in (_tagged, _actions, _plain, _after_prose if asked else _nothing):
+    readings = [_tagged, _actions, _plain]
+    if asked:
+        readings += [_after_prose, _before_prose, _with_response]
+    for read in readings:
         found = read(text)
         calls = tuple(_fitting(call, offered) for call in found)
         if calls and None not in calls:
@@ -77,10 +81,6 @@ def written_calls(
 _Raw = tuple[object, object]
 """A name and arguments, as they were written."""
 _NO_CALL: _Raw = (None, None)
-
-
-def _nothing(text: str) -> list[_Raw]:
-    return []
 
 
 def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
@@ -161,6 +161,32 @@ def _after_prose(text: str) -> list[_Raw]:
     """Words, and then one fence that is a call, at the end."""
     start = text.find("```")
     return _plain(text[start:]) if start > 0 else []
+
+
+def _before_prose(text: str) -> list[_Raw]:
+    """One call, and then words without another."""
+    if (fence := _FENCE.match(text)) is not None:
+        call, rest = fence[1], text[fence.end() :]
+    else:
+        try:
+            place = json.JSONDecoder(strict=False).raw_decode(text)[1]
+        except (ValueError, RecursionError):
+            return []
+        call, rest = text[:place], text[place:]
+    return [] if "{" in rest or "```" in rest else _values(call)
+
+
+def _with_response(text: str) -> list[_Raw]:
+    """A call before a result that the model makes up, which is cut; or a call between
+    the tags of a result."""
+    before, tag, inside = text.partition("<tool_response>")
+    if not tag or _is_quoted(before):
+        return []
+    for read in (_tagged, _plain, _after_prose):
+        found = read(before.strip())
+        if found and _NO_CALL not in found:
+            return found
+    return _values(_unfenced(inside.partition("</tool_response>")[0].strip()))
 
 
 def _unfenced(text: str) -> str:
