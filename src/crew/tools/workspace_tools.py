@@ -73,6 +73,20 @@ class WorkspaceTool(BaseTool):
         except (WorkspaceError, NotAnImage, NotFetched) as exc:
             return f"Error: {exc}"
 
+    def _check_place(self, path: str) -> None:
+        """Small models leave the repository's name out, and write beside it. Raises
+        WorkspaceError for a path that is not there, but is in a repository."""
+        if self._is_there(path):
+            return
+        for name in self._workspace.names:
+            if self._is_there(meant := f"{name}/{path}"):
+                raise WorkspaceError(f"{path!r} is not there; it is {meant!r}")
+
+    def _is_there(self, path: str) -> bool:
+        with suppress(WorkspaceError, OSError):
+            return self._workspace.resolve(path).exists()
+        return False
+
     def answer(self, *args: Any, **kwargs: Any) -> str:
         """The result for the model. Raises WorkspaceError, NotAnImage, NotFetched."""
         raise NotImplementedError
@@ -100,6 +114,7 @@ class ReadFile(WorkspaceTool):
     args_schema: type[BaseModel] = _File
 
     def answer(self, path: str, start_line: int = 1, line_count: int = 400) -> str:
+        self._check_place(path)
         text = self._workspace.read(path, start_line=start_line, line_count=line_count)
         return text or "the file is empty, or shorter than that"
 
@@ -124,6 +139,7 @@ class WriteFile(WorkspaceTool):
     args_schema: type[BaseModel] = _Content
 
     def answer(self, path: str, content: str) -> str:
+        self._check_place(path)
         before = self._before(path)
         size = self._workspace.write(path, content)
         if before == content.encode():
