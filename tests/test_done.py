@@ -258,6 +258,35 @@ def test_the_last_answer_is_kept_and_the_failure_is_in_our_words(
     assert server.hits("smith") == 3
 
 
+def test_a_task_that_wrote_another_file_than_asked_is_not_done(
+    server: Scripted, made: Callable[..., Settings]
+) -> None:
+    other = tool_call("write_file", path="pages.md", content="x")
+    server.replies["smith"] = [GOOD, "It is written.", other, "Now it is written."]
+    config = made("sequential", gates=("asked_files",))
+
+    result = kickoff(request="Write pages.md", config=config)
+
+    assert result.raw == "Now it is written."
+    assert "pages.md" in str(server.requests[2]["messages"])
+    assert result.document["tasks"][0]["gates"]["asked_files"] == "passed"
+
+
+def test_a_role_that_repeats_itself_is_stopped_in_our_words(
+    server: Scripted, made: Callable[..., Settings], tmp_path: Path
+) -> None:
+    server.replies["smith"] = [GOOD]
+
+    with pytest.raises(TaskFailed, match="called write_file again") as caught:
+        run(made("sequential"))
+
+    assert "ToolExecutionFailed" not in str(caught.value)
+    (entry,) = document(tmp_path)["tasks"]
+    assert (entry["name"], entry["status"]) == ("code", "failed")
+    # The model is given a reason to stop before CrewAI stops it.
+    assert "held exactly this already" in str(server.requests[2]["messages"])
+
+
 def test_an_answer_that_was_cut_off_is_reported_to_the_model_as_such(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:

@@ -174,6 +174,32 @@ def test_files_that_a_result_names_must_exist(
     assert reported in found if reported else found == PASSES
 
 
+@pytest.mark.parametrize(
+    ("asked", "missing"),
+    [
+        ("Write test_a.py with a test for src/a.py.", "test_a.py"),
+        ("Move README.md to docs/README.md", "docs/README.md"),
+        ("Fix src/a.py, then README.md.", PASSES),
+        ("Port it to Node.js, see https://example.com/b.html.", None),
+        ("Fix `a.b` and a.py.bak", None),
+    ],
+)
+def test_files_that_a_task_asks_for_must_exist(
+    workspace: Workspace, asked: str, missing: str | None
+) -> None:
+    workspace.write("src/a.py", "x = 1\n")
+    workspace.write("README.md", "# A\n")
+
+    verdict = judge("asked_files", "I wrote `all.py`.", workspace, asked=asked)
+
+    if missing is None:
+        assert isinstance(verdict, Nothing)
+    elif missing:
+        assert verdict == f"These files are not in the workspace: {missing}."
+    else:
+        assert verdict is None
+
+
 def test_a_gate_with_nothing_to_look_at_says_so(workspace: Workspace) -> None:
     call = '```json\n{"name": "hello.py", "arguments": {}}\n```'
 

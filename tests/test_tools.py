@@ -268,3 +268,18 @@ def test_by_itself_a_tool_asks_no_private_host(tmp_path: Path, seeing: Seeing) -
 
     assert "private or reserved" in answer
     assert seeing.asked == []
+
+
+def test_a_path_without_its_repository_is_put_right(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "a.py").write_text("x = 1\n")
+    inputs = Inputs(request="work", repositories=(str(shop),))
+    workspace = Workspace.prepare(tmp_path / "run", "r1", inputs)
+    read, write = build_tools(["read_file", "write_file"], workspace, Seeing(model="m"))
+
+    for answer in (read.run(path="a.py"), write.run(path="a.py", content="x = 2\n")):
+        assert answer == "Error: 'a.py' is not there; it is 'shop/a.py'"
+    assert not (workspace.root / "a.py").exists()
+    assert write.run(path="new.md", content="x").startswith("new.md is written")
+    assert write.run(path="../a.py", content="x").startswith("Error: '../a.py'")

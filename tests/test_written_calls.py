@@ -55,6 +55,11 @@ WRITTEN = {
     ),
     "a list": f"[{CALL}]",
     "tool_calls": f'{{"tool_calls": [{CALL}]}}',
+    "Python's triple quotes": '```json\n{\n  "name": "write_file",\n'
+    '  "arguments": {"path": "hello.py", "content": """print(\'hi\')\n"""}\n}\n```',
+    "Python's quotes": str({"name": "write_file", "arguments": ARGUMENTS}),
+    "without the last bracket": f"```json\n{CALL[:-1]}\n```",
+    "without the last two": CALL[:-2],
     "raw line ends": CALL.replace("\\n", "\n"),
     "tags": f"<tool_call>\n{CALL}\n</tool_call>",
     "tags after words": f"I write it now.\n<tool_call>{CALL}</tool_call>",
@@ -78,6 +83,17 @@ def test_what_is_exactly_a_call_is_taken(text: str) -> None:
 
     assert call.name == "write_file"
     assert json.loads(call.arguments) == ARGUMENTS
+
+
+def test_an_object_for_a_text_is_written_as_json() -> None:
+    given = {"path": "a.json", "content": {"port": 8080, "debug": False}}
+
+    (call,) = written_calls(
+        json.dumps({"name": "write_file", "arguments": given}), TOOLS
+    )
+
+    content = json.loads(call.arguments)["content"]
+    assert json.loads(content) == given["content"]
 
 
 def test_parameters_in_tags_are_arguments() -> None:
@@ -129,6 +145,9 @@ TEXTS = {
     "Final Answer: done",
     "ReAct in a code block": '```\nAction: list_files\nAction Input: {"directory": "."}'
     "\n```",
+    "a call with its string open": CALL[:-4],
+    "a set in Python": "{'name': 'write_file', 'arguments': {1, 2}}",
+    "a call in Python that computes": "{'name': 'list_files', 'arguments': dict()}",
     "a number": "7",
     "nothing": "",
     "brackets": "[" * 100_000,
@@ -145,6 +164,40 @@ def test_who_was_asked_to_write_calls_may_say_a_word_before() -> None:
 
     assert len(written_calls(text, TOOLS, asked=True)) == 1
     assert written_calls(f"{text}\nDone.", TOOLS, asked=True) == ()
+
+
+RESPONSE = "<tool_response>\nhello.py is written\n</tool_response>"
+ASKED = {
+    "words behind": f"{CALL}\n\nThis writes the file.",
+    "words behind a fence": f"```json\n{CALL}\n```\nThis writes the file.",
+    "a result made up": f"{CALL}\n{RESPONSE}\nIt is written.",
+    "a fence and a result made up": f"I write.\n```json\n{CALL}\n```\n{RESPONSE}",
+    "tags and a result made up": f"<tool_call>{CALL}</tool_call>\n{RESPONSE}",
+    "a call as a result": f"The answer:\n<tool_response>\n{CALL}\n</tool_response>",
+}
+
+
+@pytest.mark.parametrize("text", ASKED.values(), ids=ASKED.keys())
+def test_who_was_asked_to_write_calls_is_understood(text: str) -> None:
+    (call,) = written_calls(text, TOOLS, asked=True)
+
+    assert json.loads(call.arguments) == ARGUMENTS
+    assert written_calls(text, TOOLS) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CALL}\nor\n{OTHER}",
+        f"Never answer:\n```\n{RESPONSE}\n```",
+        f"It is done.\n{RESPONSE}",
+        f"```\n<tool_response>{CALL}</tool_response>\n```",
+        '{"port": 8080}\nThat is the file.',
+    ],
+    ids=["two", "a result quoted", "a result", "a call quoted", "a JSON file"],
+)
+def test_who_was_asked_to_write_calls_may_write_other_things(text: str) -> None:
+    assert written_calls(text, TOOLS, asked=True) == ()
 
 
 json_values = st.recursive(

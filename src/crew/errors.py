@@ -87,7 +87,12 @@ class RunFailed(CrewError):
 
 
 class TaskFailed(RunFailed):
-    """A task is not done: its result did not pass a gate, though it was sent back."""
+    """A task is not done: its result did not pass a gate, though it was sent back, or
+    its role went round in a circle. `task` is its name where nobody has recorded it."""
+
+    def __init__(self, message: str, *, task: str = "") -> None:
+        super().__init__(message)
+        self.task = task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,19 @@ Gate = Callable[[TaskOutput], tuple[bool, Any]]
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 # As people write a path in Markdown: `src/shop/orders.py`. Without a directory only
 # endings that no name of code has: `orders.list` is none.
+_ENDING = (
+    r"\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
+    r"|go|rs|java|rb|php|sql|csv|xml)"
+)
 _PATH = re.compile(
     r"(?<!`)`((?:[\w.@+-]+/)+[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5}"
-    r"|[\w@+-][\w.@+-]*\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
-    r"|go|rs|java|rb|php|sql|csv|xml))`(?!`)"
+    rf"|[\w@+-][\w.@+-]*{_ENDING})`(?!`)"
+)
+# As people write one in a request, without backquotes. `Node.js` and its like are
+# names, and what follows `://` is an address.
+_ASKED = re.compile(
+    rf"(?<![\w./@:+-])(?![A-Z]\w*\.js\b)((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*?{_ENDING})"
+    r"(?![\w/-]|\.\w)"
 )
 
 
@@ -47,14 +56,14 @@ def build_gates(names: Sequence[str], workspace: Workspace) -> list[Gate]:
     return [_gate(name, workspace) for name in names]
 
 
-def judge(name: str, text: str, workspace: Workspace) -> Verdict:
-    """What the gate of this name makes of a result."""
-    return _CHECKS[name](text, workspace)
+def judge(name: str, text: str, workspace: Workspace, *, asked: str = "") -> Verdict:
+    """What the gate of this name makes of a result; `asked` is the task's text."""
+    return _CHECKS[name](asked if name in _OF_THE_TASK else text, workspace)
 
 
 def _gate(name: str, workspace: Workspace) -> Gate:
     def gate(output: TaskOutput) -> tuple[bool, Any]:
-        verdict = judge(name, output.raw, workspace)
+        verdict = judge(name, output.raw, workspace, asked=output.description)
         return (False, verdict) if isinstance(verdict, str) else (True, output.raw)
 
     return gate
@@ -107,11 +116,21 @@ def _refuse(constant: str) -> None:
 
 def _files_exist(text: str, workspace: Workspace) -> Verdict:
     """Every path that the result names in backquotes is in the workspace."""
-    named = list(dict.fromkeys(_PATH.findall(_BLOCK.sub("", text))))
-    missing = [path for path in named if not _exists(path, workspace)]
-    if missing:
-        return f"These files are not in the workspace: {', '.join(missing[:10])}."
-    return None if named else Nothing("no path in backquotes")
+    named = _PATH.findall(_BLOCK.sub("", text))
+    return _all_there(named, workspace) if named else Nothing("no path in backquotes")
+
+
+def _asked_files(text: str, workspace: Workspace) -> Verdict:
+    """Every file that the task's text names is in the workspace."""
+    named = _ASKED.findall(text)
+    return _all_there(named, workspace) if named else Nothing("the task names no file")
+
+
+def _all_there(named: Sequence[str], workspace: Workspace) -> str | None:
+    missing = [path for path in dict.fromkeys(named) if not _exists(path, workspace)]
+    if not missing:
+        return None
+    return f"These files are not in the workspace: {', '.join(missing[:10])}."
 
 
 def _exists(path: str, workspace: Workspace) -> bool:
@@ -128,7 +147,10 @@ _CHECKS: dict[str, Callable[[str, Workspace], Verdict]] = {
     "python_parses": _python_parses,
     "json_parses": _json_parses,
     "files_exist": _files_exist,
+    "asked_files": _asked_files,
 }
+_OF_THE_TASK = frozenset({"asked_files"})
+"""The gates that read the task's text in place of its result."""
 GATE_NAMES = tuple(_CHECKS)
 
 

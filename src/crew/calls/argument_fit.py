@@ -3,6 +3,7 @@
 Only what schemas of tools say in practice: types, required names, enums, choices.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,19 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 def fits(value: object, schema: Schema) -> bool:
     """Whether a value is one that the schema allows."""
     return _fits(value, schema, schema.get("$defs") or {})
+
+
+def as_texts(arguments: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The arguments, with an object as text where the schema wants a text alone: the
+    content of a JSON file that a model did not quote."""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    return {
+        name: json.dumps(value, indent=2, ensure_ascii=False)
+        if isinstance(value, dict | list)
+        and known.get(name, {}).get("type") == "string"
+        else value
+        for name, value in arguments.items()
+    }
 
 
 def _fits(value: object, schema: Schema, named: Mapping[str, Schema]) -> bool:

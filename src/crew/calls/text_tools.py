@@ -33,6 +33,11 @@ To call a tool, answer with the call and nothing else, in exactly this form:
 The result comes in the next message, between <tool_response> tags: never write it \
 yourself. Only a call changes a file or passes work on; describing it does nothing. \
 When no call is left to make, give your final answer as plain text without a call."""
+REMINDER = (
+    '(To use a tool, answer with <tool_call>{{"name": ..., "arguments": {{...}}}}'
+    "</tool_call> alone. Tools: {names}.)"
+)
+"""Goes behind the task: small models forget what was said before it."""
 
 
 def as_text(
@@ -40,14 +45,25 @@ def as_text(
 ) -> list[Message]:
     """The conversation without native tools: nothing of it is lost."""
     found: list[Message] = []
+    reminded = False
     for message in messages:
         written = _written(message)
+        if tools and not reminded and message.get("role") == "user":
+            written, reminded = _reminded(written, tools), True
         if found and _joins(found[-1], written):
             joined = f"{found[-1]['content']}\n\n{written['content']}"
             found[-1] = {**found[-1], "content": joined}
         else:
             found.append(written)
     return [*_described(found, tools)] if tools else found
+
+
+def _reminded(message: Message, tools: Sequence[Mapping[str, Any]]) -> Message:
+    names = ", ".join(str(tool["function"]["name"]) for tool in tools)
+    text, content = REMINDER.format(names=names), message.get("content")
+    if isinstance(content, list):
+        return {**message, "content": [*content, {"type": "text", "text": text}]}
+    return {**message, "content": f"{content or ''}\n\n{text}"}
 
 
 def _described(

@@ -5,13 +5,15 @@ for calls only when it is exactly that, of tools that were offered, with argumen
 fit. A text that merely contains JSON is a text.
 """
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crew.calls.argument_fit import Schema, fits
+from crew.calls.argument_fit import Schema, as_texts, fits
 
 _NAME_KEYS = ("name", "tool", "function", "tool_name", "action")
 _ARGUMENT_KEYS = (
@@ -57,14 +59,18 @@ def written_calls(
     """The calls that a text is; none when it is not exactly that.
 
     `tools` are the offered ones in OpenAI's form. `asked`: the model was asked to
-    write its calls, so a sentence before a fenced one is no reason for doubt.
+    write its calls, so a sentence before a fenced one is no reason for doubt, nor are
+    words behind a call that comes first, nor a result that it makes up.
     """
     offered = {
         str(tool["function"]["name"]): tool["function"].get("parameters") or {}
         for tool in tools
     }
     text = text.strip()
-    for read in (_tagged, _actions, _plain, _after_prose if asked else _nothing):
+    readings = [_tagged, _actions, _plain]
+    if asked:
+        readings += [_after_prose, _before_prose, _with_response]
+    for read in readings:
         found = read(text)
         calls = tuple(_fitting(call, offered) for call in found)
         if calls and None not in calls:
@@ -77,10 +83,6 @@ _Raw = tuple[object, object]
 _NO_CALL: _Raw = (None, None)
 
 
-def _nothing(text: str) -> list[_Raw]:
-    return []
-
-
 def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
     name, arguments = raw
     if isinstance(arguments, str):
@@ -88,7 +90,10 @@ def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         return None
     schema = offered.get(name)
-    if schema is None or not fits(arguments, schema):
+    if schema is None:
+        return None
+    arguments = as_texts(arguments, schema)
+    if not fits(arguments, schema):
         return None
     return WrittenCall(name=name, arguments=json.dumps(arguments))
 
@@ -158,6 +163,32 @@ def _after_prose(text: str) -> list[_Raw]:
     return _plain(text[start:]) if start > 0 else []
 
 
+def _before_prose(text: str) -> list[_Raw]:
+    """One call, and then words without another."""
+    if (fence := _FENCE.match(text)) is not None:
+        call, rest = fence[1], text[fence.end() :]
+    else:
+        try:
+            place = json.JSONDecoder(strict=False).raw_decode(text)[1]
+        except (ValueError, RecursionError):
+            return []
+        call, rest = text[:place], text[place:]
+    return [] if "{" in rest or "```" in rest else _values(call)
+
+
+def _with_response(text: str) -> list[_Raw]:
+    """A call before a result that the model makes up, which is cut; or a call between
+    the tags of a result."""
+    before, tag, inside = text.partition("<tool_response>")
+    if not tag or _is_quoted(before):
+        return []
+    for read in (_tagged, _plain, _after_prose):
+        found = read(before.strip())
+        if found and _NO_CALL not in found:
+            return found
+    return _values(_unfenced(inside.partition("</tool_response>")[0].strip()))
+
+
 def _unfenced(text: str) -> str:
     """What is in a fence. A file's text may have fences of its own."""
     found = _ONE_FENCE.fullmatch(text)
@@ -177,13 +208,29 @@ def _values(text: str) -> list[_Raw]:
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            return []
+            return _literal(text) if place == 0 else []
         found += [
             _named(part) for part in (value if isinstance(value, list) else [value])
         ]
         while place < len(text) and text[place] in " \t\r\n,;":
             place += 1
     return [raw for raws in found for raw in raws]
+
+
+def _literal(text: str) -> list[_Raw]:
+    """A call that is not quite JSON: small models put a file between triple quotes,
+    as in Python, or leave the last brackets out."""
+    for end in ("", "}", "}}") if text.startswith("{") else ("",):
+        try:
+            with warnings.catch_warnings():
+                # An odd escape in a string is no reason to write on the terminal.
+                warnings.simplefilter("ignore")
+                value = json.loads(json.dumps(ast.literal_eval(text + end)))
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+            value = _object(text + end)
+        if value is not None:
+            return _named(value)
+    return []
 
 
 def _named(value: object) -> list[_Raw]:

@@ -15,6 +15,7 @@ from crew.errors import (
     QuotaExceeded,
     RunFailed,
     StoreUnavailable,
+    TaskFailed,
     WorkspaceError,
     file_problem,
 )
@@ -60,6 +61,14 @@ class Underway:
             self.workspace.commit(message)
         except WorkspaceError as exc:
             self.run.guard.listener(f"WARNING: {exc}")
+
+    def note_failed(self, error: CrewError) -> None:
+        """Record the task that an error ended, where no gate has done it."""
+        if isinstance(error, TaskFailed) and error.task:
+            agent = self.run.settings.tasks[error.task].agent or ""
+            # A journal that takes nothing is reported by the end of the run.
+            with suppress(StoreUnavailable):
+                self.run.journal.finish_task(self.run.id, error.task, agent, "failed")
 
     def finish(self, raw: str, error: CrewError | None) -> Outcome:
         """The end of a run that its own thread came to."""

@@ -231,6 +231,7 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
     try:
         raw = _result(crew, values) if crew.tasks else list(finished.values())[-1]
     except CrewError as exc:
+        underway.note_failed(exc)
         error = exc
     except KeyboardInterrupt:
         underway.interrupt("interrupted")

@@ -28,7 +28,7 @@ KINDS = (
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
 COMPLEXITIES = ("low", "medium", "high")
-GATES = ("not_empty", "python_parses", "json_parses", "files_exist")
+GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""

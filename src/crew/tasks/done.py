@@ -77,10 +77,12 @@ class Done:
         role = self.settings.roles.get(self.spec.agent or "")
         return self.spec.changed and role is not None and bool(WRITING & {*role.tools})
 
-    def _judged(self, name: str) -> Callable[[str], Verdict]:
-        return lambda text: judge(name, text, self.workspace)
+    def _judged(self, name: str) -> Callable[[TaskOutput], Verdict]:
+        return lambda output: judge(
+            name, output.raw, self.workspace, asked=output.description
+        )
 
-    def _changed(self, text: str) -> Verdict:
+    def _changed(self, output: TaskOutput) -> Verdict:
         execution = current_execution.get()
         if execution is None or execution.mark is None:
             return Nothing("the task was executed outside of its crew")
@@ -91,9 +93,11 @@ class Done:
             "the tool write_file, then answer."
         )
 
-    def _gate(self, name: str, check: Callable[[str], Verdict], *, most: int) -> Gate:
+    def _gate(
+        self, name: str, check: Callable[[TaskOutput], Verdict], *, most: int
+    ) -> Gate:
         def gate(output: TaskOutput) -> tuple[bool, Any]:
-            match check(output.raw):
+            match check(output):
                 case None:
                     self.watch.verdict(self.spec, name, PASSED)
                 case Nothing(reason):

@@ -1,15 +1,18 @@
 """A CrewAI task that knows its name, its manager's place, and how the files stood."""
 
 import contextvars
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
+from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureReason
 from pydantic import PrivateAttr
 
 from crew.calls.current_task import Execution, working_on
 from crew.calls.filled import FilledTask
+from crew.errors import TaskFailed
 from crew.tools.delegation import coworkers, delegating
 from crew.workspace import Workspace
 from crew.workspace.changes import begun
@@ -34,12 +37,12 @@ class NamedTask(FilledTask):
         return copied
 
     def _execute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
-        with working_on(self.name) as execution:
+        with working_on(self.name) as execution, _in_our_words(self.name):
             own = self._begin(execution, agent, context, tools or [])
             return super()._execute_core(agent, context, own)
 
     async def _aexecute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
-        with working_on(self.name) as execution:
+        with working_on(self.name) as execution, _in_our_words(self.name):
             own = self._begin(execution, agent, context, tools or [])
             if (directly := execution.hand_over) is not None:
                 # A gate runs in the event loop, where CrewAI cannot work.
@@ -60,6 +63,26 @@ class NamedTask(FilledTask):
                 workers[0].execute_task(self, context, workers[0].tools)
             )
         return delegating(tools, alone=managed)
+
+
+@contextmanager
+def _in_our_words(task: str | None) -> Iterator[None]:
+    """CrewAI stops a role that makes the same call again and again, and calls it a
+    failure of the tool."""
+    try:
+        yield
+    except ToolExecutionFailedError as exc:
+        record = exc.record
+        found = record.failure
+        why = (
+            f"{record.agent_role} called {record.tool_name} again and again with the "
+            "same arguments and the same result, and was stopped"
+            if found.reason is ToolFailureReason.REPEATED_CALL
+            else f"the tool {record.tool_name} failed: {found.message}"
+        )
+        raise TaskFailed(
+            f"{task or 'the task'} is not done: {why}.", task=task or ""
+        ) from exc
 
 
 def _apart(work: Any) -> str:

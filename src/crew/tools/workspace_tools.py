@@ -5,6 +5,7 @@ path checks off, and it lets a model write a worktree's `.git` file.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from crewai.llms.base_llm import BaseLLM
@@ -72,6 +73,20 @@ class WorkspaceTool(BaseTool):
         except (WorkspaceError, NotAnImage, NotFetched) as exc:
             return f"Error: {exc}"
 
+    def _check_place(self, path: str) -> None:
+        """Small models leave the repository's name out, and write beside it. Raises
+        WorkspaceError for a path that is not there, but is in a repository."""
+        if self._is_there(path):
+            return
+        for name in self._workspace.names:
+            if self._is_there(meant := f"{name}/{path}"):
+                raise WorkspaceError(f"{path!r} is not there; it is {meant!r}")
+
+    def _is_there(self, path: str) -> bool:
+        with suppress(WorkspaceError, OSError):
+            return self._workspace.resolve(path).exists()
+        return False
+
     def answer(self, *args: Any, **kwargs: Any) -> str:
         """The result for the model. Raises WorkspaceError, NotAnImage, NotFetched."""
         raise NotImplementedError
@@ -99,6 +114,7 @@ class ReadFile(WorkspaceTool):
     args_schema: type[BaseModel] = _File
 
     def answer(self, path: str, start_line: int = 1, line_count: int = 400) -> str:
+        self._check_place(path)
         text = self._workspace.read(path, start_line=start_line, line_count=line_count)
         return text or "the file is empty, or shorter than that"
 
@@ -123,8 +139,18 @@ class WriteFile(WorkspaceTool):
     args_schema: type[BaseModel] = _Content
 
     def answer(self, path: str, content: str) -> str:
+        self._check_place(path)
+        before = self._before(path)
         size = self._workspace.write(path, content)
+        if before == content.encode():
+            # Small models write the same file again and again until they are stopped.
+            return f"{path} held exactly this already. Do what is left, or answer."
         return f"{path} is written ({size} bytes)"
+
+    def _before(self, path: str) -> bytes | None:
+        with suppress(WorkspaceError):
+            return self._workspace.content(path)
+        return None
 
 
 class LookAtImage(WorkspaceTool):
