@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
 
 from crew.errors import WorkspaceError
 from crew.workspace.git import git
@@ -37,19 +39,33 @@ def mark(workspace: Workspace) -> Mark:
 def begun(workspace: Workspace, task: str) -> Mark:
     """How the files stood when the task first began: a resumed run goes on with what
     the task wrote before. Raises WorkspaceError."""
-    kept = workspace.root.with_suffix(".marks.json")
-    try:
-        known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    if task in known:
-        return Mark(**known[task])
+    kept = workspace.root.with_suffix(".marks") / f"{task}.json"
+    known = _known(kept)
+    if known is not None:
+        return known
     now = mark(workspace)
     try:
-        kept.write_text(json.dumps({**known, task: asdict(now)}), encoding="utf-8")
+        _keep(kept, json.dumps(asdict(now)))
     except OSError as exc:
         raise WorkspaceError(f"{kept} cannot be written: {exc.strerror}") from exc
-    return now
+    return _known(kept) or now
+
+
+def _known(kept: Path) -> Mark | None:
+    try:
+        return Mark(**json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _keep(kept: Path, text: str) -> None:
+    """Write the file, whole, unless another copy of the crew did before."""
+    kept.parent.mkdir(exist_ok=True)
+    with NamedTemporaryFile("w", dir=kept.parent, encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        with suppress(FileExistsError):
+            os.link(file.name, kept)
 
 
 def changed_since(workspace: Workspace, before: Mark) -> list[str]:
