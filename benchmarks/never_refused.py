@@ -186,7 +186,8 @@ def guarded(scenario: Scenario, port: int, store: str, home: str) -> Call:
             attempts.failed(lease, error)
             return None
         seconds = time.perf_counter() - began
-        sent, wrote = answer.charged or (0, 0)
+        used = answer.charged
+        sent, wrote = (used.input_tokens, used.output_tokens) if used else (0, 0)
         lease.settle(input_tokens=sent, output_tokens=wrote, reported=answer.reported)
         estimates.learn_output("coder", wrote)
         estimates.learn_input("only", size.characters, sent)
