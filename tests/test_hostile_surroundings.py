@@ -166,6 +166,40 @@ def test_no_library_loads_the_dotenv_of_the_working_directory(tmp_path: Path) ->
     assert done.stdout.splitlines() == ["left alone", "yes"], done.stderr
 
 
+DOORS = {
+    "kickoff": "crew.kickoff(config='gone')",
+    "kickoff_async": "asyncio.run(crew.kickoff_async(config='gone'))",
+    "tiers": "crew.tiers('gone')",
+    "build_crew": "crew.build_crew(None)",
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_no_door_loads_the_dotenv_of_the_working_directory(
+    tmp_path: Path, door: str
+) -> None:
+    (tmp_path / ".env").write_text("HOSTILE=yes\n", encoding="utf-8")
+    # Python's `-c` looks like a session at a terminal: then dotenv looks here.
+    script = f"""
+import asyncio, os, sys
+from contextlib import suppress
+import crew
+with suppress(Exception):
+    {DOORS[door]}
+print("litellm" in sys.modules or "crewai" in sys.modules, "HOSTILE" in os.environ)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+
+    assert done.stdout.splitlines()[-1:] == ["True False"], done.stderr
+
+
 @pytest.mark.parametrize("name", ["CREW_USER", "CREW_TEAM", "CREW_STORE"])
 def test_a_variable_that_is_not_utf8_is_one_line(
     config: Path,

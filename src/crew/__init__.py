@@ -60,8 +60,9 @@ def kickoff(
     before anything starts, QuotaExceeded when every deployment is closed, and
     RunFailed; `output/<run>/run.json` is written in the last two cases too.
     """
-    from crew.calls.event_loop import in_a_loop
-    from crew.runs.beside import wait_for
+    with without_their_files():
+        from crew.calls.event_loop import in_a_loop
+        from crew.runs.beside import wait_for
 
     work = _work(
         request=request,
@@ -79,7 +80,8 @@ def kickoff(
 async def kickoff_async(**arguments: "Unpack[KickoffArguments]") -> "Outcome":
     """As `kickoff`, for a notebook or a server: the event loop goes on meanwhile. Who
     cancels it interrupts the run, which can be resumed."""
-    from crew.runs.beside import awaited
+    with without_their_files():
+        from crew.runs.beside import awaited
 
     return await awaited(_work(**arguments))
 
@@ -166,8 +168,9 @@ def tiers(
     process. Without any key it rehearses, and warns of it unless a `listener` gets
     the notices. Raises SettingsError.
     """
-    from crew.runs.rehearsal import warned
-    from crew.runs.tiers import Tiers
+    with without_their_files():
+        from crew.runs.rehearsal import warned
+        from crew.runs.tiers import Tiers
 
     settings = config if isinstance(config, Settings) else load_tiers(config)
     return Tiers(settings, listener=listener or warned)
