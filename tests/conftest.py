@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import crew  # noqa: F401  before crewai: it keeps telemetry and litellm offline
+from configured import KEY, SECRET, configure
+from scripted import Scripted, serving
 
 # A busy machine is slow, which is no failure.
 settings.register_profile(
@@ -36,3 +38,19 @@ def _clean_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path / ".crew"))
     monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path / "crewai"))
     yield
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    """A provider whose answers name the model that was asked."""
+    with serving() as script:
+        script.brain = lambda request: f"{request['model']} did the work."
+        yield script
+
+
+@pytest.fixture
+def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files of `configured.py` for that provider, beside the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(KEY, SECRET)
+    return configure(tmp_path / "config", server.url)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Call = tuple[str, str]
@@ -73,12 +74,6 @@ def answer(
     """One answer. `word` is the provider's word for its end; empty: it ended well.
     `indexes` are those that a stream gives to the calls. Without `done` a stream stops
     where its last event should come."""
-    make = {
-        "chat_completions": _chat_completions,
-        "messages": _messages,
-        "generate_content": _generate_content,
-        "api_chat": _api_chat,
-    }[protocol]
     if word == "":
         word = WELL[protocol]
         if calls and protocol != "generate_content":
@@ -87,161 +82,173 @@ def answer(
             )
     numbers = NUMBERS[protocol] if usage is None else usage
     places = list(indexes) or list(range(len(calls)))
-    return make(text, word, streamed, list(calls), places, numbers, done)
+    made = _Answer(
+        text=text,
+        word=word,
+        streamed=streamed,
+        calls=list(calls),
+        places=places,
+        usage=numbers,
+        done=done,
+    )
+    return {
+        "chat_completions": made.chat_completions,
+        "messages": made.messages,
+        "generate_content": made.generate_content,
+        "api_chat": made.api_chat,
+    }[protocol]()
 
 
-def _chat_completions(
-    text: str,
-    word: str | None,
-    streamed: bool,
-    calls: list[Call],
-    places: list[int | None],
-    usage: Mapping[str, object],
-    done: bool,
-) -> bytes:
-    head = {"id": "c-1", "created": 1, "model": "m"}
-    made = [
-        {
-            "id": f"call_{number}",
-            "type": "function",
-            "function": {"name": name, "arguments": arguments},
-        }
-        for number, (name, arguments) in enumerate(calls)
-    ]
-    if not streamed:
-        message: dict[str, Any] = {"role": "assistant", "content": text}
-        if made:
-            message["tool_calls"] = made
-        choice = {"index": 0, "message": message, "finish_reason": word}
-        whole = {
-            **head,
-            "object": "chat.completion",
-            "choices": [choice],
-            "usage": dict(usage),
-        }
-        return raw_json(whole).encode()
-    head["object"] = "chat.completion.chunk"
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """One answer, in the form of each protocol."""
 
-    def chunk(delta: object, reason: str | None = None) -> object:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        return {**head, "choices": [choice]}
+    text: str
+    word: str | None
+    streamed: bool
+    calls: list[Call]
+    places: list[int | None]
+    usage: Mapping[str, object]
+    done: bool
 
-    events = [chunk({"role": "assistant", "content": part}) for part in _parts(text)]
-    for call, place in zip(made, places, strict=True):
-        name, arguments = call["function"]["name"], call["function"]["arguments"]
-        index = {} if place is None else {"index": place}
-        opening = {**call, **index, "function": {"name": name, "arguments": ""}}
-        events.append(chunk({"tool_calls": [opening]}))
-        for part in _parts(arguments):
-            piece = {**index, "function": {"arguments": part}}
-            events.append(chunk({"tool_calls": [piece]}))
-    if word is not None and done:
-        events.append(chunk({}, word))
-        events.append({**head, "choices": [], "usage": dict(usage)})
-    return lines(*events, *(["[DONE]"] if done else []))
-
-
-def _messages(
-    text: str,
-    word: str | None,
-    streamed: bool,
-    calls: list[Call],
-    places: list[int | None],
-    usage: Mapping[str, object],
-    done: bool,
-) -> bytes:
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m"}
-    if not streamed:
-        blocks: list[object] = [{"type": "text", "text": text}]
-        for number, (name, arguments) in enumerate(calls):
-            use = {"type": "tool_use", "id": f"toolu_{number}", "name": name}
-            blocks.append({**use, "input": json.loads(arguments)})
-        ended = {"content": blocks, "stop_reason": word, "usage": dict(usage)}
-        return raw_json({**message, **ended}).encode()
-    start = {**message, "content": [], "stop_reason": None, "usage": dict(usage)}
-    events: list[object] = [{"type": "message_start", "message": start}]
-
-    def block(index: int, opening: object, deltas: list[object]) -> None:
-        base = {"index": index}
-        began = {"type": "content_block_start", **base, "content_block": opening}
-        events.append(began)
-        for delta in deltas:
-            events.append({"type": "content_block_delta", **base, "delta": delta})
-        events.append({"type": "content_block_stop", **base})
-
-    texts: list[object] = [{"type": "text_delta", "text": p} for p in _parts(text)]
-    block(0, {"type": "text", "text": ""}, texts)
-    for number, (name, arguments) in enumerate(calls):
-        use = {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": {}}
-        parts: list[object] = [
-            {"type": "input_json_delta", "partial_json": p} for p in _parts(arguments)
+    def chat_completions(self) -> bytes:
+        head = {"id": "c-1", "created": 1, "model": "m"}
+        made = [
+            {
+                "id": f"call_{number}",
+                "type": "function",
+                "function": {"name": name, "arguments": arguments},
+            }
+            for number, (name, arguments) in enumerate(self.calls)
         ]
-        block(number + 1, use, parts)
-    if word is not None:
-        delta = {"stop_reason": word}
-        events.append({"type": "message_delta", "delta": delta, "usage": dict(usage)})
-    return lines(*events, *([{"type": "message_stop"}] if done else []))
+        if not self.streamed:
+            message: dict[str, Any] = {"role": "assistant", "content": self.text}
+            if made:
+                message["tool_calls"] = made
+            choice = {"index": 0, "message": message, "finish_reason": self.word}
+            whole = {
+                **head,
+                "object": "chat.completion",
+                "choices": [choice],
+                "usage": dict(self.usage),
+            }
+            return raw_json(whole).encode()
+        head["object"] = "chat.completion.chunk"
 
+        def chunk(delta: object, reason: str | None = None) -> object:
+            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+            return {**head, "choices": [choice]}
 
-def _generate_content(
-    text: str,
-    word: str | None,
-    streamed: bool,
-    calls: list[Call],
-    places: list[int | None],
-    usage: Mapping[str, object],
-    done: bool,
-) -> bytes:
-    used = [
-        {"functionCall": {"name": name, "args": json.loads(arguments)}}
-        for name, arguments in calls
-    ]
+        events = [
+            chunk({"role": "assistant", "content": part}) for part in _parts(self.text)
+        ]
+        for call, place in zip(made, self.places, strict=True):
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            index = {} if place is None else {"index": place}
+            opening = {**call, **index, "function": {"name": name, "arguments": ""}}
+            events.append(chunk({"tool_calls": [opening]}))
+            for part in _parts(arguments):
+                piece = {**index, "function": {"arguments": part}}
+                events.append(chunk({"tool_calls": [piece]}))
+        if self.word is not None and self.done:
+            events.append(chunk({}, self.word))
+            events.append({**head, "choices": [], "usage": dict(self.usage)})
+        return lines(*events, *(["[DONE]"] if self.done else []))
 
-    def event(parts: list[Any], reason: str | None = None) -> dict[str, Any]:
-        candidate: dict[str, Any] = {"index": 0, "content": {"parts": parts}}
-        if reason is not None:
-            candidate["finishReason"] = reason
-        return {
-            "candidates": [candidate],
-            "usageMetadata": dict(usage),
-            "modelVersion": "m",
+    def messages(self) -> bytes:
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m"}
+        if not self.streamed:
+            blocks: list[object] = [{"type": "text", "text": self.text}]
+            for number, (name, arguments) in enumerate(self.calls):
+                use = {"type": "tool_use", "id": f"toolu_{number}", "name": name}
+                blocks.append({**use, "input": json.loads(arguments)})
+            ended = {
+                "content": blocks,
+                "stop_reason": self.word,
+                "usage": dict(self.usage),
+            }
+            return raw_json({**message, **ended}).encode()
+        start = {
+            **message,
+            "content": [],
+            "stop_reason": None,
+            "usage": dict(self.usage),
         }
+        events: list[object] = [{"type": "message_start", "message": start}]
 
-    if not streamed:
-        return raw_json(event([{"text": text}, *used], word)).encode()
-    events = [event([{"text": part}]) for part in _parts(text)]
-    last = event([*used, {"text": ""}] if used else [{"text": ""}], word)
-    return lines(*events, *([last] if done else []))
+        def block(index: int, opening: object, deltas: list[object]) -> None:
+            base = {"index": index}
+            began = {"type": "content_block_start", **base, "content_block": opening}
+            events.append(began)
+            for delta in deltas:
+                events.append({"type": "content_block_delta", **base, "delta": delta})
+            events.append({"type": "content_block_stop", **base})
 
+        texts: list[object] = [
+            {"type": "text_delta", "text": p} for p in _parts(self.text)
+        ]
+        block(0, {"type": "text", "text": ""}, texts)
+        for number, (name, arguments) in enumerate(self.calls):
+            use = {
+                "type": "tool_use",
+                "id": f"toolu_{number}",
+                "name": name,
+                "input": {},
+            }
+            parts: list[object] = [
+                {"type": "input_json_delta", "partial_json": p}
+                for p in _parts(arguments)
+            ]
+            block(number + 1, use, parts)
+        if self.word is not None:
+            delta = {"stop_reason": self.word}
+            events.append(
+                {"type": "message_delta", "delta": delta, "usage": dict(self.usage)}
+            )
+        return lines(*events, *([{"type": "message_stop"}] if self.done else []))
 
-def _api_chat(
-    text: str,
-    word: str | None,
-    streamed: bool,
-    calls: list[Call],
-    places: list[int | None],
-    usage: Mapping[str, object],
-    done: bool,
-) -> bytes:
-    used = [
-        {"function": {"name": name, "arguments": json.loads(arguments)}}
-        for name, arguments in calls
-    ]
+    def generate_content(self) -> bytes:
+        used = [
+            {"functionCall": {"name": name, "args": json.loads(arguments)}}
+            for name, arguments in self.calls
+        ]
 
-    def event(content: str, **more: object) -> dict[str, object]:
-        message: dict[str, object] = {"role": "assistant", "content": content}
-        if used and more.get("done"):
-            message["tool_calls"] = used
-        start = {"model": "m", "created_at": "2026-11-26T00:00:00Z", "done": False}
-        return {**start, "message": message, **more}
+        def event(parts: list[Any], reason: str | None = None) -> dict[str, Any]:
+            candidate: dict[str, Any] = {"index": 0, "content": {"parts": parts}}
+            if reason is not None:
+                candidate["finishReason"] = reason
+            return {
+                "candidates": [candidate],
+                "usageMetadata": dict(self.usage),
+                "modelVersion": "m",
+            }
 
-    end = {"done": True, "done_reason": word, **usage}
-    if not streamed:
-        return raw_json(event(text, **end)).encode()
-    events = [event(part) for part in _parts(text)]
-    if done:
-        events.append(event("", **end))
-    return "".join(raw_json(one) + "\n" for one in events).encode()
+        if not self.streamed:
+            return raw_json(event([{"text": self.text}, *used], self.word)).encode()
+        events = [event([{"text": part}]) for part in _parts(self.text)]
+        last = event([*used, {"text": ""}] if used else [{"text": ""}], self.word)
+        return lines(*events, *([last] if self.done else []))
+
+    def api_chat(self) -> bytes:
+        used = [
+            {"function": {"name": name, "arguments": json.loads(arguments)}}
+            for name, arguments in self.calls
+        ]
+
+        def event(content: str, **more: object) -> dict[str, object]:
+            message: dict[str, object] = {"role": "assistant", "content": content}
+            if used and more.get("done"):
+                message["tool_calls"] = used
+            start = {"model": "m", "created_at": "2026-11-26T00:00:00Z", "done": False}
+            return {**start, "message": message, **more}
+
+        end = {"done": True, "done_reason": self.word, **self.usage}
+        if not self.streamed:
+            return raw_json(event(self.text, **end)).encode()
+        events = [event(part) for part in _parts(self.text)]
+        if self.done:
+            events.append(event("", **end))
+        return "".join(raw_json(one) + "\n" for one in events).encode()
 
 
 def _parts(text: str) -> list[str]:

@@ -4,7 +4,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,7 @@ from crew import build_crew, load_settings
 from crew.cli import main
 from crew.clock import SystemClock
 from crew.journal import Journal
-from scripted import Scripted, serving, tool_call
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        script.brain = lambda request: f"{request['model']} did the work."
-        yield script
-
-
-@pytest.fixture
-def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(KEY, SECRET)
-    return configure(tmp_path / "config", server.url)
+from scripted import Scripted, tool_call
 
 
 def everything(top: Path) -> list[Path]:

@@ -94,4 +94,4 @@ def test_the_room_is_what_the_model_can_do_or_the_limits_can_bear(
     asked = deployment("a", provider("one", *limits), max_output=64_000)
     guard = guarding(settings([asked], tmp_path))
 
-    assert guard.pools.output_room(asked, ASK) == room
+    assert guard.pools.output_room(asked, ASK.input_tokens) == room

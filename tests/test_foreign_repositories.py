@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from crew.errors import WorkspaceError
-from crew.workspace import Workspace, worktrees
+from crew.workspace import Workspace
+from crew.workspace.notices import notices
 from test_worktrees import git, prepare, repository
 
 
@@ -35,7 +36,7 @@ def test_a_submodule_is_filled_from_the_users_checkout(tmp_path: Path) -> None:
     workspace = prepare(tmp_path, shop)
 
     (made,) = workspace.repositories
-    assert worktrees.notes(made) == []
+    assert notices(made) == []
     assert "shop/library/inner/inner.txt" in workspace.files()
     assert workspace.read("shop/library/library.txt") == "one\ntwo\n"
     workspace.write("shop/new.txt", "new")
@@ -53,9 +54,9 @@ def test_what_the_users_checkout_does_not_have_is_named(tmp_path: Path) -> None:
     git(shop, "submodule", "--quiet", "deinit", "--force", "--all")
     (empty,) = prepare(tmp_path, shop, run="r2").repositories
 
-    (line,) = worktrees.notes(partly)
+    (line,) = notices(partly)
     assert "empty here: library/inner; " in line
-    (line,) = worktrees.notes(empty)
+    (line,) = notices(empty)
     assert "empty here: library; " in line
     assert f"git -C {shop} submodule update --init --recursive" in line
 
@@ -92,7 +93,7 @@ def test_a_filter_does_not_run_and_is_named(tmp_path: Path) -> None:
     workspace = prepare(tmp_path, shop)
 
     assert workspace.read("shop/big.bin") == "one\ntwo\n"
-    (line,) = worktrees.notes(workspace.repositories[0])
+    (line,) = notices(workspace.repositories[0])
     assert "filter lfs, other.one does not run here" in line
     workspace.write("shop/more.bin", "more")
     workspace.finish()

@@ -1,28 +1,12 @@
 """What no text asks for reaches a model all the same; what nobody can answer is
 refused before anything starts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from configured import KEY, SECRET, configure
 from crew.cli import main
-from scripted import Scripted, serving
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        script.brain = lambda request: f"{request['model']} did the work."
-        yield script
-
-
-@pytest.fixture
-def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(KEY, SECRET)
-    return configure(tmp_path / "config", server.url)
+from scripted import Scripted
 
 
 def rewrite(config: Path, old: str, new: str) -> None:

@@ -125,7 +125,8 @@ class Attempts:
             "may write more; raise `max_output`, or ask for less at a time",
         )
         for deployment in self.route.candidates:
-            if self.pools.output_room(deployment, self.request) <= wrote:
+            sent = self.pools.estimate(deployment, self.request).input_tokens
+            if self.pools.output_room(deployment, sent) <= wrote:
                 self._give_up(deployment, error)
 
     def _give_up(self, deployment: Deployment, error: ProviderError) -> None:
@@ -147,7 +148,9 @@ class Attempts:
                         reason=str(shut[0].entry) if shut else "",
                         estimate=reservation.estimate,
                         reservation=reservation,
-                        output_room=self.pools.output_room(deployment, self.request),
+                        output_room=self.pools.output_room(
+                            deployment, reservation.estimate.input_tokens
+                        ),
                         _store=self.store,
                         _clock=self.clock,
                         _own_pools=self.pools.own_pools(deployment),

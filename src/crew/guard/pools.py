@@ -88,11 +88,10 @@ class Pools:
             usd=price.cost(sent, answered) if price else None,
         )
 
-    def output_room(self, deployment: Deployment, request: Request) -> int:
-        """How many tokens one answer may be there: what the model can do, or what the
-        provider's limits can bear."""
+    def output_room(self, deployment: Deployment, sent: int) -> int:
+        """How many tokens the answer to `sent` tokens may be there: what the model can
+        do, or what the provider's limits can bear."""
         room = deployment.max_output
-        sent = self.estimate(deployment, request).input_tokens
         for limit in (
             one for pool in self.own_pools(deployment) for one in pool.limits
         ):

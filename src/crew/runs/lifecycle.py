@@ -32,7 +32,7 @@ from crew.settings.unasked import put_to_first
 from crew.settings.values import at_home
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
-from crew.workspace.worktrees import is_dirty, notes
+from crew.workspace.worktrees import is_dirty
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -72,8 +72,6 @@ def execute(
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
-        for note in notes(repository):
-            listener(note)
     directory.begin(beginning)
     watchers = _Watchers(listener=listener, started=started)
     with directory.hold():

@@ -60,18 +60,20 @@ class Done:
             gates.append(self._worked())
         if self._writes():
             gates.append(self._gate("changed", self._changed, most=1))
-        most = self.spec.options.get("guardrail_max_retries", RETRIES)
-        assert isinstance(most, int)
         for name in self.spec.gates:
-            gates.append(self._gate(name, self._judged(name), most=most))
+            gates.append(self._gate(name, self._judged(name), most=self._most))
         return gates
 
     @property
     def retries(self) -> int:
         """CrewAI's own bound, which must not come before ours."""
+        return max(self._most, 1) + 1
+
+    @property
+    def _most(self) -> int:
         most = self.spec.options.get("guardrail_max_retries", RETRIES)
         assert isinstance(most, int)
-        return max(most, 1) + 1
+        return most
 
     def _writes(self) -> bool:
         role = self.settings.roles.get(self.spec.agent or "")

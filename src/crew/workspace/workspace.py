@@ -18,7 +18,8 @@ import crew.workspace.worktrees as worktrees
 from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
 from crew.settings.values import is_address
-from crew.workspace.secrets import is_private_key, is_secret, listed
+from crew.workspace.notices import notices
+from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.text import TEXT_BYTES, excerpt, shown
 from crew.workspace.worktrees import Change, Repository
 
@@ -99,13 +100,7 @@ class Workspace:
     @property
     def notices(self) -> tuple[str, ...]:
         """What a person may want to know about the repositories."""
-        lines = []
-        for repository in self.repositories:
-            if repository.secrets:
-                what = "left out" if repository.branch is None else "read by no tool"
-                names = listed(repository.secrets)
-                lines.append(f"{repository.name}: {what}, as secrets: {names}")
-        return tuple(lines)
+        return tuple(line for one in self.repositories for line in notices(one))
 
     def commit(self, message: str) -> None:
         """Commit what changed in each repository, on the run's branch."""

@@ -107,24 +107,6 @@ def _filled(made: Repository) -> Repository:
     )
 
 
-def notes(repository: Repository) -> list[str]:
-    """What a person may want to know about a worktree, one line each."""
-    lines = []
-    if repository.empty:
-        names = ", ".join(repository.empty)
-        lines.append(
-            f"{repository.name}: these submodules are empty here: {names}; to have "
-            f"them: git -C {repository.source} submodule update --init --recursive"
-        )
-    if repository.filters:
-        names = ", ".join(repository.filters)
-        lines.append(
-            f"{repository.name}: git's filter {names} does not run here: its files "
-            "are as git stores them, large files as pointers"
-        )
-    return lines
-
-
 def remove(repository: Repository) -> None:
     """Take a worktree and its branch, or a copy, away again."""
     if repository.branch is not None:
