@@ -22,6 +22,7 @@ from crew.settings import Inputs
 from crew.settings.values import is_address
 from crew.workspace.edits import Edit, Edited, apply
 from crew.workspace.notices import notices
+from crew.workspace.outline import Outline
 from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.text import TEXT_BYTES, decoded, excerpt, shown
 from crew.workspace.worktrees import Change, Repository
@@ -42,6 +43,8 @@ class Workspace:
     images: tuple[str, ...] = ()
     _written: set[str] = field(default_factory=set)
     _created: set[str] = field(default_factory=set)
+    known_outlines: dict[str, Outline] = field(default_factory=dict)
+    """What `repo_map` parsed, by content."""
 
     @classmethod
     def prepare(
