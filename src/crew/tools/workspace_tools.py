@@ -17,7 +17,7 @@ from crew.tools.searching import RepoMap, SearchFiles
 from crew.tools.workspace_tool import WorkspaceTool
 from crew.workspace import Workspace
 
-__all__ = ["LISTED", "TOOL_NAMES", "build_tools"]
+__all__ = ["LISTED", "TOOL_NAMES", "build_tools", "works_on_files"]
 
 _TOOLS: dict[str, type[WorkspaceTool]] = {
     "list_files": ListFiles,
@@ -29,6 +29,11 @@ _TOOLS: dict[str, type[WorkspaceTool]] = {
     "look_at_image": LookAtImage,
 }
 TOOL_NAMES = tuple(_TOOLS)
+
+
+def works_on_files(names: Sequence[str]) -> bool:
+    """Whether a role with these tools reads or writes files of a repository."""
+    return any(name != "look_at_image" for name in names)
 
 
 def build_tools(
