@@ -20,7 +20,8 @@ MOST_CHARACTERS = 200_000
 _BOM = "\ufeff"
 _PLACES = 10
 """How many places are named for a search that fits in several."""
-_CANDIDATES = 1_000
+_COMPARED_LINES = 200_000
+"""How many lines are compared with those of a search, in all places like it."""
 # As `read_file` shows lines.
 _NUMBERED = re.compile(r"[ ]*([0-9]+)\t")
 _LINE = re.compile(r"^[ ]*[0-9]+\t", re.MULTILINE)
@@ -169,7 +170,7 @@ def _alike(lines: Sequence[str], wanted: Sequence[str]) -> Iterator[int]:
     stripped = "\n" + "\n".join(line.strip(" \t") for line in lines) + "\n"
     pattern = "\n" + "\n".join(line.strip(" \t") for line in wanted) + "\n"
     at, counted, row = stripped.find(pattern), 0, 0
-    for _ in range(_CANDIDATES):
+    for _ in range(max(2, _COMPARED_LINES // len(wanted))):
         if at < 0:
             return
         row += stripped.count("\n", counted, at)
