@@ -309,3 +309,21 @@ def test_with_two_repositories_a_new_file_must_name_its_own(tmp_path: Path) -> N
     )
     assert "'shop/a.py' or 'api/a.py'" in tools["read_file"].run(path="a.py")
     assert tools["read_file"].run(path="b.py").startswith("'b.py' is 'api/b.py'")
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"search": "a", "replace": "b"},
+        '[{"search": "a", "replace": "b"}]',
+        '{"search": "a", "replace": "b"}',
+    ],
+)
+def test_edits_in_another_form_are_understood(
+    workspace: Workspace, edits: object
+) -> None:
+    (workspace.root / "a.txt").write_text("a")
+
+    answer = tools_on(workspace)["edit_file"].run(path="a.txt", edits=edits)
+
+    assert answer == "a.txt is changed at line 1"

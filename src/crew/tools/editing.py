@@ -1,9 +1,11 @@
 """The tool that changes places of a file, as coding agents do: search and replace."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from crew.tools.place import meant, said
 from crew.tools.workspace_tool import WorkspaceTool
@@ -23,6 +25,15 @@ class _Edits(BaseModel):
         description="The changes. All are made, or none; each is searched for in the "
         "file as it was before the call."
     )
+
+    @field_validator("edits", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """Small models write the list as a text, or give one edit without a list."""
+        if isinstance(given, str):
+            with suppress(ValueError, RecursionError):
+                given = json.loads(given)
+        return [given] if isinstance(given, dict) else given
 
 
 class EditFile(WorkspaceTool):
