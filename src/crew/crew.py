@@ -45,9 +45,8 @@ def assemble(
 ) -> Crew:
     """The crew of a run.
 
-    `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` gets each task that ends, and how its results
-    are judged.
+    `finished` maps the tasks that need not run again to their results, which are
+    context for the others. `watch` gets each task that ends and its verdicts.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"
