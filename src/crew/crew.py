@@ -16,8 +16,9 @@ from crew.calls.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
 from crew.tasks.named_task import NamedTask
-from crew.tools import build_tools
+from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
+from crew.workspace.repository_words import repository_words
 
 # Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
 warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
@@ -44,14 +45,14 @@ def assemble(
 ) -> Crew:
     """The crew of a run.
 
-    `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` gets each task that ends, and how its results
-    are judged.
+    `finished` maps the tasks that need not run again to their results, which are
+    context for the others. `watch` gets each task that ends and its verdicts.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"
+    words = repository_words(workspace, settings.secrets.masked)
     workers = {
-        name: _agent(run, role, workspace)
+        name: _agent(run, role, workspace, words)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
@@ -87,7 +88,7 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+def _agent(run: Run, role: Role, workspace: Workspace, words: str) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     return FilledAgent(
@@ -97,7 +98,7 @@ def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
         llm=llm,
         tools=build_tools(role.tools, workspace, llm),
         **_known(options),
-    )
+    ).prefaced(words if works_on_files(role.tools) else "")
 
 
 def _manager(run: Run) -> Agent:

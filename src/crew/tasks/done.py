@@ -20,7 +20,7 @@ from crew.workspace.changes import changed_since
 RETRIES = 3
 """How often a gate of the YAML sends a result back, as CrewAI does by default."""
 PASSED = "passed"
-WRITING = frozenset({"write_file"})
+WRITING = frozenset({"write_file", "edit_file"})
 """The tools that change files."""
 
 _CUT_OFF = (
@@ -90,9 +90,11 @@ class Done:
             return Nothing("the task was executed outside of its crew")
         if changed_since(self.workspace, execution.mark):
             return None
+        role = self.settings.roles[self.spec.agent or ""]
+        tools = " or ".join(name for name in role.tools if name in WRITING)
         return (
             "No file was changed. Text does not change files: write each file with "
-            "the tool write_file, then answer."
+            f"the tool {tools}, then answer."
         )
 
     def _gate(
