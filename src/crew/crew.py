@@ -15,6 +15,7 @@ from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
+from crew.tasks.following import Following
 from crew.tasks.named_task import NamedTask
 from crew.tools import build_tools
 from crew.workspace import Workspace
@@ -49,9 +50,10 @@ def assemble(
     are judged.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    following = Following(run=run, workspace=workspace)
     managed = settings.process == "hierarchical"
     workers = {
-        name: _agent(run, role, workspace)
+        name: _agent(run, role, following)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
@@ -60,7 +62,7 @@ def assemble(
         if spec.when == "images" and not workspace.images:
             continue
         done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
-        tasks[spec.name] = _task(done, tasks, workers)
+        tasks[spec.name] = _task(done, tasks, workers, following)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
     return FilledCrew(
@@ -87,17 +89,19 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+def _agent(run: Run, role: Role, following: Following) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
-    return FilledAgent(
+    agent = FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, workspace, llm),
+        tools=build_tools(role.tools, following.workspace, llm),
         **_known(options),
     )
+    following.tools(agent.tools or [], agent)
+    return agent
 
 
 def _manager(run: Run) -> Agent:
@@ -124,6 +128,7 @@ def _task(
     done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    following: Following,
 ) -> Task:
     spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
@@ -148,7 +153,7 @@ def _task(
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).in_workspace(done.workspace)
+    ).in_workspace(done.workspace, following)
 
 
 def placeholders(

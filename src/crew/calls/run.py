@@ -18,6 +18,7 @@ from crew.errors import (
 from crew.guard import QuotaGuard
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
+from crew.progress.progress import Progress
 from crew.providers.answer import Answer
 from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
@@ -96,19 +97,25 @@ class Run:
         output: Path,
         run_id: str | None = None,
         listener: Listener = lambda line: None,
+        progress: Progress | None = None,
     ) -> "Run":
-        """Start a run, or take one up again. Raises StoreUnavailable."""
+        """Start a run, or take one up again; the events of `progress`, or lines alone,
+        go to who follows it. Raises StoreUnavailable."""
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
+        progress = progress or Progress(run_id, notices=listener)
+        listener = progress.notice
         guard = QuotaGuard.open(
             settings,
-            listener=listener,
+            progress=progress,
             # Not by the time of day, which may jump.
             deadline=clock.monotonic() + settings.deadline
             if settings.deadline
             else None,
         )
         journal = Journal.open(settings.state_dir / "journal.db", clock, listener)
+        for call in journal.calls(run_id):
+            progress.count(call.input_tokens, call.output_tokens, call.cost_usd)
         _seed(guard, journal)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()

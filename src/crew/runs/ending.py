@@ -19,6 +19,7 @@ from crew.errors import (
     WorkspaceError,
     file_problem,
 )
+from crew.progress.events import RunEnded
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
 from crew.runs.directory import RunDirectory
@@ -146,6 +147,8 @@ class Underway:
             self.directory.write_document(document)
         except OSError as exc:
             error = error or RunFailed(file_problem(exc))
+        lines = (str(error),) if error is not None else ()
+        run.guard.progress.publish(RunEnded(status=status, error=lines))
         return Outcome(
             run_id=run.id,
             status=status,
