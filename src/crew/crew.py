@@ -49,7 +49,7 @@ def assemble(
     the others as context. `watch` gets each task that ends, and how its results
     are judged.
     """
-    settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    settings, finished = run.settings, finished or {}
     following = Following(run=run, workspace=workspace)
     managed = settings.process == "hierarchical"
     workers = {
@@ -61,8 +61,7 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
-        tasks[spec.name] = _task(done, tasks, workers, following)
+        tasks[spec.name] = _task(spec, watch or Watch(), tasks, workers, following)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
     return FilledCrew(
@@ -125,12 +124,14 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    done: Done,
+    spec: TaskSpec,
+    watch: Watch,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
     following: Following,
 ) -> Task:
-    spec = done.spec
+    settings, workspace = following.run.settings, following.workspace
+    done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
     asynchronous = bool(spec.options.get("async_execution"))
     if spec.context is None:
         # CrewAI's own default, written out: a resumed run has to be given it.

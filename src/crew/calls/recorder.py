@@ -209,6 +209,9 @@ class Recorder:
             characters=None if request.images else request.characters,
             detail=detail,
         )
+        self._keep(record)
+
+    def _keep(self, record: CallRecord) -> None:
         try:
             self.journal.record(record)
         finally:

@@ -1,14 +1,18 @@
-"""The event with which a run begins."""
+"""The events with which a run begins and ends."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from crew.progress.events import PlannedTask, RunBegun
-from crew.runs.ending import Underway
+from crew.calls.run import Run
+from crew.progress.events import PlannedTask, RunBegun, RunEnded
 from crew.settings import Inputs
+
+if TYPE_CHECKING:
+    from crew.runs.ending import Outcome, Underway
 
 
 def run_begun(
-    underway: Underway, inputs: Inputs, finished: Mapping[str, str]
+    underway: "Underway", inputs: Inputs, finished: Mapping[str, str]
 ) -> RunBegun:
     """What the run is about to do; `finished` are the results that there are."""
     workspace, settings = underway.workspace, underway.run.settings
@@ -23,3 +27,10 @@ def run_begun(
         finished=tuple(finished),
         rehearsal=settings.rehearsal,
     )
+
+
+def announce_end(run: Run, outcome: "Outcome") -> "Outcome":
+    """Publish how a run ended; returns the same outcome."""
+    error = (str(outcome.error),) if outcome.error is not None else ()
+    run.guard.progress.publish(RunEnded(status=outcome.status, error=error))
+    return outcome
