@@ -15,8 +15,7 @@ from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
-from crew.tasks.following import Following
-from crew.tasks.named_task import NamedTask
+from crew.tasks.following import FollowedTask, Following
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
@@ -147,14 +146,15 @@ def _task(
         options["guardrails"] = gates
         options["guardrail_max_retries"] = done.retries
     options["callback"] = lambda output: done.watch.done(spec, output)
-    return NamedTask(
+    task = FollowedTask(
         name=spec.name,
         description=spec.description,
         expected_output=spec.expected_output,
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).in_workspace(done.workspace, following)
+    ).followed_by(following)
+    return task.in_workspace(done.workspace)
 
 
 def placeholders(

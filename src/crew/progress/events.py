@@ -107,10 +107,11 @@ class TaskBegun(_OfTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(_OfTask):
-    """A task ended. `seconds` is how long it took. A task that an interrupted run left
+    """A task ended: `done`, or what its gates proved of it where they say so, or
+    `failed`. `seconds` is how long it took. A task that an interrupted run left
     open has no such event."""
 
-    status: Literal["done", "failed"]
+    status: Literal["done", "proved", "passed", "unproved", "failed"]
     seconds: float
     type: Literal["task_ended"] = "task_ended"
 

@@ -73,7 +73,7 @@ def _what(event: Event) -> str | None:
         case TaskBegun(task=task, role=role):
             return f"{task} begins: {role or 'nobody'}"
         case TaskEnded(task=task, seconds=seconds):
-            word = "done" if event.status == "done" else "FAILED"
+            word = "FAILED" if event.status == "failed" else event.status
             return f"{task} is {word} after {_seconds(seconds)}"
         case StepBegun(task=task, step=step):
             return f"{task}: step {step}: {event.role or '-'} on tier {event.tier}"
@@ -125,10 +125,14 @@ _DELEGATING = {
 
 def _tone(event: Event) -> str:
     match event:
-        case TaskEnded(status="done") | CheckRan(passed=True):
-            return "good"
-        case TaskEnded() | CheckRan() | GateJudged(verdict="failed"):
+        case (
+            TaskEnded(status="failed")
+            | CheckRan(passed=False)
+            | GateJudged(verdict="failed")
+        ):
             return "bad"
+        case TaskEnded() | CheckRan():
+            return "good"
         case Swapped() | Waiting() | StepBegun():
             return "notable"
         case ToolUsed() | GateJudged():

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from crewai.tasks.task_output import TaskOutput
 from crewai.tools import BaseTool
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
+from pydantic import PrivateAttr
 
 from crew.calls.current_task import current_task
 from crew.calls.run import Run
@@ -21,8 +23,9 @@ from crew.progress.events import (
     ToolUsed,
 )
 from crew.settings import TaskSpec
+from crew.tasks.named_task import NamedTask
 from crew.tools.coworkers import find
-from crew.tools.watched import Use, watched
+from crew.tools.watched import Use, seen_by, watched
 from crew.workspace import Workspace
 
 _PLACES = ("path", "directory", "image")
@@ -63,15 +66,29 @@ class Following:
             raise
         end(self.run.failure is None)
 
-    def tools(self, tools: Sequence[BaseTool], agent: Any) -> list[BaseTool]:
-        """The tools of an agent; each use of them is an event."""
-        role = role_of(agent)
-        return watched(tools, lambda use: self._used(role, use))
+    def tools(self, tools: Sequence[BaseTool], agent: Any) -> None:
+        """Make each use of an agent's tools an event. CrewAI gives a manager the tools
+        of a coworker, too: they stay the coworker's."""
+        uses = _Uses(following=self, role=role_of(agent))
+        watched([tool for tool in tools if not self._has(tool)], uses)
 
-    def _used(self, role: str | None, use: Use) -> None:
+    def _has(self, tool: BaseTool) -> bool:
+        seen = seen_by(tool)
+        return isinstance(seen, _Uses) and seen.following.run is self.run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Uses:
+    """Publishes the uses of one role's tools."""
+
+    following: Following
+    role: str | None
+
+    def __call__(self, use: Use) -> None:
+        role = self.role
         task, name = current_task.get(), "_".join(use.tool.name.casefold().split())
         target = self._target(use)
-        publish = self.run.guard.progress.publish
+        publish = self.following.run.guard.progress.publish
         publish(
             ToolUsed(
                 task=task,
@@ -94,11 +111,12 @@ class Following:
         given = next((use.arguments[n] for n in _PLACES if n in use.arguments), None)
         if not isinstance(given, str) or not _is_ours(use.tool):
             return None
-        if given in self.workspace.images:
+        workspace = self.following.workspace
+        if given in workspace.images:
             return given
         try:
-            found = self.workspace.resolve(given)
-            return str(found.relative_to(self.workspace.root.resolve()))
+            found = workspace.resolve(given)
+            return str(found.relative_to(workspace.root.resolve()))
         except (WorkspaceError, OSError, ValueError):
             return None
 
@@ -117,6 +135,40 @@ def publish_verdict(run: Run, spec: TaskSpec, gate: str, found: str) -> None:
 
 def _is_ours(tool: BaseTool) -> bool:
     return type(tool).__module__.startswith("crew.tools.")
+
+
+class FollowedTask(NamedTask):
+    """A task whose work is followed."""
+
+    _following: Following | None = PrivateAttr(default=None)
+
+    def followed_by(self, following: Following) -> "FollowedTask":
+        """The same task; what happens in it is published."""
+        self._following = following
+        return self
+
+    def copy(self, *args: Any, **kwargs: Any) -> "FollowedTask":
+        copied = super().copy(*args, **kwargs)
+        assert isinstance(copied, FollowedTask)
+        copied._following = self._following
+        return copied
+
+    def _execute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
+        with self._followed(agent, tools):
+            return super()._execute_core(agent, context, tools)
+
+    async def _aexecute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
+        with self._followed(agent, tools):
+            return await super()._aexecute_core(agent, context, tools)
+
+    @contextmanager
+    def _followed(self, agent: Any, tools: Sequence[BaseTool] | None) -> Iterator[None]:
+        if self._following is None:
+            yield
+            return
+        self._following.tools(tools or (), agent)
+        with self._following.task(self.name, self.agent, agent):
+            yield
 
 
 def role_of(agent: Any) -> str | None:

@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
@@ -13,7 +13,6 @@ from pydantic import PrivateAttr
 from crew.calls.current_task import Execution, working_on
 from crew.calls.filled import FilledTask
 from crew.errors import TaskFailed
-from crew.tasks.following import Following
 from crew.tools.delegation import coworkers, delegating
 from crew.workspace import Workspace
 from crew.workspace.changes import begun
@@ -25,42 +24,30 @@ class NamedTask(FilledTask):
     the coworker's as well, and then small models never delegate."""
 
     _workspace: Workspace | None = PrivateAttr(default=None)
-    _following: Following | None = PrivateAttr(default=None)
 
-    def in_workspace(
-        self, workspace: Workspace | None, following: Following | None = None
-    ) -> "NamedTask":
-        """The same task, which notes how the files of the workspace stood, and whose
-        work is followed."""
-        self._workspace, self._following = workspace, following
+    def in_workspace(self, workspace: Workspace) -> "NamedTask":
+        """The same task, which notes how the files of the workspace stood."""
+        self._workspace = workspace
         return self
 
     def copy(self, *args: Any, **kwargs: Any) -> "NamedTask":
         copied = super().copy(*args, **kwargs)
         assert isinstance(copied, NamedTask)
-        return copied.in_workspace(self._workspace, self._following)
+        copied._workspace = self._workspace
+        return copied
 
     def _execute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
-        with self._working(agent) as execution:
+        with working_on(self.name) as execution, _in_our_words(self.name):
             own = self._begin(execution, agent, context, tools or [])
             return super()._execute_core(agent, context, own)
 
     async def _aexecute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
-        with self._working(agent) as execution:
+        with working_on(self.name) as execution, _in_our_words(self.name):
             own = self._begin(execution, agent, context, tools or [])
             if (directly := execution.hand_over) is not None:
                 # A gate runs in the event loop, where CrewAI cannot work.
                 execution.hand_over = lambda: _apart(directly)
             return await super()._aexecute_core(agent, context, own)
-
-    @contextmanager
-    def _working(self, agent: Any) -> Iterator[Execution]:
-        with ExitStack() as stack:
-            if self._following is not None:
-                stack.enter_context(self._following.task(self.name, self.agent, agent))
-            execution = stack.enter_context(working_on(self.name))
-            stack.enter_context(_in_our_words(self.name))
-            yield execution
 
     def _begin(
         self, execution: Execution, agent: Any, context: Any, tools: Sequence[Any]
@@ -75,8 +62,7 @@ class NamedTask(FilledTask):
             execution.hand_over = lambda: str(
                 workers[0].execute_task(self, context, workers[0].tools)
             )
-        own = delegating(tools, alone=managed)
-        return self._following.tools(own, agent) if self._following else own
+        return delegating(tools, alone=managed)
 
 
 @contextmanager

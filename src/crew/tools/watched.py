@@ -35,6 +35,18 @@ def watched(tools: Sequence[BaseTool], seen: Seen) -> list[BaseTool]:
     return list(tools)
 
 
+def seen_by(tool: BaseTool) -> Seen | None:
+    """Who gets the uses of a tool; None where nobody does."""
+    seen: Seen | None = getattr(tool._run, "crew_seen", None)
+    return seen
+
+
+def watched_like(tool: BaseTool, made: BaseTool) -> BaseTool:
+    """The tool that was made in place of another; it is watched where that was."""
+    seen = seen_by(tool)
+    return watched([made], seen)[0] if seen is not None else made
+
+
 def _watched(tool: BaseTool, run: Callable[..., Any], seen: Seen) -> Callable[..., Any]:
     clock = SystemClock()
 
@@ -57,6 +69,7 @@ def _watched(tool: BaseTool, run: Callable[..., Any], seen: Seen) -> Callable[..
         return result
 
     use.crew_watches = run  # type: ignore[attr-defined]
+    use.crew_seen = seen  # type: ignore[attr-defined]
     return use
 
 
