@@ -93,6 +93,14 @@ def _add_run_endings(run: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the run as one JSON document",
     )
+    run.add_argument(
+        "--json-stream",
+        action="store_true",
+        help="print each event as one line of JSON; the last one has the run",
+    )
+    run.add_argument(
+        "--quiet", action="store_true", help="print nothing but the end of the run"
+    )
 
 
 def _add_check(names: Names) -> argparse.ArgumentParser:

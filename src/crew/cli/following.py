@@ -6,11 +6,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from crew.cli.console import OUTPUT
 from crew.progress.document import event_line
-from crew.progress.events import Event, RunEnded
+from crew.progress.events import Event, RunAnnounced, RunEnded
 from crew.progress.lines import NARROWEST, Line, line_of
+from crew.runs.directory import RunDirectory
+from crew.settings import Inputs
 from crew.texts.escapes import escape_control
 from crew.texts.stream import SafeStream
 
@@ -37,6 +41,18 @@ def follower(*, quiet: bool, stream: bool) -> Follower:
     if stream:
         return JsonStream(sys.stdout)
     return Quiet() if quiet else Lines(sys.stderr)
+
+
+def announced(run: str, inputs: Inputs | None) -> RunAnnounced:
+    """What will be done; without inputs, a run goes on. Raises SettingsError when
+    there is no such run."""
+    resumed = inputs is None
+    if inputs is None:
+        inputs = RunDirectory(OUTPUT / run).beginning().inputs
+    names = (Path(path).absolute().name for path in inputs.repositories)
+    return RunAnnounced(
+        request=inputs.request, repositories=tuple(names), resumed=resumed
+    )
 
 
 class Quiet:

@@ -20,10 +20,11 @@ from crew.cli.console import (
     OUTPUT,
     argument_error,
     argument_mistake,
-    print_notice,
+    error_lines,
     print_safe,
     resume_command,
 )
+from crew.cli.following import Follower, announced, follower
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
 from crew.clock import SystemClock
@@ -34,6 +35,7 @@ from crew.errors import (
     SettingsError,
 )
 from crew.journal import new_run_id
+from crew.progress.progress import Progress
 from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
@@ -58,11 +60,16 @@ _NO_USE = (
 
 def run(options: argparse.Namespace) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
-    with stoppable():
-        settings, inputs = _checked(options)
-        github = open_github() if options.post else None
-        outcome = _outcome(settings, inputs, options)
-    code = _show(outcome, options)
+    shown = follower(quiet=options.quiet, stream=options.json_stream)
+    try:
+        with stoppable():
+            settings, inputs = _checked(options)
+            github = open_github() if options.post else None
+            outcome = _outcome(settings, inputs, options, shown)
+    except (CrewError, KeyboardInterrupt) as exc:
+        shown.end(None, error_lines(exc))
+        raise
+    code = _show(outcome, options, shown)
     if options.comment is None:
         return code
     if outcome.error is not None:
@@ -72,12 +79,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _outcome(
-    settings: Settings, inputs: Inputs | None, options: argparse.Namespace
+    settings: Settings,
+    inputs: Inputs | None,
+    options: argparse.Namespace,
+    shown: Follower,
 ) -> "Outcome":
     """Carry out a run; does not come back from one that is interrupted."""
     run = options.resume or new_run_id(SystemClock())
     if inputs is not None or (OUTPUT / run).exists():
         prepare_state(settings.state_dir)
+    progress = Progress(run, secrets=settings.secrets, listeners=[shown])
+    progress.publish(announced(run, inputs))
     underway: Future[Underway] = Future()
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
@@ -87,9 +99,7 @@ def _outcome(
         else:
             work = partial(lifecycle.execute, settings, inputs, run_id=run)
         outcome: Future[Outcome] = run_in_thread(
-            partial(
-                work, output=OUTPUT, listener=print_notice, started=underway.set_result
-            )
+            partial(work, output=OUTPUT, progress=progress, started=underway.set_result)
         )
         try:
             return wait_for(outcome)
@@ -97,7 +107,7 @@ def _outcome(
             ignore_signals()
             stopped = Stopped.by(exc)
     ended = _interrupted(underway, outcome, str(stopped))
-    return _leave(run, ended, stopped, options)
+    return _leave(run, ended, stopped, options, shown)
 
 
 def _interrupted(
@@ -114,7 +124,11 @@ def _interrupted(
 
 
 def _leave(
-    run: str, outcome: "Outcome | None", stopped: Stopped, options: argparse.Namespace
+    run: str,
+    outcome: "Outcome | None",
+    stopped: Stopped,
+    options: argparse.Namespace,
+    shown: Follower,
 ) -> NoReturn:
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
@@ -126,6 +140,7 @@ def _leave(
         if options.json:
             document = outcome.document if outcome else {"error": [str(stopped)]}
             print(json.dumps(document, indent=2))
+        shown.end(outcome.document if outcome else None, [str(stopped)])
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(stopped.exit_code)
@@ -194,10 +209,11 @@ def _not_text(arguments: Mapping[str, str]) -> list[Mistake]:
     ]
 
 
-def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
+def _show(outcome: "Outcome", options: argparse.Namespace, shown: Follower) -> int:
+    shown.end(outcome.document)
     if options.json:
         print(json.dumps(outcome.document, indent=2))
-    else:
+    elif not options.json_stream:
         if outcome.raw:
             print_safe(f"{outcome.raw}\n")
         print_safe(summary_lines(outcome.report))
