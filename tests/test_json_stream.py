@@ -185,7 +185,8 @@ def test_a_reader_that_leaves_does_not_change_how_the_run_ends(
     closed.close()
     other = process.stderr if option == "--json-stream" else process.stdout
     assert other is not None
-    said = other.read()
+    with other:
+        said = other.read()
     process.wait(HANGS_AFTER)
 
     assert process.returncode == 0, said

@@ -51,6 +51,7 @@ class Watched:
         os._exit(0)
     def flush(self): pass
     def isatty(self): return False
+    def fileno(self): raise OSError
 
 sys.stderr = Watched()
 main(["run", "Add\\npages", "--repo", "shop"])
