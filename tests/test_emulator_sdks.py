@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-import crew.emulator.process as emulator
 import test_emulator_sdk_kit as kit
+from crew.emulator import process
 from crew.emulator.guide import guide
 from crew.settings.loader import load_settings
 from hangs import HANGS_AFTER
@@ -240,7 +240,7 @@ def test_a_client_of_each_kind_calls_the_emulator_as_its_guide_shows() -> None:
         "ollama": lambda client: client.list(),
     }
 
-    with emulator.running(config) as root:
+    with process.running(config) as root:
         lines = [line.strip() for line in guide(settings, root)]
         for example in lines[lines.index("Clients (any text is a key):") + 1 :]:
             package = example.partition(".")[0]

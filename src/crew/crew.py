@@ -15,7 +15,7 @@ from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
-from crew.tasks.named_task import NamedTask
+from crew.tasks.following import FollowedTask, Following
 from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
 from crew.workspace.repository_words import repository_words
@@ -48,11 +48,12 @@ def assemble(
     `finished` maps the tasks that need not run again to their results, which are
     context for the others. `watch` gets each task that ends and its verdicts.
     """
-    settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    settings, finished = run.settings, finished or {}
+    following = Following(run=run, workspace=workspace)
     managed = settings.process == "hierarchical"
     words = repository_words(workspace, settings.secrets.masked)
     workers = {
-        name: _agent(run, role, workspace, words)
+        name: _agent(run, role, following, words)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
@@ -60,8 +61,7 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
-        tasks[spec.name] = _task(done, tasks, workers)
+        tasks[spec.name] = _task(spec, watch or Watch(), tasks, workers, following)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
     return FilledCrew(
@@ -88,17 +88,19 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace, words: str) -> Agent:
+def _agent(run: Run, role: Role, following: Following, words: str) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
-    return FilledAgent(
+    agent = FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, workspace, llm),
+        tools=build_tools(role.tools, following.workspace, llm),
         **_known(options),
     ).prefaced(words if works_on_files(role.tools) else "")
+    following.tools(agent.tools or [], agent)
+    return agent
 
 
 def _manager(run: Run) -> Agent:
@@ -122,11 +124,14 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    done: Done,
+    spec: TaskSpec,
+    watch: Watch,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    following: Following,
 ) -> Task:
-    spec = done.spec
+    settings, workspace = following.run.settings, following.workspace
+    done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
     asynchronous = bool(spec.options.get("async_execution"))
     if spec.context is None:
         # CrewAI's own default, written out: a resumed run has to be given it.
@@ -142,14 +147,15 @@ def _task(
         options["guardrails"] = gates
         options["guardrail_max_retries"] = done.retries
     options["callback"] = lambda output: done.watch.done(spec, output)
-    return NamedTask(
+    task = FollowedTask(
         name=spec.name,
         description=spec.description,
         expected_output=spec.expected_output,
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).in_workspace(done.workspace)
+    ).followed_by(following)
+    return task.in_workspace(done.workspace)
 
 
 def placeholders(

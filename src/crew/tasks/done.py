@@ -35,13 +35,15 @@ class Watch:
 
     `done` gets each task that is done with its result. `refused` gets each text that a
     gate sent back, `failed` the last one of a task, and returns where it is kept.
-    `verdict` gets what a gate found.
+    `verdict` gets what a gate found in the end, `sent_back` each gate that sends a
+    result back.
     """
 
     done: Callable[[TaskSpec, TaskOutput], None] = lambda spec, output: None
     refused: Callable[[TaskSpec, str], None] = lambda spec, text: None
     failed: Callable[[TaskSpec, str], str] = lambda spec, text: ""
     verdict: Callable[[TaskSpec, str, str], None] = lambda spec, gate, found: None
+    sent_back: Callable[[TaskSpec, str], None] = lambda spec, gate: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,7 @@ class Done:
             problem += _CUT_OFF
         if execution.sent_back[name] < most:
             execution.sent_back[name] += 1
+            self.watch.sent_back(self.spec, name)
             return problem
         self.watch.verdict(self.spec, name, problem)
         kept = self.watch.failed(self.spec, text)
