@@ -15,8 +15,10 @@ from crew.cli.report import report
 from crew.cli.run import run
 from crew.cli.signals import Stopped
 from crew.cli.status import status
+from crew.cli.trust import trust
 from crew.errors import CrewError, SettingsError, file_problem
-from crew.settings.environment import config_directory, read_environment
+from crew.settings.environment import read_environment
+from crew.settings.places import find
 from crew.settings.secrets import secrets_of
 from crew.texts.masking import Secrets
 
@@ -31,9 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _secrets(options: argparse.Namespace) -> Secrets:
     """What no command shows, however it ends."""
     try:
-        environ = read_environment()
-        given = getattr(options, "config", None)
-        return secrets_of(config_directory(given, environ), environ)
+        place = find(getattr(options, "config", None))
+        return secrets_of(place.directory, read_environment(place))
     except SettingsError:  # the command itself reports it
         return Secrets()
 
@@ -68,4 +69,5 @@ _COMMANDS = {
     "status": status,
     "report": report,
     "emulate": emulate,
+    "trust": trust,
 }

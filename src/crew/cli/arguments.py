@@ -22,8 +22,8 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     top.add_argument(
         "--config",
         metavar="DIR",
-        help="the YAML files (default: CREW_CONFIG_DIR, "
-        "or config/ here, or config/ of the project)",
+        help="the YAML files (default: CREW_CONFIG_DIR, or .crew/config or config "
+        "here and upwards, or ~/.config/crew, or those of the package)",
     )
     names = top.add_subparsers(metavar="COMMAND", required=True)
     adding = {
@@ -32,6 +32,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         "status": _add_status,
         "report": _add_report,
         "emulate": _add_emulate,
+        "trust": _add_trust,
     }
     for name, add in adding.items():
         add(names).set_defaults(command=commands[name])
@@ -146,6 +147,22 @@ def _add_emulate(names: Names) -> argparse.ArgumentParser:
         help="run the limits X times as fast as real time (default: 1)",
     )
     return emulate
+
+
+def _add_trust(names: Names) -> argparse.ArgumentParser:
+    trust = names.add_parser(
+        "trust",
+        help="accept a configuration that came with a repository",
+        description="Show which addresses a configuration calls, which code it imports "
+        "and which commands it starts, and accept it as it is now. Without this, a "
+        "configuration that came with a repository is not used.",
+    )
+    trust.add_argument(
+        "directory", nargs="?", metavar="DIRECTORY", help="default: the nearest one"
+    )
+    trust.add_argument("--yes", action="store_true", help="accept it without asking")
+    trust.add_argument("--remove", action="store_true", help="accept it no longer")
+    return trust
 
 
 def _port(text: str) -> int:

@@ -11,6 +11,7 @@ from crew.cli.console import (
     print_safe,
     resume_command,
 )
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
 from crew.reports.document import run_document
@@ -22,7 +23,7 @@ from crew.settings.loader import load_tiers
 
 def report(options: argparse.Namespace) -> int:
     """Print what a run did and what it cost; returns the exit code."""
-    settings = load_tiers(options.config)
+    settings = load_tiers(placed(options.config))
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")

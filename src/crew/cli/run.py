@@ -24,6 +24,7 @@ from crew.cli.console import (
     print_safe,
     resume_command,
 )
+from crew.cli.place import placed
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
 from crew.clock import SystemClock
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
     with stoppable():
         settings, inputs = _checked(options)
-        github = open_github() if options.post else None
+        github = open_github(options.config) if options.post else None
         outcome = _outcome(settings, inputs, options)
     code = _show(outcome, options)
     if options.comment is None:
@@ -147,7 +148,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
         )
         mistakes += check_inputs(given)
     try:
-        settings = load_settings(options.config)
+        settings = load_settings(placed(options.config))
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
     if not sys.stdin.isatty():

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
@@ -35,7 +36,8 @@ def status(options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """The settings; without the roles where those are a project's of CrewAI's."""
+    place = placed(options.config)
     try:
-        return load_settings(options.config)
+        return load_settings(place)
     except SettingsError:
-        return load_tiers(options.config)
+        return load_tiers(place)
