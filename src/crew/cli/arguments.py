@@ -52,7 +52,13 @@ def _add_run(names: Names) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PATH",
-        help="a repository to work on, in a worktree of its own; may be repeated",
+        help="a repository to work on, in a worktree of its own; may be repeated "
+        "(default: the current one)",
+    )
+    run.add_argument(
+        "--no-repo",
+        action="store_true",
+        help="work on no repository, in an empty workspace",
     )
     run.add_argument(
         "--image",

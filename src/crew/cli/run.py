@@ -136,13 +136,14 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     """The settings, and what to work on; None is for a run that is resumed. Raises
     SettingsError with everything that is wrong with both."""
     values, mistakes = _values(options.input)
-    mistakes += comment_mistakes(options)
+    mistakes += comment_mistakes(options) + _repository_mistakes(options)
     given = None
     mistakes += _not_text({"REQUEST": options.request or "", **values})
     if options.request is not None:
         given = Inputs(
             request=options.request,
             repositories=tuple(options.repo),
+            here=not options.no_repo,
             images=tuple(options.image),
             values=values,
         )
@@ -154,7 +155,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     if not sys.stdin.isatty():
         mistakes += check_human_input(settings)
     if options.resume is not None:
-        if given or options.repo or options.image or options.input:
+        if given or _names_work(options) or options.input:
             raise argument_error(
                 "--resume", "a resumed run keeps its request and inputs"
             )
@@ -162,7 +163,7 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
             raise SettingsError(mistakes)
         return settings, None
     if given is None:
-        if settings.inputs is None or options.repo or options.image:
+        if settings.inputs is None or _names_work(options):
             raise argument_error(
                 "REQUEST", "say what to do: crew run 'REQUEST' --repo PATH"
             )
@@ -172,6 +173,17 @@ def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
     if mistakes:
         raise SettingsError(mistakes)
     return settings, given
+
+
+def _names_work(options: argparse.Namespace) -> bool:
+    """Whether an argument says what a request is about."""
+    return bool(options.repo or options.no_repo or options.image)
+
+
+def _repository_mistakes(options: argparse.Namespace) -> list[Mistake]:
+    if options.repo and options.no_repo:
+        return [argument_mistake("--no-repo", "--repo names one")]
+    return []
 
 
 def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
