@@ -1,9 +1,10 @@
 """`crew check`."""
 
-import argparse
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+
+import click
 
 from crew.check.deployments import check_deployments
 from crew.check.roles import unserved
@@ -29,9 +30,24 @@ if TYPE_CHECKING:
     from crew.providers.probe import Probe
 
 
-def check(options: argparse.Namespace) -> int:
+@click.command(
+    help="Check the YAML. For each deployment it reports whether its key is set, "
+    "whether its model is known or retired, and where litellm's table allows less "
+    "than the YAML; for each role, whether its chain can do what the role needs. "
+    "Without --online it makes no request."
+)
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask each provider that has a key about the key and its models: id, "
+    "abilities, window, price, retirement. This is free, except for a gateway (a "
+    "base_url of your own) that does not list its models: it gets one call of a few "
+    "tokens, if the limits have room for it.",
+)
+@click.pass_obj
+def command(config: str | None, online: bool) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    place = placed(options.config)
+    place = placed(config)
     settings = _settings(place)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
@@ -39,7 +55,7 @@ def check(options: argparse.Namespace) -> int:
     for line in search_lines(place):
         print_safe(line)
     probes: dict[str, Probe] = {}
-    if options.online:
+    if online:
         # Imported here: only this needs an HTTP client.
         from crew.check.online import ask_all
 

@@ -1,10 +1,11 @@
 """`crew trust`: look at a configuration that came with a repository, and accept it."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import click
 
 from crew.cli.console import DONE, FAILED, argument_error, print_safe
 from crew.settings.capabilities import Capabilities, capabilities
@@ -16,11 +17,23 @@ from crew.settings.trust import Trusted, Verdict, content_of
 _LISTED = 100
 
 
-def trust(options: argparse.Namespace) -> int:
+@click.command(
+    help="Show which addresses a configuration calls, which code it imports and which "
+    "commands it starts, and accept it as it is now. Without this, a configuration "
+    "that came with a repository is not used."
+)
+@click.argument("directory", required=False)
+@click.option("--yes", is_flag=True, help="Accept it without asking.")
+@click.option("--remove", is_flag=True, help="Accept it no longer.")
+@click.pass_obj
+def command(config: str | None, directory: str | None, yes: bool, remove: bool) -> int:
     """Show what a configuration can do, and accept it; returns the exit code."""
-    directory = _directory(options.directory or options.config)
+    return _trust(_directory(directory or config), yes=yes, remove=remove)
+
+
+def _trust(directory: Path, *, yes: bool, remove: bool) -> int:
     record = Trusted(os.environ)
-    if options.remove:
+    if remove:
         count = record.remove(directory)
         print_safe(f"{directory}: {'no longer accepted' if count else 'was not'}")
         return DONE
@@ -34,7 +47,7 @@ def trust(options: argparse.Namespace) -> int:
         return DONE
     for line in _shown(directory, snapshot, verdict):
         print_safe(line)
-    if not options.yes and not _agreed():
+    if not yes and not _agreed():
         print("not accepted; nothing of it is used")
         return FAILED
     record.add(directory, snapshot)
