@@ -49,7 +49,8 @@ class Snapshot:
 
 
 def _dotenv_name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
+    # As it lies there: the directory may be written as `config` or in full.
+    return "/".join(path.absolute().parts[-2:])
 
 
 def take(directory: Path, dotenv: Iterable[Path] = ()) -> Snapshot:
