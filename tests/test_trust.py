@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from crew.cli import main
+from crew.errors import SettingsError
 from crew.settings.loader import load_settings
 from crew.settings.places import find
+from crew.settings.snapshot import accepted_content
 from crew.settings.trust import trust
 from small_config import change, write_files
 
@@ -194,6 +196,20 @@ def test_what_was_accepted_is_what_is_loaded(shop: Path) -> None:
     assert settings.max_calls == 50
     assert settings.inputs is not None
     assert settings.providers["alpha"].api_key is None
+
+
+def test_code_that_changes_after_the_start_is_not_given_out(shop: Path) -> None:
+    config = shop / ".crew" / "config"
+    (config / "tools.py").write_text("x = 1\n", "utf-8")
+    trust(config)
+    settings = load_settings()
+
+    assert accepted_content(config, "tools.py", settings.digests) == b"x = 1\n"
+    (config / "tools.py").write_text("x = 2\n", "utf-8")
+    (config / "late.py").write_text("x = 2\n", "utf-8")
+    for name in ("tools.py", "late.py"):
+        with pytest.raises(SettingsError, match="changed since it was accepted"):
+            accepted_content(config, name, settings.digests)
 
 
 @pytest.mark.parametrize("what", ["link", "fifo", "many", "large"])

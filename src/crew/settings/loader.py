@@ -161,6 +161,7 @@ def _settings(
         store_failure=limits.store_failure,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         secrets=secrets_of(place.directory, environ),
+        digests=place.snapshot.digests if place.snapshot is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.machinery import all_suffixes
 from pathlib import Path
 
+from crew.errors import Mistake, SettingsError
 from crew.settings.bounds import FILE_BYTES, TooLarge
 from crew.settings.dotenv import without_keys
 
@@ -79,6 +80,26 @@ def take(directory: Path, dotenv: Iterable[Path] = ()) -> Snapshot:
         what = Path(os.fsdecode(exc.filename or directory)).name
         raise Unfit(f"{what} cannot be read: {exc.strerror}") from None
     return Snapshot(contents, variables)
+
+
+def accepted_content(
+    directory: Path, name: str, digests: Mapping[str, str] | None
+) -> bytes:
+    """One file of a configuration, such as code to import: these bytes, and no file
+    that is read once more, are what was accepted. Raises SettingsError when it has
+    changed since."""
+    path = directory / name
+    try:
+        content = path.read_bytes() if digests is None else _Sizes().read(path)
+    except TooLarge as exc:
+        problem = str(exc)
+    except OSError as exc:
+        problem = f"cannot be read: {exc.strerror}"
+    else:
+        if digests is None or digests.get(name) == _hash(content):
+            return content
+        problem = "it changed since it was accepted; look at it with `crew trust`"
+    raise SettingsError([Mistake(file=str(path), line=None, key="", message=problem)])
 
 
 @dataclass(slots=True)

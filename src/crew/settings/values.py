@@ -233,7 +233,8 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only.
+    of this process only. `digests` are the hashes of the files that a person accepted
+    (`settings.snapshot.accepted_content`); None where the directory was named.
     """
 
     config_dir: Path
@@ -258,6 +259,7 @@ class Settings:
     inputs: Inputs | None = None
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
+    digests: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 def at_home(inputs: Inputs) -> Inputs:
