@@ -41,6 +41,18 @@ class RunOptions:
         """Whether an argument says what a request is about."""
         return bool(self.repo or self.no_repo or self.image)
 
+    def inputs(self, values: Mapping[str, str]) -> Inputs | None:
+        """What the request works on; None without a request."""
+        if self.request is None:
+            return None
+        return Inputs(
+            request=self.request,
+            repositories=self.repo,
+            here=not self.no_repo,
+            images=self.image,
+            values=values,
+        )
+
     def resume_command(self, run: str) -> str:
         """The command that goes on with a run of these options."""
         comment = ["--comment", self.comment] if self.comment else []
@@ -53,16 +65,9 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
     SettingsError with everything that is wrong with both."""
     values, mistakes = _values(options.input)
     mistakes += comment_mistakes(options) + _repository_mistakes(options)
-    given = None
     mistakes += _not_text({"REQUEST": options.request or "", **values})
-    if options.request is not None:
-        given = Inputs(
-            request=options.request,
-            repositories=tuple(options.repo),
-            here=not options.no_repo,
-            images=tuple(options.image),
-            values=values,
-        )
+    given = options.inputs(values)
+    if given is not None:
         mistakes += check_inputs(given)
     try:
         settings = load_settings(placed(options.config))
