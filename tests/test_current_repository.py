@@ -80,3 +80,22 @@ def test_a_repository_and_none_at_once_is_a_mistake(
 
     assert code == 2
     assert "--no-repo: --repo names one" in capsys.readouterr().err
+
+
+def test_a_new_directory_belongs_to_its_repository_and_an_ignored_one_does_not(
+    config: Path,
+    shop: Path,
+    server: Scripted,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask_for_repositories(config)
+    monkeypatch.setenv("CREW_CONFIG_DIR", str(config))
+    (shop / ".gitignore").write_text("build/\n", "utf-8")
+    (shop / "new").mkdir()
+    (shop / "build").mkdir()
+
+    monkeypatch.chdir(shop / "new")
+    assert worked_on(capsys, "Add pages") == [str(shop)]
+    monkeypatch.chdir(shop / "build")
+    assert worked_on(capsys, "Add pages") == []

@@ -7,6 +7,7 @@ from crew.errors import WorkspaceError
 from crew.settings import Inputs, Settings
 from crew.settings.directories import is_defaults
 from crew.settings.placeholders import names
+from crew.workspace.git import git
 from crew.workspace.worktrees import top_level
 
 
@@ -21,14 +22,28 @@ def with_current(settings: Settings, inputs: Inputs) -> tuple[Inputs, list[str]]
         return replace(inputs, here=False), []
     here = Path.cwd()
     try:
-        top = top_level(here)
+        where = here if top_level(here) else _root(here)
+        top = top_level(where) if where is not None else None
     except WorkspaceError as exc:
         advice = "name one with --repo, or none with --no-repo"
         raise WorkspaceError(f"the current repository: {exc}; {advice}") from exc
-    if top is None or _is_ours(settings, top):
+    if where is None or (top is not None and _is_ours(settings, top)):
         return replace(inputs, here=False), []
+    if top is None:
+        line = f"{where} has no commit: the workspace is empty (--repo {where}: a copy)"
+        return replace(inputs, here=False), [line]
     line = f"works on the current repository, {top} (--repo PATH: another, --no-repo)"
-    return replace(inputs, here=False, repositories=(str(here),)), [line]
+    return replace(inputs, here=False, repositories=(str(where),)), [line]
+
+
+def _root(here: Path) -> Path | None:
+    """The root of the repository around a directory that no commit knows yet; None
+    where git ignores it."""
+    levels = (here, *here.parents)
+    root = next((one for one in levels if (one / ".git").exists()), None)
+    if root is None or git(root, "check-ignore", "--", str(here), check=False):
+        return None
+    return root
 
 
 def _asks(settings: Settings) -> bool:
