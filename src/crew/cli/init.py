@@ -13,8 +13,10 @@ from crew.cli.console import DONE, argument_error, print_safe
 from crew.cli.key_prompt import ask_for_key
 from crew.clock import SystemClock
 from crew.settings.directories import defaults
+from crew.settings.key_files import OWN, dotenv_files
 from crew.settings.loader import load_settings
-from crew.settings.places import OWN, candidates, dotenv_files
+from crew.settings.places import candidates
+from crew.settings.trust import trust
 from crew.setup.configuration import (
     CONFIG,
     STATE,
@@ -27,7 +29,7 @@ from crew.setup.keys import DOTENV
 from crew.setup.project import project_name, write_project
 from crew.setup.summary import next_steps, summary
 from crew.setup.texts import default_texts, fitted
-from crew.setup.trusting import is_trusted, trust
+from crew.setup.trusting import is_trusted
 
 
 @click.command(
@@ -115,7 +117,7 @@ def _project(text: str) -> int:
     for file in files:
         print_safe(f"  {file}")
     print_safe("")
-    print_safe(f"next     cd {shlex.quote(name.name)} && crewai run")
+    print_safe(f"Next: cd {shlex.quote(name.name)} && crewai run")
     if not keys.found:
-        print_safe("         (a rehearsal: copy .env.example to .env for a key)")
+        print_safe("(a rehearsal: copy .env.example to .env for a key)")
     return DONE

@@ -7,7 +7,7 @@ from pathlib import Path
 from crew.clock import Clock
 from crew.errors import SettingsError
 from crew.settings.directories import config_home, defaults
-from crew.settings.places import OWN, dotenv_files
+from crew.settings.key_files import OWN, dotenv_files
 from crew.setup.checks import Check, find_checks
 from crew.setup.keys import DOTENV, Keys, find_keys
 from crew.setup.local_servers import LocalServer, find_local_servers

@@ -24,7 +24,8 @@ class OwnDirectory:
 
     def names(self) -> set[str]:
         """What it holds."""
-        return set(os.listdir(self.handle))
+        with os.scandir(self.handle) as entries:
+            return {entry.name for entry in entries}
 
     def read(self, name: str) -> str | None:
         """A small file of it; None for anything else. Raises OSError."""

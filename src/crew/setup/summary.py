@@ -22,6 +22,19 @@ def summary(
         yield f"  added  {', '.join(written.added)}"
     if written.kept:
         yield f"  kept   {', '.join(written.kept)}: as they were"
+    yield from _keys(root, written, found, keep)
+    for server in found.servers:
+        yield f"server   {server.kind.name} answers; it has {server.best_model}"
+    if "inputs.yaml" in written.added:
+        for check in found.checks:
+            yield f"check    {check.name}: {check.command}  ({check.file})"
+        if not found.checks:
+            yield "check    none found: name your test command in inputs.yaml"
+
+
+def _keys(
+    root: Path, written: Written, found: Found, keep: Collection[str]
+) -> Iterator[str]:
     place = f"{STATE}/{DOTENV}"
     for variable, origin in found.keys.found.items():
         if variable not in keep:
@@ -31,13 +44,6 @@ def summary(
     if keep and not written.hidden:
         yield f"key      NOT written to {place}: git could see it there, as"
         yield f"         {STATE}/{IGNORE} is not the one that `crew init` writes"
-    for server in found.servers:
-        yield f"server   {server.kind.name} answers; it has {server.best_model}"
-    if "inputs.yaml" in written.added:
-        for check in found.checks:
-            yield f"check    {check.name}: {check.command}  ({check.file})"
-        if not found.checks:
-            yield "check    none found: name your test command in inputs.yaml"
 
 
 def next_steps(place: Path, found: Found, *, trusted: bool) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The checks of Go and Rust projects, and the targets of Makefiles and justfiles."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from crew.setup.repository_files import RepositoryFiles
 
@@ -33,19 +32,34 @@ def target_checks(files: RepositoryFiles) -> Iterator[Row]:
     # As make itself looks for them.
     for file in ("GNUmakefile", "makefile", "Makefile"):
         if files.has(file):
-            yield from _targets(files.text(file), "make", file)
+            yield from _rows(set(_make_targets(files.text(file))), "make", file)
             break
     for file in ("justfile", "Justfile", ".justfile"):
         if files.has(file):
-            yield from _targets(files.text(file), "just", file)
+            yield from _rows(set(_recipes(files.text(file))), "just", file)
             break
 
 
-def _targets(text: str, program: str, file: str) -> Iterator[Row]:
-    for name, targets in _TARGETS.items():
-        for target in targets:
-            # `test: build`, `test check:`, just's `test *args:`; not `test := x`.
-            rule = rf"^@?(?:[\w./-]+ +)*{target}(?: [^:=\n#]*)?:(?!:?=)"
-            if re.search(rule, text, re.MULTILINE):
+def _rows(targets: Collection[str], program: str, file: str) -> Iterator[Row]:
+    for name, wanted in _TARGETS.items():
+        for target in wanted:
+            if target in targets:
                 yield name, f"{program} {target}", file
                 break
+
+
+def _make_targets(text: str) -> Iterator[str]:
+    """The words before the colon of each rule: `test check: build`."""
+    for line in text.splitlines():
+        head, colon, rest = line.partition(":")
+        assigned = rest.startswith(("=", ":="))
+        if colon and not assigned and not head.startswith("\t") and "=" not in head:
+            yield from head.partition("#")[0].split()
+
+
+def _recipes(text: str) -> Iterator[str]:
+    """The name before the parameters and the colon: `@test *args: build`."""
+    for line in text.splitlines():
+        head, colon, rest = line.partition(":")
+        if colon and not rest.startswith("=") and not head.startswith((" ", "\t")):
+            yield from head.removeprefix("@").split()[:1]
