@@ -1,6 +1,13 @@
 """A directory of somebody's, and `crew init` in it as a person types it."""
 
+import os
+import pty
 import stat
+import subprocess
+import sys
+import termios
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +63,41 @@ def snapshot(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+ON_ITS_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def answering(
+    command: Sequence[str], *answers: str, env: dict[str, str] | None = None
+) -> str:
+    """Everything that a terminal shows of a command while these are typed, one at each
+    prompt for a key."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", ON_ITS_TERMINAL, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=env,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with child, os.fdopen(ours, "r+b", buffering=0) as terminal:
+        for answer in answers:
+            seen = len(shown)
+            while b"Paste it here" not in shown[seen:]:
+                shown += terminal.read(4096)
+            while termios.tcgetattr(ours)[3] & termios.ECHO:
+                os.sched_yield()
+            terminal.write(f"{answer}\n".encode())
+        with suppress(OSError):  # the end of a terminal
+            while part := terminal.read(4096):
+                shown += part
+        assert child.wait(60) == 0, shown
+    return shown.decode()

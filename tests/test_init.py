@@ -1,13 +1,8 @@
 """`crew init`: what it writes into a repository, and what it leaves alone."""
 
 import json
-import os
-import pty
 import subprocess
 import sys
-import termios
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,9 +10,20 @@ import pytest
 from crew.cli import main
 from crew.settings.loader import load_settings
 from crew.setup.texts import FILES
-from moving_in import GEMINI, a_home, a_repository, init, mode, snapshot, write, written
+from moving_in import (
+    GEMINI,
+    a_home,
+    a_repository,
+    answering,
+    init,
+    mode,
+    snapshot,
+    write,
+    written,
+)
 
 ROOT = Path(__file__).parents[1]
+INIT = (sys.executable, "-c", "from crew.cli import main; main(['init'])")
 CHAINS = (("tiers", "mid"), ("tiers", "vision"), ("routing", "coding.low"))
 
 
@@ -260,7 +266,7 @@ def test_without_a_key_it_says_where_to_get_one_and_where_to_put_it(
 
 def test_without_a_terminal_it_asks_nothing(repository: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from crew.cli import main; main(['init'])"],
+        INIT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -273,55 +279,10 @@ def test_without_a_terminal_it_asks_nothing(repository: Path) -> None:
     assert "No key yet" in done.stdout
 
 
-ON_A_TERMINAL = """
-import fcntl, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from crew.cli import main
-sys.exit(main(["init"]))
-"""
-
-
-@contextmanager
-def on_a_terminal() -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """`crew init` with a terminal of its own, and the other end of that."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", ON_A_TERMINAL],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        with child:
-            yield child, ours
-    finally:
-        os.close(ours)
-
-
-def answering(*answers: str) -> str:
-    """Everything that the terminal shows while these are typed at the prompts."""
-    shown = b""
-    with on_a_terminal() as (child, terminal):
-        for answer in answers:
-            seen = len(shown)
-            while b"Paste it here" not in shown[seen:]:
-                shown += os.read(terminal, 4096)
-            while termios.tcgetattr(terminal)[3] & termios.ECHO:
-                os.sched_yield()
-            os.write(terminal, f"{answer}\n".encode())
-        with suppress(OSError):  # the end of a terminal
-            while part := os.read(terminal, 4096):
-                shown += part
-        assert child.wait(60) == 0
-    return shown.decode()
-
-
 def test_a_key_that_is_typed_is_kept_hidden_and_for_its_owner_alone(
     repository: Path,
 ) -> None:
-    shown = answering(GEMINI)
+    shown = answering(INIT, GEMINI)
 
     kept = repository / ".crew" / ".env"
     assert kept.read_text() == f"GEMINI_API_KEY={GEMINI}\n"
@@ -336,7 +297,7 @@ def test_a_key_that_is_typed_is_kept_hidden_and_for_its_owner_alone(
 def test_a_key_of_another_provider_is_known_by_how_it_begins(
     repository: Path,
 ) -> None:
-    answering("sk-or-v1-0123456789")
+    answering(INIT, "sk-or-v1-0123456789")
 
     kept = (repository / ".crew" / ".env").read_text()
     assert kept == "OPENROUTER_API_KEY=sk-or-v1-0123456789\n"
@@ -344,7 +305,7 @@ def test_a_key_of_another_provider_is_known_by_how_it_begins(
 
 
 def test_what_is_no_key_is_asked_for_again(repository: Path) -> None:
-    shown = answering("two words", "X=$(reboot)#", "")
+    shown = answering(INIT, "two words", "X=$(reboot)#", "")
 
     assert shown.count("That is no key") == 2
     assert "reboot" not in shown
