@@ -468,6 +468,32 @@ def test_a_key_is_not_written_where_git_would_see_it(
     assert not (repository / ".crew" / ".env").exists()
 
 
+def test_a_key_is_not_added_to_a_dotenv_that_came_with_the_clone(
+    repository: Path,
+) -> None:
+    write(repository, {".crew/.env": "# theirs\n"})
+    git("add", "-f", ".crew/.env")
+
+    shown = answering(INIT, GEMINI)
+
+    assert "NOT written to .crew/.env" in shown
+    assert (repository / ".crew" / ".env").read_text() == "# theirs\n"
+
+
+def test_ones_own_dotenv_is_not_changed_for_a_key_from_elsewhere(
+    repository: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init()
+    write(repository, {".crew/.env": "GROQ_API_KEY=gsk_0123456789\n"})
+    write(home, {".config/crew/.env": f"GEMINI_API_KEY={GEMINI}\n"})
+    before = snapshot(repository)
+
+    init()
+
+    assert snapshot(repository) == before
+    assert "GEMINI_API_KEY, in" in capsys.readouterr().out
+
+
 def test_a_dotenv_that_came_with_the_clone_is_not_trusted(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

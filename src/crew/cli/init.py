@@ -27,7 +27,7 @@ from crew.setup.configuration import (
 from crew.setup.finding import keys_for, look
 from crew.setup.keys import DOTENV
 from crew.setup.project import project_name, write_project
-from crew.setup.summary import next_steps, summary
+from crew.setup.summary import key_lines, next_steps, summary
 from crew.setup.texts import default_texts, fitted
 from crew.setup.trusting import is_trusted
 
@@ -71,8 +71,11 @@ def _repository(root: Path, *, asking: bool, share: bool) -> int:
     config = directory if accepted else defaults()
     found = look(root, config, environ, SystemClock())
     beside = dotenv_files(directory, environ)[-1]
+    ours = beside == root / STATE / DOTENV
+    # One that came with the repository may be tracked: git would see a key in it.
+    new = ours and not os.path.lexists(beside)
     typed: dict[str, str] = {}
-    if asking and not found.can_call and beside == root / STATE / DOTENV:
+    if asking and not found.can_call and ours:
         typed = ask_for_key()
         keys = keys_for(directory, config, {**environ, **typed})
         found = replace(found, keys=keys)
@@ -81,10 +84,12 @@ def _repository(root: Path, *, asking: bool, share: bool) -> int:
     if written.fresh or (accepted and written.added):
         trust(directory, environ)
     trusted = is_trusted(directory, environ)
-    keep = {**(found.keys.own if trusted else {}), **typed}
-    if keep and written.hidden:
+    keep = {**(found.keys.own if trusted and new else {}), **typed}
+    kept = bool(keep) and written.hidden and (new or accepted)
+    if kept:
         write_keys(root, keep)
-    print_lines(summary(root, written, found, tuple(keep), share=share))
+    print_lines(summary(root, written, found, share=share))
+    print_lines(key_lines(root, found, keep, kept=kept))
     load_settings(directory)
     print_lines(next_steps(beside, found, trusted=trusted))
     return DONE

@@ -71,15 +71,21 @@ class OwnDirectory:
     def _part(self, name: str, text: str, mode: int) -> Iterator[str]:
         """A file beside the one that is meant, with the whole text."""
         part = f".{name}.{secrets.token_hex(4)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        handle = os.open(part, flags, mode, dir_fd=self.handle)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            self._write(part, text, mode)
             yield part
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part, dir_fd=self.handle)
+
+    def _write(self, part: str, text: str, mode: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            handle = os.open(part, flags, mode, dir_fd=self.handle)
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as exc:
+            raise OSError(exc.errno, exc.strerror, str(self.path)) from exc
 
     def _link(self, part: str, name: str) -> None:
         try:

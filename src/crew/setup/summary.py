@@ -13,16 +13,15 @@ _PAGES = 3
 
 
 def summary(
-    root: Path, written: Written, found: Found, keep: Collection[str], *, share: bool
+    root: Path, written: Written, found: Found, *, share: bool
 ) -> Iterator[str]:
-    """What was written and why. `keep` are the keys that were to go into `.env`."""
+    """What was written, and what was found for it."""
     seen = "git sees it" if share else "hidden from git"
     yield f"config   {written.directory} ({seen})"
     if written.added:
         yield f"  added  {', '.join(written.added)}"
     if written.kept:
         yield f"  kept   {', '.join(written.kept)}: as they were"
-    yield from _keys(root, written, found, keep)
     for server in found.servers:
         yield f"server   {server.kind.name} answers; it has {server.best_model}"
     if "inputs.yaml" in written.added:
@@ -32,18 +31,23 @@ def summary(
             yield "check    none found: name your test command in inputs.yaml"
 
 
-def _keys(
-    root: Path, written: Written, found: Found, keep: Collection[str]
+def key_lines(
+    root: Path, found: Found, keep: Collection[str], *, kept: bool
 ) -> Iterator[str]:
+    """Which keys there are. `keep` are those for the `.env` beside the configuration,
+    and `kept` is whether they went there."""
     place = f"{STATE}/{DOTENV}"
     for variable, origin in found.keys.found.items():
-        if variable not in keep:
+        if variable in keep:
+            if kept:
+                yield f"key      {variable}, now in {place}"
+        elif variable in found.keys.own:
+            yield f"key      {variable}, in {origin}: not read here, copy it to {place}"
+        else:
             yield f"key      {variable}, from {origin.removeprefix(f'{root}/')}"
-        elif written.hidden:
-            yield f"key      {variable}, now in {place}"
-    if keep and not written.hidden:
-        yield f"key      NOT written to {place}: git could see it there, as"
-        yield f"         {STATE}/{IGNORE} is not the one that `crew init` writes"
+    if keep and not kept:
+        yield f"key      NOT written to {place}: git could see it there, as that or"
+        yield f"         {STATE}/{IGNORE} is not from `crew init`. Use the environment"
 
 
 def next_steps(place: Path, found: Found, *, trusted: bool) -> Iterator[str]:
