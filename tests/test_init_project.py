@@ -20,6 +20,7 @@ LAYOUT = {
     "pyproject.toml",
     *(f"config/{one}.yaml" for one in ("agents", "inputs", "providers", "tasks")),
     "config/tiers.yaml",
+    "config/own_tools.py",
     *(f"src/my_shop/{one}.py" for one in ("__init__", "crew", "main", "tools")),
     "tests/test_crew.py",
 }

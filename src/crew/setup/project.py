@@ -30,6 +30,7 @@ _LAYOUT = {
     "src/@PACKAGE@/main.py": "main.py.txt",
     "src/@PACKAGE@/crew.py": "crew.py.txt",
     "src/@PACKAGE@/tools.py": "tools.py.txt",
+    "config/own_tools.py": "config/own_tools.py.txt",
     "tests/test_crew.py": "tests/test_crew.py.txt",
 }
 
