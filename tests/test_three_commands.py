@@ -16,6 +16,7 @@ from crew.emulator.process import running
 from moving_in import GEMINI, answering, write
 
 ROOT = Path(__file__).parents[1]
+UV = Path(sys.executable).with_name("uv")
 
 
 def called(*command: str | Path, cwd: Path, env: dict[str, str]) -> str:
@@ -45,20 +46,29 @@ def env(tmp_path: Path) -> dict[str, str]:
     }
 
 
+def an_environment(place: Path, env: dict[str, str]) -> None:
+    """A virtual environment that is lent what the tests have installed."""
+    made = ("venv", "-q", "--python", sys.executable, place)
+    called(UV, *made, cwd=place.parent, env=env)
+    (site,) = place.glob("lib/python*/site-packages")
+    lent = sysconfig.get_path("purelib")
+    (site / "lent.pth").write_text(f"{lent}\n", encoding="utf-8")
+
+
+def install(what: str | Path, place: Path, env: dict[str, str]) -> None:
+    alone = ("--no-deps", "--no-index", "--no-build-isolation", "--python", place)
+    called(UV, "pip", "install", "-q", *alone, what, cwd=place.parent, env=env)
+
+
 @pytest.fixture
 def tool(tmp_path: Path, env: dict[str, str]) -> Path:
     """`uv tool install`, by its parts: a virtual environment with the wheel in it."""
-    uv = Path(sys.executable).with_name("uv")
     wheels, place = tmp_path / "wheels", tmp_path / "tool"
     build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels)
     called(*build, cwd=ROOT, env=env)
     (wheel,) = wheels.iterdir()
-    called(uv, "venv", "-q", "--python", sys.executable, place, cwd=tmp_path, env=env)
-    (site,) = place.glob("lib/python*/site-packages")
-    lent = sysconfig.get_path("purelib")
-    (site / "lent.pth").write_text(f"{lent}\n", encoding="utf-8")
-    install = ("pip", "install", "-q", "--no-deps", "--no-index", "--python", place)
-    called(uv, *install, wheel, cwd=tmp_path, env=env)
+    an_environment(place, env)
+    install(wheel, place, env)
     return place
 
 
@@ -117,3 +127,24 @@ def test_the_installed_tool_makes_a_project_that_takes_the_same_installation(
 
     (wheel,) = (tmp_path / "wheels").iterdir()
     assert f'tiercrew = {{ path = "{wheel}" }}' in project
+
+
+def test_crewai_run_works_in_the_project_that_was_made(
+    tool: Path, tmp_path: Path, env: dict[str, str]
+) -> None:
+    called(tool / "bin" / "crew", "init", "--project", "shop", cwd=tmp_path, env=env)
+    project = tmp_path / "shop"
+    an_environment(project / ".venv", env)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    install(wheel, project / ".venv", env)
+    install(project, project / ".venv", env)
+    crewai = UV.with_name("crewai")
+    lone = {**env, "UV_NO_SYNC": "1", "PATH": f"{UV.parent}:{env['PATH']}"}
+    before = (project / "pyproject.toml").read_text(encoding="utf-8")
+
+    said = called(crewai, "run", cwd=project, env=lone)
+
+    assert "REHEARSAL" in said
+    (document,) = (project / "output").glob("*/run.json")
+    assert json.loads(document.read_text(encoding="utf-8"))["status"] == "done"
+    assert (project / "pyproject.toml").read_text(encoding="utf-8") == before
