@@ -57,12 +57,12 @@ def _packages(files: RepositoryFiles, project: Mapping[str, object]) -> dict[str
         own += [list(section(poetry, "group", group, "dependencies"))]
     for listed in own:
         for one in listed if isinstance(listed, list) else ():
-            if isinstance(one, str) and (name := _REQUIREMENT.match(one)):
-                found.setdefault(name[1].lower(), "pyproject.toml")
+            if isinstance(one, str) and (named := _REQUIREMENT.match(one)):
+                found.setdefault(named[1].lower(), "pyproject.toml")
     for file in filter(_REQUIREMENTS.fullmatch, files.names()):
         for line in files.text(file).splitlines():
-            if name := _REQUIREMENT.match(line):
-                found.setdefault(name[1].lower(), file)
+            if named := _REQUIREMENT.match(line):
+                found.setdefault(named[1].lower(), file)
     for name in section(files.toml("Pipfile"), "dev-packages"):
         found.setdefault(name.lower(), "Pipfile")
     return found
