@@ -4,6 +4,7 @@ import math
 
 import click
 
+from crew.cli.place import placed
 from crew.emulator.process import serve_forever
 from crew.settings.loader import load_tiers
 
@@ -35,4 +36,4 @@ def _finite(ctx: click.Context, param: click.Parameter, speed: float) -> float:
 @click.pass_obj
 def command(config: str | None, port: int, speed: float) -> int:
     """Play the providers until a signal comes; returns the exit code."""
-    return serve_forever(load_tiers(config), port=port, speed=speed)
+    return serve_forever(load_tiers(placed(config)), port=port, speed=speed)

@@ -53,7 +53,13 @@ _NO_USE = (
     "--repo",
     multiple=True,
     metavar="PATH",
-    help="A repository to work on, in a worktree of its own; may be repeated.",
+    help="A repository to work on, in a worktree of its own; may be repeated "
+    "(default: the current one).",
+)
+@click.option(
+    "--no-repo",
+    is_flag=True,
+    help="Work in an empty workspace, not on the current repository.",
 )
 @click.option(
     "--image",
@@ -90,7 +96,7 @@ def run(options: RunOptions) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
     with stoppable():
         settings, inputs = checked(options)
-        github = open_github() if options.post else None
+        github = open_github(options.config) if options.post else None
         outcome = _outcome(settings, inputs, options)
     code = _show(outcome, options)
     if options.comment is None:

@@ -5,6 +5,7 @@ import json
 import click
 
 from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
@@ -40,7 +41,8 @@ def command(config: str | None, watch: bool, as_json: bool) -> int:
 
 def _settings(config: str | None) -> Settings:
     """The settings; without the roles where those are a project's of CrewAI's."""
+    place = placed(config)
     try:
-        return load_settings(config)
+        return load_settings(place)
     except SettingsError:
-        return load_tiers(config)
+        return load_tiers(place)

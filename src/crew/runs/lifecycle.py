@@ -16,6 +16,7 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
+from crew.runs.current import with_current
 from crew.runs.directory import (
     RUNNING,
     Beginning,
@@ -61,13 +62,14 @@ def execute(
 
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
-    inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
+    inputs, current = with_current(settings, at_home(inputs))
+    run_id = run_id or new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
     own = (output, settings.state_dir)
     workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
     hide_from_git(output)
-    for line in workspace.notices:
+    for line in (*current, *workspace.notices):
         listener(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):

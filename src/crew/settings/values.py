@@ -212,10 +212,12 @@ class TaskSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What one run works on. Images are paths or http(s) addresses. `values` are
-    further placeholders of the task descriptions."""
+    further placeholders of the task descriptions. `here`: without a repository it is
+    the current one."""
 
     request: str
     repositories: tuple[str, ...] = ()
+    here: bool = False
     images: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from crew.settings.schema import InputsFile
 from crew.setup.chains import ordered_chains
 from crew.setup.checks import Check
 from crew.setup.keys import Keys
@@ -73,8 +74,9 @@ def _with_server(providers: str, tiers: str, server: LocalServer) -> tuple[str, 
 
 
 def with_checks(inputs: str, checks: Sequence[Check]) -> str:
-    """inputs.yaml with the checks in it; as it is where there are none."""
-    if not checks:
+    """inputs.yaml with the checks in it; as it is where there are none, or where the
+    loader knows no checks."""
+    if not checks or "checks" not in InputsFile.model_fields:
         return inputs
     files = ", ".join(dict.fromkeys(check.file for check in checks))
     found = f"# Found by `crew init` in {files}.\nchecks:\n" + "".join(
