@@ -22,6 +22,7 @@ COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "init": Entry("init", _SET_UP, "write a configuration for this repository"),
     "check": Entry("check", _SET_UP, "check the YAML, the keys, the models"),
     "emulate": Entry("emulate", _SET_UP, "play the providers on loopback"),
     "trust": Entry("trust", _SET_UP, "accept the YAML that came with a repository"),
