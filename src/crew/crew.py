@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
@@ -13,6 +13,9 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.errors import RunFailed
+from crew.own import Own, gather
+from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
 from crew.tasks.named_task import NamedTask
@@ -41,33 +44,31 @@ def assemble(
     *,
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    own: Own | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
     the others as context. `watch` gets each task that ends, and how its results
-    are judged.
+    are judged. `own` is what the settings name of their user's; it is gathered where
+    it is not given, which may raise SettingsError.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    own = own or gather(settings)
     managed = settings.process == "hierarchical"
     workers = {
-        name: _agent(run, role, workspace)
+        name: _agent(run, role, workspace, own)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
-    tasks: dict[str, Task] = {}
-    for spec in settings.tasks.values():
-        if spec.when == "images" and not workspace.images:
-            continue
-        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
-        tasks[spec.name] = _task(done, tasks, workers)
-        if spec.name in finished:
-            tasks[spec.name].output = _kept(spec, finished[spec.name])
+    tasks = _tasks(run, workspace, workers, watch=watch, own=own)
+    for name in finished.keys() & tasks.keys():
+        tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
         process=Process.hierarchical if managed else Process.sequential,
-        manager_agent=_manager(run) if managed else None,
+        manager_agent=_manager(run, own) if managed else None,
         # Each of these would call a model of CrewAI's own choice, past the guard.
         memory=False,
         planning=False,
@@ -75,6 +76,30 @@ def assemble(
         share_crew=False,
         before_kickoff_callbacks=[keep_no_events],
     )
+
+
+def _tasks(
+    run: Run,
+    workspace: Workspace,
+    workers: Mapping[str, Agent],
+    *,
+    watch: Watch,
+    own: Own,
+) -> dict[str, Task]:
+    """The tasks of a run, in order."""
+    tasks: dict[str, Task] = {}
+    for spec in run.settings.tasks.values():
+        if spec.when == "images" and not workspace.images:
+            continue
+        done = Done(
+            spec=spec,
+            settings=run.settings,
+            workspace=workspace,
+            watch=watch,
+            own_gates=own.gates,
+        )
+        tasks[spec.name] = _task(done, tasks, workers, own)
+    return tasks
 
 
 def _kept(spec: TaskSpec, result: str) -> TaskOutput:
@@ -87,7 +112,7 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+def _agent(run: Run, role: Role, workspace: Workspace, own: Own) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     return FilledAgent(
@@ -95,12 +120,16 @@ def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, workspace, llm),
+        tools=[
+            *build_tools(role.tools, workspace, llm),
+            *own.tools.get(role.name, ()),
+        ],
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     )
 
 
-def _manager(run: Run) -> Agent:
+def _manager(run: Run, own: Own) -> Agent:
     role = run.settings.roles[run.settings.manager]
     options: dict[str, Any] = {"max_iter": MANAGER_ITERATIONS, **role.options}
     options["allow_delegation"] = True
@@ -110,6 +139,7 @@ def _manager(run: Run) -> Agent:
         backstory=role.backstory,
         llm=TieredLLM.bound(run, role),
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     )
 
 
@@ -124,6 +154,7 @@ def _task(
     done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    own: Own,
 ) -> Task:
     spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
@@ -140,7 +171,8 @@ def _task(
     if gates := done.guardrails():
         options["guardrails"] = gates
         options["guardrail_max_retries"] = done.retries
-    options["callback"] = lambda output: done.watch.done(spec, output)
+    options.update(own.outputs.get(spec.name, {}))
+    options["callback"] = _callback(done, own)
     return NamedTask(
         name=spec.name,
         description=spec.description,
@@ -149,6 +181,25 @@ def _task(
         context=context,
         **options,
     ).in_workspace(done.workspace)
+
+
+def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:
+    """What CrewAI calls with a task's result: it is kept first, and then its user's."""
+    spec, theirs = done.spec, own.callbacks.get(done.spec.name)
+
+    def callback(output: TaskOutput) -> None:
+        done.watch.done(spec, output)
+        if theirs is None:
+            return
+        try:
+            theirs(output)
+        except Exception as exc:  # whatever the code of a user does
+            raise RunFailed(
+                f"{spec.own['callback']}, the callback of {spec.name}, failed: "
+                f"{reason(exc)}"
+            ) from exc
+
+    return callback
 
 
 def placeholders(
