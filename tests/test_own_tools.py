@@ -211,7 +211,7 @@ def test_code_in_the_working_directory_is_not_found(
 @pytest.mark.parametrize(
     ("tool", "message"),
     [
-        ("my_tools.serch", "defines no serch; unknown name 'serch'; did you mean"),
+        ("my_tools.serch_tickets", "did you mean 'search_tickets'?"),
         ("my_tools.plain", "is a function without @tool"),
         ("other.thing", "does not exist; only files in the directory of"),
         ("os.system", "os is a module of Python's own; only files"),
@@ -254,7 +254,7 @@ def test_crew_check_runs_no_code_of_the_user(
     put(mine, "loud.py", "raise RuntimeError('it ran')\ntool = 1\n")
     with_keys(mine, "agents", "architect", "tools: [loud.tool]")
 
-    assert main(["check", "--config", str(mine)]) == 0
+    assert main(["--config", str(mine), "check"]) == 0
     assert "it ran" not in capsys.readouterr().err
 
 
@@ -300,15 +300,12 @@ def test_all_that_does_not_work_is_reported_at_once(
     with_keys(mine, "agents", "architect", "tools: [late.x, my_tools.ready, late.y]")
     with_keys(mine, "tasks", "code", "output_pydantic: late.x, callback: late.y")
 
-    assert [one.key for one in mistakes_of_building(mine)] == [
+    assert {one.key for one in mistakes_of_building(mine)} == {
         "architect.tools[0]",
         "architect.tools[2]",
         "code.output_pydantic",
         "code.callback",
-    ] or [one.key for one in mistakes_of_building(mine)][2:] == [
-        "code.callback",
-        "code.output_pydantic",
-    ]
+    }
 
 
 @pytest.mark.parametrize("name", ["write_file", "ready"])
@@ -381,7 +378,9 @@ def loaded(config: Path, name: str) -> Any:
 def test_callbacks_of_ones_own_are_called(config: Path, server: Scripted) -> None:
     put(config, "hooks.py", HOOKS)
     with_keys(config, "tasks", "code", "callback: hooks.done")
-    with_keys(config, "agents", "coder", "step_callback: hooks.step")
+    with_keys(
+        config, "agents", "coder", "step_callback: hooks.step, tools: [list_files]"
+    )
 
     outcome = kickoff(request="x", config=config)
 

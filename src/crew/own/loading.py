@@ -142,7 +142,9 @@ class _Package(MetaPathFinder):
         if fullname.startswith(f"{self.name}."):
             parts = fullname.split(".")[1:]
             return self._spec(fullname, self._root.joinpath(*parts))
-        if self._lent is None or self._place(fullname) is None:
+        inside = self._root.joinpath(*fullname.split("."))
+        known = self._place(fullname) is not None or inside.is_dir()
+        if self._lent is None or not known:
             return None
         self._lent.add(fullname)
         return ModuleSpec(fullname, _Sibling(f"{self.name}.{fullname}"))
