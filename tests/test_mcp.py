@@ -81,7 +81,9 @@ def test_a_role_works_with_the_tools_of_a_command(
     )
     assert {"text", "times"} == set(function["parameters"]["properties"])
     assert outcome.document["tasks"][0]["result"] == "I got: HEYHEY"
-    assert "starting" not in capfd.readouterr().err
+    printed = capfd.readouterr()
+    assert "starting" not in printed.err
+    assert "MCP" not in printed.out + printed.err
 
 
 def test_a_command_gets_no_key_and_works_beside_the_yaml(

@@ -8,19 +8,20 @@ environment of any child of ours with what `env` names, and its stderr goes to a
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from crewai.events.event_bus import crewai_event_bus
+from crewai.events.event_listener import event_listener
 from crewai.mcp import MCPClient
-from crewai.mcp.transports.http import HTTPTransport
-from crewai.mcp.transports.stdio import StdioTransport
 from crewai.tools import BaseTool
 from crewai.tools.mcp_native_tool import MCPNativeTool
 from crewai.utilities.pydantic_schema_utils import create_model_from_schema
 
+from crew.own.transports import Address, Command
 from crew.processes.environment import inherited
 from crew.settings import Settings
 from crew.settings.own_values import Server
@@ -28,8 +29,6 @@ from crew.settings.wording import unknown
 
 STARTS_WITHIN, LISTS_WITHIN, ANSWERS_WITHIN = 60, 30, 120
 """Seconds. A command may have to be downloaded first, as by `npx`."""
-_SCRIPT = 'cd "$1" && exec 2>"$2" && shift 2 && exec "$@"'
-"""CrewAI's client knows no working directory, and lets stderr through as it comes."""
 
 
 class NotServed(Exception):
@@ -41,7 +40,8 @@ def server_tools(server: Server, settings: Settings) -> list[BaseTool]:
     log = _log(server, settings)
     connect = _connection(server, settings, log)
     try:
-        listed = _alone(_listed(connect()))
+        with _unseen():
+            listed = _alone(_listed(connect()))
     # Whatever the client raises, which has no class of its own for it.
     except (Exception, asyncio.CancelledError) as exc:
         raise NotServed(
@@ -59,16 +59,45 @@ def server_tools(server: Server, settings: Settings) -> list[BaseTool]:
     return [_tool(server, known[name], connect) for name in names]
 
 
+@contextmanager
+def _unseen() -> Iterator[None]:
+    """CrewAI shows each step of a connection on the terminal, until a crew that is not
+    verbose is made."""
+    formatter = event_listener.formatter
+    before, formatter.verbose = formatter.verbose, False
+    try:
+        yield
+        crewai_event_bus.flush()
+    finally:
+        formatter.verbose = before
+
+
 def _alone(work: Coroutine[Any, Any, Any]) -> Any:
     """What a coroutine returns; a loop may be running, as in a notebook."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
 
+class _ServedTool(MCPNativeTool):
+    """A tool of a server. What the server answered counts, however it then ends."""
+
+    async def _run_async(self, **kwargs: Any) -> Any:
+        async with _connected(self._client_factory()) as client:
+            found = await client.call_tool_result(self.original_tool_name, kwargs)
+        text = self._extract_content(found.content)
+        return f"Error: {text}" if found.is_error else text
+
+
 async def _listed(client: MCPClient) -> list[dict[str, Any]]:
+    async with _connected(client):
+        return await client.list_tools()
+
+
+@asynccontextmanager
+async def _connected(client: MCPClient) -> AsyncIterator[MCPClient]:
     await client.connect()
     try:
-        return await client.list_tools()
+        yield client
     finally:
         with suppress(Exception):  # it has answered; how it ends does not matter
             await client.disconnect()
@@ -80,14 +109,14 @@ def _connection(
     """How to get a client, which serves one call."""
 
     def connect() -> MCPClient:
-        transport: StdioTransport | HTTPTransport
+        transport: Command | Address
         if server.url is not None:
-            transport = HTTPTransport(url=server.url, headers=dict(server.headers))
+            transport = Address(url=server.url, headers=dict(server.headers))
         else:
-            directory = str(settings.config_dir.absolute())
-            arguments = ["-c", _SCRIPT, "sh", directory, str(log), *server.command]
+            command, *arguments = server.command
             environment = {**inherited(os.environ), **server.env}
-            transport = StdioTransport("/bin/sh", arguments, environment)
+            transport = Command(command, arguments, environment)
+            transport.directory, transport.log = settings.config_dir, log
         return MCPClient(
             transport,
             connect_timeout=STARTS_WITHIN,
@@ -116,7 +145,7 @@ def _tool(
                 f"the MCP server {server.shown}: the arguments of {name} cannot be "
                 f"read: {_why(exc)}; leave it out of `tools`"
             ) from exc
-    tool = MCPNativeTool(
+    tool = _ServedTool(  # type: ignore[call-arg]  # pydantic hides its __init__
         client_factory=connect,
         tool_name=name,
         tool_schema=schema,
