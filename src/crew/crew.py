@@ -19,6 +19,7 @@ from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
 from crew.tasks.named_task import NamedTask
+from crew.texts.stream import SharedSafety
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
@@ -75,7 +76,7 @@ def assemble(
         tracing=False,
         share_crew=False,
         before_kickoff_callbacks=[keep_no_events],
-    )
+    ).shown_by(SharedSafety(settings.secrets))
 
 
 def _tasks(
