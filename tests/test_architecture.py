@@ -161,6 +161,7 @@ def test_only_the_crews_own_rooms_import_crewai() -> None:
         "calls",
         "crew",
         "gates",
+        "own",
         "tasks",
         "tools",
         "runs",

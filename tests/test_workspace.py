@@ -9,7 +9,7 @@ import pytest
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
 from crew.settings.check_inputs import check_inputs
-from crew.settings.values import is_address
+from crew.settings.inputs import is_address
 from crew.workspace import Workspace
 from crew.workspace.search import FOUND
 from crew.workspace.text import READ_CHARACTERS, TEXT_BYTES

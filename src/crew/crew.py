@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
@@ -13,9 +13,13 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.errors import RunFailed
+from crew.own import Own, gather
+from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
 from crew.tasks.following import FollowedTask, Following
+from crew.texts.stream import SharedSafety
 from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
 from crew.workspace.repository_words import repository_words
@@ -42,40 +46,40 @@ def assemble(
     *,
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    own: Own | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results, which are
-    context for the others. `watch` gets each task that ends and its verdicts.
+    context for the others. `watch` gets each task that ends and its verdicts. `own` is
+    what the settings name of their user's; it is gathered where it is not given, which
+    may raise SettingsError.
     """
     settings, finished = run.settings, finished or {}
     following = Following(run=run, workspace=workspace)
+    own = own or gather(settings)
     managed = settings.process == "hierarchical"
     words = repository_words(workspace, settings.secrets.masked)
     workers = {
-        name: _agent(run, role, following, words)
+        name: _agent(run, role, following, own, words)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
-    tasks: dict[str, Task] = {}
-    for spec in settings.tasks.values():
-        if spec.when == "images" and not workspace.images:
-            continue
-        tasks[spec.name] = _task(spec, watch or Watch(), tasks, workers, following)
-        if spec.name in finished:
-            tasks[spec.name].output = _kept(spec, finished[spec.name])
+    tasks = _tasks(following, workers, watch=watch or Watch(), own=own)
+    for name in finished.keys() & tasks.keys():
+        tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
         process=Process.hierarchical if managed else Process.sequential,
-        manager_agent=_manager(run) if managed else None,
+        manager_agent=_manager(run, own) if managed else None,
         # Each of these would call a model of CrewAI's own choice, past the guard.
         memory=False,
         planning=False,
         tracing=False,
         share_crew=False,
         before_kickoff_callbacks=[keep_no_events],
-    )
+    ).shown_by(SharedSafety(settings.secrets))
 
 
 def _kept(spec: TaskSpec, result: str) -> TaskOutput:
@@ -88,7 +92,27 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, following: Following, words: str) -> Agent:
+def _tasks(
+    following: Following, workers: Mapping[str, Agent], *, watch: Watch, own: Own
+) -> dict[str, Task]:
+    """The tasks of a run, in order."""
+    settings, workspace = following.run.settings, following.workspace
+    tasks: dict[str, Task] = {}
+    for spec in settings.tasks.values():
+        if spec.when == "images" and not workspace.images:
+            continue
+        done = Done(
+            spec=spec,
+            settings=settings,
+            workspace=workspace,
+            watch=watch,
+            own_gates=own.gates,
+        )
+        tasks[spec.name] = _task(done, tasks, workers, following, own)
+    return tasks
+
+
+def _agent(run: Run, role: Role, following: Following, own: Own, words: str) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     agent = FilledAgent(
@@ -96,14 +120,18 @@ def _agent(run: Run, role: Role, following: Following, words: str) -> Agent:
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, following.workspace, llm),
+        tools=[
+            *build_tools(role.tools, following.workspace, llm),
+            *own.tools.get(role.name, ()),
+        ],
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     ).prefaced(words if works_on_files(role.tools) else "")
     following.tools(agent.tools or [], agent)
     return agent
 
 
-def _manager(run: Run) -> Agent:
+def _manager(run: Run, own: Own) -> Agent:
     role = run.settings.roles[run.settings.manager]
     options: dict[str, Any] = {"max_iter": MANAGER_ITERATIONS, **role.options}
     options["allow_delegation"] = True
@@ -113,6 +141,7 @@ def _manager(run: Run) -> Agent:
         backstory=role.backstory,
         llm=TieredLLM.bound(run, role),
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     )
 
 
@@ -124,14 +153,13 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    spec: TaskSpec,
-    watch: Watch,
+    done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
     following: Following,
+    own: Own,
 ) -> Task:
-    settings, workspace = following.run.settings, following.workspace
-    done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
+    spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
     if spec.context is None:
         # CrewAI's own default, written out: a resumed run has to be given it.
@@ -146,7 +174,8 @@ def _task(
     if gates := done.guardrails():
         options["guardrails"] = gates
         options["guardrail_max_retries"] = done.retries
-    options["callback"] = lambda output: done.watch.done(spec, output)
+    options.update(own.outputs.get(spec.name, {}))
+    options["callback"] = _callback(done, own)
     task = FollowedTask(
         name=spec.name,
         description=spec.description,
@@ -156,6 +185,25 @@ def _task(
         **options,
     ).followed_by(following)
     return task.in_workspace(done.workspace)
+
+
+def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:
+    """What CrewAI calls with a task's result: it is kept first, and then its user's."""
+    spec, theirs = done.spec, own.callbacks.get(done.spec.name)
+
+    def callback(output: TaskOutput) -> None:
+        done.watch.done(spec, output)
+        if theirs is None:
+            return
+        try:
+            theirs(output)
+        except Exception as exc:  # whatever the code of a user does
+            raise RunFailed(
+                f"{spec.own['callback']}, the callback of {spec.name}, failed: "
+                f"{reason(exc)}"
+            ) from exc
+
+    return callback
 
 
 def placeholders(

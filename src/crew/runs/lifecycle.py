@@ -16,6 +16,7 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
+from crew.own import Own, gather
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
@@ -32,8 +33,8 @@ from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
 from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings
+from crew.settings.inputs import at_home
 from crew.settings.unasked import put_to_first
-from crew.settings.values import at_home
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watchers:
     """Those who follow a run: `progress` has its events and notices, `started` gets the
-    run itself before its first call."""
+    run itself before its first call. `own` is what the crew gets of its user's."""
 
+    own: Own
     progress: Progress
     started: Callable[[Underway], None]
 
@@ -65,15 +67,16 @@ def execute(
     that ends the run is in the outcome. `started` gets the run before its first call,
     `progress` its events; a `listener` gets its notices where there is no `progress`.
 
-    Raises WorkspaceError or StoreUnavailable when the run cannot start.
+    Raises SettingsError, WorkspaceError or StoreUnavailable when it cannot start.
     """
+    own = gather(settings)
     inputs, current = with_current(settings, at_home(inputs))
     run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    own = (output, settings.state_dir)
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
+    ours = (output, settings.state_dir)
+    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=ours)
     hide_from_git(output)
     for line in (*current, *workspace.notices):
         progress.notice(line)
@@ -81,7 +84,7 @@ def execute(
         if is_dirty(repository.source):
             progress.notice(f"{repository.name}: what is not committed is not seen")
     directory.begin(beginning)
-    watchers = _Watchers(progress=progress, started=started)
+    watchers = _Watchers(progress=progress, started=started, own=own)
     with directory.hold():
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
@@ -110,9 +113,10 @@ def resumed(
         )
         raise refused(f"run {run_id} was {was}: start a new run")
     with directory.hold():
+        own = gather(settings)
         workspace = Workspace.reopen(directory.workspace, run_id)
         progress = progress or _progress(settings, run_id, listener)
-        watchers = _Watchers(progress=progress, started=started)
+        watchers = _Watchers(progress=progress, started=started, own=own)
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
 
@@ -134,6 +138,7 @@ def fresh_crew(
 ) -> "Crew":
     """A crew in a run of its own, with an empty workspace, for scripts. Without any
     key it rehearses, until the process ends."""
+    own = gather(settings)
     run_id = new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
@@ -147,7 +152,7 @@ def fresh_crew(
     run = Run.open(
         settings, output=directory.path.absolute(), run_id=run_id, progress=progress
     )
-    crew = assemble(run, workspace)
+    crew = assemble(run, workspace, own=own)
 
     def complete(given: dict[str, Any]) -> dict[str, Any]:
         if not given and settings.inputs is None:
@@ -220,7 +225,7 @@ def _carry_out(
         watchers.started(underway)
         hide_from_git(settings.state_dir)
         try:
-            return _kick_off(underway, beginning.inputs)
+            return _kick_off(underway, beginning.inputs, watchers.own)
         finally:
             run.close()
 
@@ -231,7 +236,7 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
     return safe_streams(settings.secrets) if verbose else nullcontext()
 
 
-def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
+def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
     run, workspace = underway.run, underway.workspace
     finished = underway.keeping.results()
     run.guard.progress.publish(
@@ -239,7 +244,8 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
         notice=f"run {run.id}: results go to {underway.directory.path}/",
     )
 
-    crew = assemble(run, workspace, finished=finished, watch=watching(underway))
+    watch = watching(underway)
+    crew = assemble(run, workspace, finished=finished, watch=watch, own=own)
     secrets = run.settings.secrets
     values = {
         name: secrets.masked_answer(text)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from crew.errors import SettingsError
 from crew.settings.check_names import check_names
+from crew.settings.check_own import check_own
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -78,6 +79,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_own(files, shapes, place.directory)
     return _checked(place, environ, files, shapes)
 
 

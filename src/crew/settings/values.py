@@ -5,13 +5,14 @@ and every name that is used exists.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.settings.inputs import Inputs
+from crew.settings.own_values import OwnTool, Server
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -184,7 +185,8 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One agent. `patience` is how many seconds a call waits for a better
-    deployment before it takes the next one. `options` go to `crewai.Agent` as is."""
+    deployment before it takes the next one. `own_tools` are its user's, by their
+    place in the list; `own` has dotted paths by key. `options` go to `crewai.Agent`."""
 
     name: str
     role: str
@@ -194,6 +196,8 @@ class Role:
     kind: str | None = None
     patience: float = 0.0
     tools: tuple[str, ...] = ()
+    own_tools: Mapping[int, OwnTool | Server] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -202,6 +206,7 @@ class TaskSpec:
     """One task. `when` is None or `images`: the task is left out without images.
     `context` is None where the YAML does not give it: then all earlier tasks.
     `changed` is whether it must have changed a file, where its role can write.
+    `own` has dotted paths by key, such as `output_pydantic`.
     `options` go to `crewai.Task` as is."""
 
     name: str
@@ -214,20 +219,8 @@ class TaskSpec:
     gates: tuple[str, ...] = ()
     when: str | None = None
     changed: bool = True
+    own: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What one run works on. Images are paths or http(s) addresses. `values` are
-    further placeholders of the task descriptions. `here`: without a repository it is
-    the current one."""
-
-    request: str
-    repositories: tuple[str, ...] = ()
-    here: bool = False
-    images: tuple[str, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,30 +261,3 @@ class Settings:
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
     digests: Mapping[str, str] | None = field(default=None, repr=False)
-
-
-def at_home(inputs: Inputs) -> Inputs:
-    """The inputs with the `~` of their paths replaced."""
-    return replace(
-        inputs,
-        repositories=tuple(_at_home(path) for path in inputs.repositories),
-        images=tuple(_at_home(image) for image in inputs.images),
-    )
-
-
-def _at_home(path: str) -> str:
-    if not path.startswith("~"):
-        return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError:  # no such user, or one without a home
-        return path
-
-
-def is_address(image: str) -> bool:
-    """Whether an image is named by an http(s) address."""
-    try:
-        parts = urlsplit(image)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # such as a broken IPv6 address
-        return False

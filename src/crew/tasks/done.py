@@ -4,8 +4,8 @@ Each is a CrewAI guardrail. What a result lacks goes back to its agent; past its
 retries the task has failed, in our own words.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
@@ -13,6 +13,7 @@ from crewai.tasks.task_output import TaskOutput
 from crew.calls.current_task import Execution, current_execution
 from crew.errors import TaskFailed
 from crew.gates import Gate, Nothing, Verdict, judge
+from crew.own import OwnGate
 from crew.settings import Settings, TaskSpec
 from crew.workspace import Workspace
 from crew.workspace.changes import changed_since
@@ -54,6 +55,7 @@ class Done:
     settings: Settings
     workspace: Workspace
     watch: Watch
+    own_gates: Mapping[str, OwnGate] = field(default_factory=dict)
 
     def guardrails(self) -> list[Gate]:
         """The gates, in the order in which they are asked."""
@@ -82,6 +84,8 @@ class Done:
         return self.spec.changed and role is not None and bool(WRITING & {*role.tools})
 
     def _judged(self, name: str) -> Callable[[TaskOutput], Verdict]:
+        if (own := self.own_gates.get(name)) is not None:
+            return lambda output: own.judge(output, self.workspace)
         return lambda output: judge(
             name, output.raw, self.workspace, asked=output.description
         )

@@ -58,11 +58,24 @@ class NamedTask(FilledTask):
         crew = getattr(agent, "crew", None)
         managed = crew is not None and crew.manager_agent is agent
         workers = coworkers(tools)
+        if managed:
+            self._check_tools(workers)
         if managed and len(workers) == 1:
             execution.hand_over = lambda: str(
                 workers[0].execute_task(self, context, workers[0].tools)
             )
         return delegating(tools, alone=managed)
+
+    def _check_tools(self, workers: Sequence[Any]) -> None:
+        """A manager delegates without a tool of the task's. Raises TaskFailed for one
+        that reaches nobody."""
+        known = {id(tool) for worker in workers for tool in worker.tools or []}
+        lost = [tool.name for tool in self.tools or [] if id(tool) not in known]
+        if lost:
+            raise TaskFailed(
+                f"{self.name}: task.tools ({', '.join(lost)}) would reach nobody: the "
+                "manager delegates; append them to the `tools` of an agent"
+            )
 
 
 @contextmanager

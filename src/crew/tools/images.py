@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from crew.errors import WorkspaceError
 from crew.images.fetch import NotFetched
 from crew.images.image import IMAGE_BYTES, NotAnImage, data_url
-from crew.settings.values import is_address
+from crew.settings.inputs import is_address
 from crew.tools.place import meant
 from crew.tools.workspace_tool import WorkspaceTool
 

@@ -19,7 +19,7 @@ import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
 from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
-from crew.settings.values import is_address
+from crew.settings.inputs import is_address
 from crew.workspace.edits import Edit, Edited, apply
 from crew.workspace.notices import notices
 from crew.workspace.outline import Outline
