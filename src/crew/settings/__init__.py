@@ -1,5 +1,6 @@
 """The YAML files as frozen values. `loader` reads them and finds every mistake."""
 
+from crew.settings.inputs import Inputs
 from crew.settings.values import (
     COMPLEXITIES,
     GATES,
@@ -7,7 +8,6 @@ from crew.settings.values import (
     PLACEHOLDERS,
     TOOLS,
     Deployment,
-    Inputs,
     Plan,
     Price,
     Provider,
