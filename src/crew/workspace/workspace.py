@@ -6,22 +6,25 @@ Paths come from models and count as hostile: nothing leads out, and nothing touc
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import crew.workspace.files as files
 import crew.workspace.paths as paths
 import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
+import crew.workspace.written as written
 from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
 from crew.settings.values import is_address
+from crew.workspace.difference import Change, change
 from crew.workspace.notices import notices
 from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.text import TEXT_BYTES, excerpt, shown
-from crew.workspace.worktrees import Change, Repository
+from crew.workspace.worktrees import Repository
 
 WRITE_BYTES = 1024 * 1024
 
@@ -40,10 +43,17 @@ class Workspace:
 
     @classmethod
     def prepare(
-        cls, root: Path, run: str, inputs: Inputs, *, own: Sequence[Path] = ()
+        cls,
+        root: Path,
+        run: str,
+        inputs: Inputs,
+        *,
+        own: Sequence[Path] = (),
+        rehearsal: bool = False,
     ) -> "Workspace":
         """Make the workspace of a new run; no copy takes along `own`, directories of
-        ours. Raises WorkspaceError, and then nothing of it is left."""
+        ours, and a `rehearsal` leaves nothing in a repository. Raises WorkspaceError,
+        and then nothing of it is left."""
         root = root.absolute()
         try:
             root.mkdir(parents=True)
@@ -56,7 +66,11 @@ class Workspace:
                 source = Path(given).resolve()
                 top = worktrees.top_level(source) or source
                 name = _unused(root, top.name.removesuffix(".git"))
-                made.append(worktrees.add(source, root / name, name, run, own=own))
+                made.append(
+                    worktrees.add(
+                        source, root / name, name, run, own=own, rehearsal=rehearsal
+                    )
+                )
             images = tuple(_placed(root, image) for image in inputs.images)
             workspace = cls(root=root, repositories=tuple(made), images=images)
             workspace._remember()
@@ -68,29 +82,30 @@ class Workspace:
     @classmethod
     def reopen(cls, root: Path, run: str) -> "Workspace":
         """The workspace of a run that goes on. Raises WorkspaceError if it is gone."""
-        root = root.absolute()
-        try:
-            known = json.loads(_record(root).read_text(encoding="utf-8"))
-            repositories = tuple(
-                Repository(
-                    name=entry["name"],
-                    source=Path(entry["source"]),
-                    path=Path(entry["path"]),
-                    branch=entry["branch"],
-                    base=entry["base"],
-                    submodules=tuple(entry["submodules"]),
-                    empty=tuple(entry.get("empty", ())),
-                    filters=tuple(entry.get("filters", ())),
-                )
-                for entry in known["repositories"]
-            )
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise WorkspaceError(f"the workspace of run {run} is gone: {exc}") from exc
-        for repository in repositories:
+        workspace = cls.recorded(root, run)
+        for repository in workspace.repositories:
             if not repository.path.is_dir():
                 raise WorkspaceError(f"the workspace {repository.path} is gone")
             worktrees.take(repository)
-        return cls(root=root, repositories=repositories, images=tuple(known["images"]))
+        return workspace
+
+    @classmethod
+    def recorded(cls, root: Path, run: str) -> "Workspace":
+        """The workspace of a run as it was recorded; nothing is changed, and it need
+        not be there any more. Raises WorkspaceError."""
+        root = root.absolute()
+        try:
+            known = json.loads(_record(root).read_text(encoding="utf-8"))
+            repositories = tuple(map(_known, known["repositories"]))
+            images = tuple(known["images"])
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise WorkspaceError(f"the workspace of run {run} is gone: {exc}") from exc
+        return cls(
+            root=root,
+            repositories=repositories,
+            images=images,
+            _written=written.noted(root),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,15 +122,15 @@ class Workspace:
         for repository in self.repositories:
             worktrees.commit(repository, message)
 
-    def finish(self) -> None:
+    def finish(self, message: str = "crew: work in progress") -> None:
         """Commit the rest and let go of the branches; the files stay."""
-        self.commit("crew: work in progress")
+        self.commit(message)
         for repository in self.repositories:
             worktrees.release(repository)
 
     def changes(self) -> list[Change]:
         """What the run changed in each repository."""
-        return [worktrees.change(repository) for repository in self.repositories]
+        return [change(repository, self._written) for repository in self.repositories]
 
     def discard(self) -> None:
         """Take everything away again."""
@@ -123,6 +138,7 @@ class Workspace:
             worktrees.remove(repository)
         shutil.rmtree(self.root, ignore_errors=True)
         _record(self.root).unlink(missing_ok=True)
+        written.forget(self.root)
         with suppress(OSError):
             self.root.parent.rmdir()
 
@@ -159,7 +175,9 @@ class Workspace:
         if any(worktrees.loses(repository, target) for repository in self.repositories):
             raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
         files.replace(self.root, target, path, raw)
-        self._written.add(self._inside(target))
+        if (name := self._inside(target)) not in self._written:
+            self._written.add(name)
+            written.note(self.root, name)
         return len(raw)
 
     def touched(self) -> list[str]:
@@ -218,6 +236,20 @@ class Workspace:
 
 def _record(root: Path) -> Path:
     return root.with_suffix(".json")
+
+
+def _known(entry: Mapping[str, Any]) -> Repository:
+    return Repository(
+        name=entry["name"],
+        source=Path(entry["source"]),
+        path=Path(entry["path"]),
+        branch=entry["branch"],
+        base=entry["base"],
+        submodules=tuple(entry["submodules"]),
+        empty=tuple(entry.get("empty", ())),
+        filters=tuple(entry.get("filters", ())),
+        apart=bool(entry.get("apart")),
+    )
 
 
 def _unused(directory: Path, name: str) -> str:
