@@ -11,6 +11,7 @@ from crew.calls.run import Run
 from crew.errors import (
     BadRequest,
     CrewError,
+    Interrupted,
     ProviderError,
     QuotaExceeded,
     RunFailed,
@@ -19,10 +20,12 @@ from crew.errors import (
     WorkspaceError,
     file_problem,
 )
+from crew.reports.about import About, versions
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
-from crew.runs.directory import RunDirectory
+from crew.runs.directory import INTERRUPTED, RunDirectory
 from crew.runs.keeping import Keeping
+from crew.runs.messages import commit_message
 from crew.workspace import Workspace
 
 LET_GO_SECONDS = 10.0
@@ -51,14 +54,18 @@ class Underway:
     workspace: Workspace
     directory: RunDirectory
     keeping: Keeping
+    request: str
+    """What was asked for, without secrets."""
+    began: float
+    """When this part of the run began, by the monotonic clock."""
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each gate found, by task."""
 
-    def commit(self, message: str) -> None:
-        """Commit what changed. What cannot be committed stays in the worktree; the end
-        of the run tries again."""
+    def commit(self, task: str) -> None:
+        """Commit what changed in a task. What cannot be committed stays in the
+        worktree; the end of the run tries again."""
         try:
-            self.workspace.commit(message)
+            self.workspace.commit(commit_message(self.run, self.request, task))
         except WorkspaceError as exc:
             self.run.guard.listener(f"WARNING: {exc}")
 
@@ -76,7 +83,7 @@ class Underway:
         error = _as_read(self.run.failure or error)
         document: dict[str, Any] = _nothing(self.workspace)
         try:
-            self.workspace.finish()
+            self.workspace.finish(commit_message(self.run, self.request))
             document = _workspace_document(self.workspace)
         except WorkspaceError as exc:
             error = error or exc
@@ -96,13 +103,13 @@ class Underway:
         def let_go() -> None:
             # What cannot be committed stays in the worktree, for a resumed run.
             with suppress(WorkspaceError):
-                self.workspace.finish()
+                self.workspace.finish(commit_message(self.run, self.request))
                 document.update(_workspace_document(self.workspace))
 
         thread = Thread(target=let_go, daemon=True)
         thread.start()
         thread.join(LET_GO_SECONDS)
-        return self._conclude("", RunFailed(reason), document)
+        return self._conclude("", Interrupted(reason), document)
 
     def _verdicts(self) -> dict[str, dict[str, str]]:
         """Those of a part of the run that ended earlier are in its record."""
@@ -114,6 +121,15 @@ class Underway:
         """The files with the latest texts of tasks that are not done."""
         files = {name: self.directory.refused(name) for name in self.run.settings.tasks}
         return {name: str(path) for name, path in files.items() if path.exists()}
+
+    def _about(self) -> About:
+        earlier = (self.directory.document() or {}).get("seconds") or 0.0
+        return About(
+            request=self.request,
+            seconds=earlier + self.run.clock.monotonic() - self.began,
+            config_hash=self.run.settings.config_hash or None,
+            versions=versions(),
+        )
 
     def _conclude(
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
@@ -141,6 +157,7 @@ class Underway:
             closed=error.closed if isinstance(error, QuotaExceeded) else (),
             verdicts=self._verdicts(),
             kept=self._kept(),
+            about=self._about(),
         )
         try:
             self.directory.write_document(document)
@@ -168,6 +185,8 @@ def status_of(error: CrewError | None) -> str:
             return "done"
         case QuotaExceeded():
             return "closed"
+        case Interrupted():
+            return INTERRUPTED
         case _:
             return "failed"
 
@@ -184,14 +203,15 @@ def _as_read(error: CrewError | None) -> CrewError | None:
 def _workspace_document(workspace: Workspace) -> dict[str, Any]:
     return {
         "path": str(workspace.root),
-        "repositories": [
-            {
-                name: str(value) if isinstance(value, Path) else value
-                for name, value in asdict(change).items()
-            }
-            for change in workspace.changes()
-        ],
+        "repositories": [_plain(asdict(change)) for change in workspace.changes()],
         "files": _outside(workspace),
+    }
+
+
+def _plain(change: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in change.items()
     }
 
 

@@ -65,7 +65,9 @@ def execute(
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
     own = (output, settings.state_dir)
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
+    workspace = Workspace.prepare(
+        directory.workspace, run_id, inputs, own=own, rehearsal=beginning.rehearsal
+    )
     hide_from_git(output)
     for line in workspace.notices:
         listener(line)
@@ -196,6 +198,8 @@ def _carry_out(
             workspace=workspace,
             directory=directory,
             keeping=Keeping(run=run, directory=directory),
+            request=settings.secrets.masked(beginning.inputs.request),
+            began=run.clock.monotonic(),
         )
         watchers.started(underway)
         hide_from_git(settings.state_dir)

@@ -231,7 +231,7 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only.
+    of this process only. `config_hash` is the SHA-256 over the YAML files.
     """
 
     config_dir: Path
@@ -255,6 +255,7 @@ class Settings:
     store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False
+    config_hash: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False)
 
 
