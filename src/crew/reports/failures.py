@@ -26,11 +26,15 @@ def failures(
 
 
 def objection(verdict: object) -> str | None:
-    """What a gate has against a result; None where it passed, or saw nothing. A
-    verdict is a text, or a document with the text as `found`."""
-    text = verdict.get("found", "") if isinstance(verdict, Mapping) else verdict
-    text = str(text)
+    """What a gate has against a result; None where it passed, or saw nothing."""
+    text = found_of(verdict)
     return None if text == PASSED or text.startswith(NOTHING) else text
+
+
+def found_of(verdict: object) -> str:
+    """What a gate found: a verdict is a text, or a document with it as `found`."""
+    found = verdict.get("found", "") if isinstance(verdict, Mapping) else verdict
+    return str(found)
 
 
 def _fails(task: TaskRecord) -> bool:

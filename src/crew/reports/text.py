@@ -13,6 +13,7 @@ from rich.table import Table
 
 from crew.quota.limits import NANO, Limit, Metric
 from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.failures import DONE, NOTHING, found_of
 from crew.reports.report import RoleRow, RunReport
 
 _ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
@@ -96,13 +97,13 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         silent = [gate for gate, found in task["gates"].items() if _is_silent(found)]
         if silent:
             line += f"; nothing to look at for {', '.join(silent)}"
-        if task["status"] != "done" and task["kept"]:
+        if task["status"] not in DONE and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line
 
 
-def _is_silent(found: str) -> bool:
-    return found.startswith("nothing to look at")
+def _is_silent(found: object) -> bool:
+    return found_of(found).startswith(NOTHING)
 
 
 def status_lines(

@@ -122,6 +122,16 @@ class Underway:
         files = {name: self.directory.refused(name) for name in self.run.settings.tasks}
         return {name: str(path) for name, path in files.items() if path.exists()}
 
+    def _open(self) -> list[str]:
+        """The tasks that did not come to an end."""
+        run = self.run
+        ended = {task.name for task in run.journal.tasks(run.id)}
+        return [
+            name
+            for name, task in run.settings.tasks.items()
+            if name not in ended and (task.when != "images" or self.workspace.images)
+        ]
+
     def _about(self) -> About:
         earlier = (self.directory.document() or {}).get("seconds") or 0.0
         return About(
@@ -159,6 +169,8 @@ class Underway:
             kept=self._kept(),
             about=self._about(),
         )
+        if status != "done":
+            document["open"] = self._open()
         try:
             self.directory.write_document(document)
         except OSError as exc:

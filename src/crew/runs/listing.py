@@ -120,7 +120,8 @@ def _of_directory(directory: RunDirectory) -> ListedRun:
 
 def _facts(directory: RunDirectory) -> dict[str, Any]:
     document = _document(directory)
-    request, repositories = "", ()
+    request = ""
+    repositories: tuple[str, ...] = ()
     with suppress(SettingsError):
         inputs = directory.beginning().inputs
         request, repositories = inputs.request, inputs.repositories
