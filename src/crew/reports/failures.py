@@ -3,49 +3,36 @@
 from collections.abc import Mapping, Sequence
 
 from crew.journal import CallRecord, TaskRecord
+from crew.reports.verdicts import FAILED, verdicts_of
 
 DONE = frozenset(("done", "proved", "passed", "unproved"))
 """How a task ended whose result counts."""
-PASSED = "passed"
-NOTHING = "nothing to look at"
 
 
 def failures(
     tasks: Sequence[TaskRecord],
-    verdicts: Mapping[str, Mapping[str, object]],
+    verdicts: Mapping[str, object],
     calls: Sequence[CallRecord],
     error: str | None,
 ) -> list[dict[str, object]]:
     """One entry for each task that failed, for all calls that failed in the same way,
     and for the `error` that ended the run."""
-    found = [_task(task, verdicts.get(task.name, {})) for task in tasks if _fails(task)]
+    found = [_task(task, verdicts.get(task.name, ())) for task in tasks if _fails(task)]
     found += _calls(calls)
     if error is not None:
         found.append(_entry(what="run", reason=error))
     return found
 
 
-def objection(verdict: object) -> str | None:
-    """What a gate has against a result; None where it passed, or saw nothing."""
-    text = found_of(verdict)
-    return None if text == PASSED or text.startswith(NOTHING) else text
-
-
-def found_of(verdict: object) -> str:
-    """What a gate found: a verdict is a text, or a document with it as `found`."""
-    found = verdict.get("found", "") if isinstance(verdict, Mapping) else verdict
-    return str(found)
-
-
 def _fails(task: TaskRecord) -> bool:
     return task.status not in DONE
 
 
-def _task(task: TaskRecord, verdicts: Mapping[str, object]) -> dict[str, object]:
+def _task(task: TaskRecord, gates: object) -> dict[str, object]:
     reasons = [
-        f"{gate}: {text}"
-        for gate, found in verdicts.items()
-        if (text := objection(found)) is not None
+        f"{found.gate}: {found.reason}"
+        for found in verdicts_of(gates)
+        if found.verdict == FAILED
     ]
     return _entry(
         what="task",

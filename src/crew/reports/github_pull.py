@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crew.errors import CrewError
-from crew.reports.failures import DONE, objection
+from crew.reports.failures import DONE
 from crew.reports.github_comment import API_URL, SECONDS, GitHub, harmless
+from crew.reports.verdicts import PASSED, verdicts_of
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}$)[A-Za-z0-9._-]+")
 BODY_CHARACTERS = 60_000
@@ -49,7 +50,8 @@ def _quoted(text: str) -> str:
 def _task(task: Mapping[str, Any]) -> str:
     done = "done" if task["status"] in DONE else "not done"
     line = f"- {task['name']}: {task['status'] if done == 'done' else done}"
-    gates = [name for name, found in task["gates"].items() if objection(found) is None]
+    found = verdicts_of(task["gates"])
+    gates = [one.gate for one in found if one.verdict == PASSED]
     return line + (f" (passed: {', '.join(gates)})" if gates else "")
 
 

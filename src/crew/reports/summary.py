@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crew.reports.failures import PASSED, found_of
+from crew.reports.verdicts import PASSED, verdicts_of
 
 WIDTH = 80
 FILES_SHOWN = 20
@@ -27,18 +27,18 @@ def changed_lines(workspace: Mapping[str, Any]) -> Iterator[str]:
 
 
 def proof_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Whether anything proved the work: the gates that passed, by task. A verdict is a
-    text, or a document with its `trust`."""
+    """Whether anything proved the work: the gates that passed, by task."""
     rows: list[str] = []
     tested = False
     for task in tasks:
         passed = [
-            (gate, _trust(found))
-            for gate, found in task["gates"].items()
-            if found_of(found) == PASSED
+            found for found in verdicts_of(task["gates"]) if found.verdict == PASSED
         ]
-        tested = tested or any(trust == "tests" for _, trust in passed)
-        named = (f"{gate} ({trust})" if trust else gate for gate, trust in passed)
+        tested = tested or any(found.trust == "tests" for found in passed)
+        named = (
+            f"{found.gate} ({found.trust})" if found.trust else found.gate
+            for found in passed
+        )
         if passed:
             rows.append(f"  {task['name']}: passed {', '.join(named)}")
     tested = tested or any(task["status"] == "proved" for task in tasks)
@@ -149,7 +149,3 @@ def _wrapped(text: str, indent: str = "  ") -> list[str]:
         break_on_hyphens=False,
         drop_whitespace=True,
     ) or [""]
-
-
-def _trust(verdict: object) -> str:
-    return str(verdict.get("trust") or "") if isinstance(verdict, Mapping) else ""

@@ -25,7 +25,7 @@ from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
 from crew.runs.directory import INTERRUPTED, RunDirectory
 from crew.runs.keeping import Keeping
-from crew.runs.messages import commit_message
+from crew.runs.messages import NO_TRAILERS, Trailers, commit_message
 from crew.workspace import Workspace
 
 LET_GO_SECONDS = 10.0
@@ -61,11 +61,13 @@ class Underway:
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     """What each gate found, by task."""
 
-    def commit(self, task: str) -> None:
-        """Commit what changed in a task. What cannot be committed stays in the
-        worktree; the end of the run tries again."""
+    def commit(self, task: str, trailers: Trailers = NO_TRAILERS) -> None:
+        """Commit what changed in a task, with more trailers than the run has by
+        itself. What cannot be committed stays in the worktree; the end of the run
+        tries again."""
+        text = commit_message(self.run, self.request, task, trailers)
         try:
-            self.workspace.commit(commit_message(self.run, self.request, task))
+            self.workspace.commit(text)
         except WorkspaceError as exc:
             self.run.guard.listener(f"WARNING: {exc}")
 

@@ -6,12 +6,16 @@ A request comes from anybody: it is one line here, and can add no trailer.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 import regex
 
 from crew.calls.run import Run
 from crew.errors import StoreUnavailable
 
+Trailers = Mapping[str, Sequence[str]]
+"""The values of each trailer, by its name."""
+NO_TRAILERS: Trailers = MappingProxyType({})
 SUBJECT_CHARACTERS = 72
 _CUT = " ..."
 # What moves a cursor, hides text or ends a line, on any terminal and for git.
@@ -35,9 +39,7 @@ def subject(request: str) -> str:
     return f"{head.rstrip(' ,;:.')}{_CUT}"
 
 
-def message(
-    request: str, body: Sequence[str], trailers: Mapping[str, Sequence[str]]
-) -> str:
+def message(request: str, body: Sequence[str], trailers: Trailers) -> str:
     """The whole message. `body` has one line for each thing that was done; a trailer
     without values is left out."""
     done = [f"- {_one_line(line)}" for line in body]
@@ -50,7 +52,9 @@ def message(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def commit_message(run: Run, request: str, task: str | None = None) -> str:
+def commit_message(
+    run: Run, request: str, task: str | None = None, more: Trailers = NO_TRAILERS
+) -> str:
     """The message for what a task changed, or for what was left at the end of a run.
     Who did it, and what it cost, is what the journal knows by now."""
     try:
@@ -64,12 +68,13 @@ def commit_message(run: Run, request: str, task: str | None = None) -> str:
     known = run.settings.deployments
     roles = Counter(call.role for call in answered)
     by = ", ".join(f"{role} ({count} calls)" for role, count in roles.items())
-    trailers = {
+    trailers: dict[str, Sequence[str]] = {
         "Crew-Run": [run.id],
         "Crew-Role": list(roles),
         "Crew-Model": [known[name].model if name in known else name for name in names],
         "Crew-Cost": [_cost([call.cost_usd for call in calls])],
     }
+    trailers.update(more)
     what = task or "work in progress, or by more than one task"
     return message(request, [f"{what}: by {by}" if by else what], trailers)
 
