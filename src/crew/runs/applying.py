@@ -16,12 +16,14 @@ from crew.workspace.worktrees import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What came into one directory. `files` is None where all was there already;
-    `ignored` are files that git ignores: they stay where they are, at `path`."""
+    """What came into one directory. `files` is None where all was there already,
+    `commit` where nothing was committed. `ignored` are files that git ignores: they
+    stay where they are, at `path`."""
 
     source: Path
     files: int | None
     path: Path
+    commit: str | None
     ignored: tuple[str, ...] = ()
 
 
@@ -51,7 +53,7 @@ def apply(run: ListedRun, *, patch: bool) -> list[Applied]:
         undo.pop_all()
     for file in workspace.root.parent.glob(f"{workspace.root.name}.*.patch"):
         file.unlink()
-    return [_applied(change, steps.get(change.source)) for change in changes]
+    return [_applied(change, steps.get(change.source), patch) for change in changes]
 
 
 def ready(run: ListedRun) -> Workspace:
@@ -117,11 +119,12 @@ def _applying(one: Repository, file: Path, *options: str) -> Callable[[], None]:
     return lambda: apply_copy(one, file, *options)
 
 
-def _applied(change: Change, step: merging.Step | None) -> Applied:
+def _applied(change: Change, step: merging.Step | None, patch: bool) -> Applied:
     there = step is not None and step.before == step.after
     return Applied(
         source=change.source,
         files=None if there else change.files,
         path=change.path,
+        commit=None if step is None or patch else step.after,
         ignored=change.ignored,
     )

@@ -29,7 +29,7 @@ _NO_BEGINNING = ("-", "#", ";", "@")
 def subject(request: str) -> str:
     """A request as the first line of a commit: whole words, at most
     SUBJECT_CHARACTERS."""
-    words = _one_line(request) or "no request"
+    words = one_line(request) or "no request"
     if words.startswith(_NO_BEGINNING):
         words = f"crew: {words}"
     if len(words) <= SUBJECT_CHARACTERS:
@@ -42,9 +42,9 @@ def subject(request: str) -> str:
 def message(request: str, body: Sequence[str], trailers: Trailers) -> str:
     """The whole message. `body` has one line for each thing that was done; a trailer
     without values is left out."""
-    done = [f"- {_one_line(line)}" for line in body]
+    done = [f"- {one_line(line)}" for line in body]
     ends = [
-        f"{name}: {', '.join(_one_line(value) for value in values)}"
+        f"{name}: {', '.join(one_line(value) for value in values)}"
         for name, values in trailers.items()
         if values
     ]
@@ -85,5 +85,6 @@ def _cost(amounts: Sequence[Decimal | None]) -> str:
     return total if len(known) == len(amounts) else f"{total} and an unknown amount"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text on one line, without what nobody sees."""
     return " ".join(_UNSEEN.sub(" ", text).split())
