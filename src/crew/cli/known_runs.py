@@ -16,7 +16,7 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 _EVERY = 100_000
 
 
-class Age(click.ParamType):
+class Age(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no argument
     """A stretch of time such as 7d, in seconds."""
 
     name = "age"
