@@ -100,7 +100,7 @@ def count_of(files: int, insertions: int, deletions: int) -> str:
 
 def _repository(one: Mapping[str, Any]) -> Iterator[str]:
     source = one["source"]
-    if one["base"] is None and one["branch"] is None:
+    if not one.get("compared", True):
         yield from _wrapped(f"{source} is in no commit: see the copy {one['path']}")
         return
     if not one["files"]:

@@ -29,6 +29,7 @@ class Change:
     `branch` is None where the user's repository has none: after a rehearsal, and for a
     copy. `head` is the commit with the changes, None without git. `ignored` are files
     that the crew wrote and git ignores: they are in no commit, but kept in `path`.
+    `compared` is false for a copy that was made without git: nobody knows its changes.
     """
 
     name: str
@@ -42,12 +43,13 @@ class Change:
     deletions: int
     changed: tuple[FileChange, ...] = ()
     ignored: tuple[str, ...] = ()
+    compared: bool = True
 
 
 def change(repository: Repository, written: Iterable[str] = ()) -> Change:
     """What the run changed; `written` are the files that the crew wrote, as it names
     them. Raises WorkspaceError."""
-    head = _head(repository)
+    head = head_of(repository)
     rows = _rows(repository, head)
     left_out: list[str] = []
     if repository.branch is not None:
@@ -64,6 +66,7 @@ def change(repository: Repository, written: Iterable[str] = ()) -> Change:
         deletions=sum(row.deletions or 0 for row in rows),
         changed=tuple(rows),
         ignored=tuple(left_out),
+        compared=head is not None,
     )
 
 
@@ -76,7 +79,7 @@ def text(
     if repository.base is None:
         raise WorkspaceError(f"{repository.source}: its beginning was not recorded")
     kind = ("--stat=80",) if stat else ("--patch", "--binary")
-    span = (repository.base, _head(repository) or repository.base)
+    span = (repository.base, head_of(repository) or repository.base)
     shown = git(where, *options, *DIFF, *_FORM, *kind, *span, "--")
     names: list[str] = []
     if repository.branch is not None:
@@ -96,7 +99,9 @@ def _where(repository: Repository) -> tuple[Path, tuple[str, ...]]:
     return repository.path if repository.apart else repository.source, ()
 
 
-def _head(repository: Repository) -> str | None:
+def head_of(repository: Repository) -> str | None:
+    """The commit with what the run changed, None where nothing was recorded. Raises
+    WorkspaceError."""
     where, options = _where(repository)
     if repository.base is None:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crew.errors import WorkspaceError
 from crew.workspace import apart
-from crew.workspace.difference import change
+from crew.workspace.difference import change, head_of
 from crew.workspace.git import git
 from crew.workspace.worktrees import Repository
 
@@ -116,7 +116,7 @@ def apply_copy(repository: Repository, patch: Path, *options: str) -> None:
     copied: all of it, or nothing. Raises WorkspaceError."""
     where = apart.beside(repository.source, repository.began)
     if "--reverse" not in options:
-        base, head = str(repository.base), str(change(repository).head)
+        base, head = str(repository.base), str(head_of(repository))
         form = ("--binary", "--full-index", "--no-renames", "--no-color")
         prefix = ("--src-prefix=a/", "--dst-prefix=b/", "--no-ext-diff")
         span = (f"--output={patch}", base, head)
