@@ -1,4 +1,4 @@
-"""What a run says at its end, and what it leaves: commits, rehearsals, interruptions."""
+"""What a run says at its end, and what it leaves: commits, rehearsals, stops."""
 
 import os
 import signal

@@ -57,7 +57,10 @@ def test_what_was_applied_goes(
 def test_a_file_that_git_ignores_is_work_too(
     config: Path, server: Scripted, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = run(config, server, shop, files={"shop/found.log": "kept\n"})
+    made = run(
+        config, server, shop, files={"shop/found.log": "kept\n", "shop/b.py": "1\n"}
+    )
+    assert main(["apply", made]) == 0
     capsys.readouterr()
 
     assert main(["clean", made]) == 1

@@ -1,4 +1,4 @@
-"""`crew pr`: shown first; with --post the branch is pushed and a pull request opened."""
+"""`crew pr`: shown first; with --post the branch is pushed and the request opened."""
 
 import os
 import stat

@@ -108,7 +108,8 @@ def _repository(one: Mapping[str, Any]) -> Iterator[str]:
         return
     where = f", branch {one['branch']}" if one["branch"] else f", in {one['path']}"
     figures = count_of(one["files"], one["insertions"], one["deletions"])
-    yield from _wrapped(f"Changed in {source}: {figures}{where}")
+    yield from _wrapped(f"Changed in {source}:")
+    yield from _wrapped(f"  {figures}{where}")
     rows = [
         f"  {_short(file['path']):<{_NAME_CHARACTERS}} {_lines(file)}".rstrip()
         for file in one.get("changed", ())
