@@ -12,6 +12,7 @@ from crew.calls.recorder import Recorder
 from crew.clock import Clock, SystemClock
 from crew.errors import (
     CrewError,
+    Interrupted,
     RunFailed,
     StoreUnavailable,
 )
@@ -142,7 +143,7 @@ class Run:
         """Take one attempt of the run's `max_calls`. Raises RunFailed past it, past
         the run's deadline, and when the run was interrupted."""
         if self._interrupted:
-            raise RunFailed("interrupted")
+            raise Interrupted("interrupted")
         deadline = self.guard.deadline
         if deadline is not None and self.clock.monotonic() >= deadline:
             raise RunFailed(
@@ -171,7 +172,7 @@ class Run:
     def interrupt(self) -> None:
         """Break off the attempts that are under way; no other begins."""
         self._interrupted = True
-        self.failure = self.failure or RunFailed("interrupted")
+        self.failure = self.failure or Interrupted("interrupted")
         self.recorder.break_off()
 
     def end(self) -> bool:

@@ -17,11 +17,16 @@ from crew.settings.places import find
 from crew.settings.secrets import secrets_of
 from crew.texts.masking import Secrets
 
-_WORK, _LOOK, _SET_UP = "Work", "Look", "Set up"
+_WORK, _LOOK, _TAKE, _SET_UP = "Work", "Look", "After a run", "Set up"
 COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "runs": Entry("runs", _LOOK, "list the runs"),
+    "diff": Entry("diff", _LOOK, "show what a run changed"),
+    "apply": Entry("apply", _TAKE, "merge what a run changed into the checkout"),
+    "pr": Entry("pr", _TAKE, "open a pull request with what a run changed"),
+    "clean": Entry("clean", _TAKE, "remove what runs left behind"),
     "init": Entry("init", _SET_UP, "write a configuration for this repository"),
     "check": Entry("check", _SET_UP, "check the YAML, the keys, the models"),
     "emulate": Entry("emulate", _SET_UP, "play the providers on loopback"),

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import redirect_stdout, suppress
 from functools import partial
@@ -21,6 +19,7 @@ from crew.cli.console import (
     error_lines,
     print_safe,
 )
+from crew.cli.ending import show_end
 from crew.cli.following import Follower, announced, follower
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.run_options import RunOptions, checked
@@ -32,7 +31,6 @@ from crew.errors import (
 )
 from crew.journal import new_run_id
 from crew.progress.progress import Progress
-from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
 STARTING_SECONDS = 10.0
 """How long a run that is interrupted while it starts, or ends, may take for that."""
-FILES_SHOWN = 20
 _NO_USE = (
     "waiting does not help, as nothing here opens by itself: mend what is named above, "
     "set a key or add credit, raise the limit (providers.yaml; budgets, quotas in "
@@ -195,12 +192,7 @@ def _show(outcome: "Outcome", options: RunOptions, shown: Follower) -> int:
     elif not options.json_stream:
         if outcome.raw:
             print_safe(f"{outcome.raw}\n")
-        print_safe(summary_lines(outcome.report))
-        for line in task_lines(outcome.document["tasks"]):
-            print_safe(line)
-        print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
-        for line in _changes(outcome.document["workspace"]):
-            print_safe(f"  {line}")
+        show_end(outcome.document, outcome.report, outcome.output, options.config)
     if outcome.error is None:
         return DONE
     print_safe(f"crew: {outcome.error}", file=sys.stderr)
@@ -213,23 +205,3 @@ def _show(outcome: "Outcome", options: RunOptions, shown: Follower) -> int:
     else:
         print(f"crew: go on with: {again}", file=sys.stderr)
     return CLOSED
-
-
-def _changes(workspace: Mapping[str, Any]) -> Iterator[str]:
-    """Where to look at what the crew wrote."""
-    for repository in workspace["repositories"]:
-        source, branch = repository["source"], repository["branch"]
-        if branch is None:
-            yield f"{source} is in no commit: see the copy {repository['path']}"
-        elif repository["files"]:
-            yield f"git -C {shlex.quote(source)} diff HEAD...{branch}"
-        else:
-            yield f"nothing changed in {source}"
-    files = workspace.get("files", [])
-    if files and workspace["repositories"]:
-        yield f"outside the repositories, in {workspace['path']}:"
-    elif files:
-        yield f"written in {workspace['path']}:"
-    yield from (f"  {name}" for name in files[:FILES_SHOWN])
-    if len(files) > FILES_SHOWN:
-        yield f"  and {len(files) - FILES_SHOWN} more"

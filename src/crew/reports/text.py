@@ -13,7 +13,9 @@ from rich.table import Table
 
 from crew.quota.limits import NANO, Limit, Metric
 from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.failures import DONE
 from crew.reports.report import RoleRow, RunReport
+from crew.reports.verdicts import NOTHING, verdicts_of
 
 _ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 """Nothing but a line of dashes under the head."""
@@ -93,16 +95,13 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for role, count in task["roles"].items()
         )
         line = f"{task['name']}: {task['status']}, by {', '.join(roles) or 'nobody'}"
-        silent = [gate for gate, found in task["gates"].items() if _is_silent(found)]
+        found = verdicts_of(task["gates"])
+        silent = [one.gate for one in found if one.verdict == NOTHING]
         if silent:
             line += f"; nothing to look at for {', '.join(silent)}"
-        if task["status"] != "done" and task["kept"]:
+        if task["status"] not in DONE and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line
-
-
-def _is_silent(found: str) -> bool:
-    return found.startswith("nothing to look at")
 
 
 def status_lines(

@@ -20,7 +20,7 @@ def watching(underway: Underway) -> Watch:
         if run.failure is None and underway.keeping.keep(
             spec.name, spec.agent or output.agent, output.raw
         ):
-            underway.commit(f"crew: {spec.name}")
+            underway.commit(spec.name)
 
     def refused(spec: TaskSpec, text: str) -> None:
         directory.write_refused(spec.name, text)

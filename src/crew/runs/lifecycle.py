@@ -75,8 +75,13 @@ def execute(
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    ours = (output, settings.state_dir)
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=ours)
+    workspace = Workspace.prepare(
+        directory.workspace,
+        run_id,
+        inputs,
+        own=(output, settings.state_dir),
+        rehearsal=beginning.rehearsal,
+    )
     hide_from_git(output)
     for line in (*current, *workspace.notices):
         progress.notice(line)
@@ -221,6 +226,8 @@ def _carry_out(
             workspace=workspace,
             directory=directory,
             keeping=Keeping(run=run, directory=directory),
+            request=settings.secrets.masked(beginning.inputs.request),
+            began=run.clock.monotonic(),
         )
         watchers.started(underway)
         hide_from_git(settings.state_dir)

@@ -34,6 +34,7 @@ from crew.settings.environment import (
     read_environment,
 )
 from crew.settings.files import PROCESSES, Files, Shapes
+from crew.settings.fingerprint import fingerprint
 from crew.settings.places import Place, located
 from crew.settings.schema import (
     DeploymentShape,
@@ -128,7 +129,12 @@ def _checked(
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
         raise SettingsError(list(dict.fromkeys(ordered)))
     settings = _settings(place, environ, shapes, shapes.tiers_file)
-    return replace(settings, providers=providers, deployments=deployments)
+    return replace(
+        settings,
+        providers=providers,
+        deployments=deployments,
+        config_hash=fingerprint(files),
+    )
 
 
 def _settings(

@@ -234,7 +234,8 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only. `digests` are the hashes of the files that a person accepted
+    of this process only. `config_hash` is the SHA-256 over the YAML files. `digests`
+    are the hashes of the files that a person accepted
     (`settings.snapshot.accepted_content`); None where the directory was named.
     """
 
@@ -259,5 +260,6 @@ class Settings:
     store_failure: str = "stop"
     inputs: Inputs | None = None
     rehearsal: bool = False
+    config_hash: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False)
     digests: Mapping[str, str] | None = field(default=None, repr=False)

@@ -48,8 +48,10 @@ def recall(root: Path, run: str) -> tuple[tuple[Repository, ...], tuple[str, ...
                 branch=entry["branch"],
                 base=entry["base"],
                 submodules=tuple(entry["submodules"]),
+                secrets=tuple(entry.get("secrets", ())),
                 empty=tuple(entry.get("empty", ())),
                 filters=tuple(entry.get("filters", ())),
+                apart=bool(entry.get("apart")),
             )
             for entry in known["repositories"]
         )

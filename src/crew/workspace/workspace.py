@@ -17,15 +17,17 @@ import crew.workspace.record as record
 import crew.workspace.ripgrep as ripgrep
 import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
+import crew.workspace.written as written
 from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
-from crew.settings.inputs import is_address
+from crew.workspace.difference import Change, change
 from crew.workspace.edits import Edit, Edited, apply
 from crew.workspace.notices import notices
 from crew.workspace.outline import Outline
+from crew.workspace.placing import placed, unused
 from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.text import TEXT_BYTES, decoded, excerpt, shown
-from crew.workspace.worktrees import Change, Repository
+from crew.workspace.worktrees import Repository
 
 WRITE_BYTES = 1024 * 1024
 _HEAD_BYTES = 256
@@ -48,10 +50,17 @@ class Workspace:
 
     @classmethod
     def prepare(
-        cls, root: Path, run: str, inputs: Inputs, *, own: Sequence[Path] = ()
+        cls,
+        root: Path,
+        run: str,
+        inputs: Inputs,
+        *,
+        own: Sequence[Path] = (),
+        rehearsal: bool = False,
     ) -> "Workspace":
         """Make the workspace of a new run; no copy takes along `own`, directories of
-        ours. Raises WorkspaceError, and then nothing of it is left."""
+        ours, and a `rehearsal` leaves nothing in a repository. Raises WorkspaceError,
+        and then nothing of it is left."""
         root = root.absolute()
         try:
             root.mkdir(parents=True)
@@ -63,9 +72,13 @@ class Workspace:
             for given in inputs.repositories:
                 source = Path(given).resolve()
                 top = worktrees.top_level(source) or source
-                name = _unused(root, top.name.removesuffix(".git"))
-                made.append(worktrees.add(source, root / name, name, run, own=own))
-            images = tuple(_placed(root, image) for image in inputs.images)
+                name = unused(root, top.name.removesuffix(".git"))
+                made.append(
+                    worktrees.add(
+                        source, root / name, name, run, own=own, rehearsal=rehearsal
+                    )
+                )
+            images = tuple(placed(root, image) for image in inputs.images)
             workspace = cls(root=root, repositories=tuple(made), images=images)
             record.remember(root, made, images)
         except BaseException:
@@ -76,13 +89,25 @@ class Workspace:
     @classmethod
     def reopen(cls, root: Path, run: str) -> "Workspace":
         """The workspace of a run that goes on. Raises WorkspaceError if it is gone."""
-        root = root.absolute()
-        repositories, images = record.recall(root, run)
-        for repository in repositories:
+        workspace = cls.recorded(root, run)
+        for repository in workspace.repositories:
             if not repository.path.is_dir():
                 raise WorkspaceError(f"the workspace {repository.path} is gone")
             worktrees.take(repository)
-        return cls(root=root, repositories=repositories, images=images)
+        return workspace
+
+    @classmethod
+    def recorded(cls, root: Path, run: str) -> "Workspace":
+        """The workspace of a run as it was recorded; nothing is changed, and it need
+        not be there any more. Raises WorkspaceError."""
+        root = root.absolute()
+        repositories, images = record.recall(root, run)
+        return cls(
+            root=root,
+            repositories=repositories,
+            images=images,
+            _written=written.noted(root),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,15 +124,15 @@ class Workspace:
         for repository in self.repositories:
             worktrees.commit(repository, message)
 
-    def finish(self) -> None:
+    def finish(self, message: str = "crew: work in progress") -> None:
         """Commit the rest and let go of the branches; the files stay."""
-        self.commit("crew: work in progress")
+        self.commit(message)
         for repository in self.repositories:
             worktrees.release(repository)
 
     def changes(self) -> list[Change]:
         """What the run changed in each repository."""
-        return [worktrees.change(repository) for repository in self.repositories]
+        return [change(repository, self._written) for repository in self.repositories]
 
     def discard(self) -> None:
         """Take everything away again."""
@@ -115,6 +140,7 @@ class Workspace:
             worktrees.remove(repository)
         shutil.rmtree(self.root, ignore_errors=True)
         record.path_of(self.root).unlink(missing_ok=True)
+        written.forget(self.root)
         with suppress(OSError):
             self.root.parent.rmdir()
 
@@ -175,9 +201,11 @@ class Workspace:
             raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
         is_new = not target.exists()
         files.replace(self.root, target, path, raw)
-        self._written.add(self._inside(target))
         if is_new:
             self._created.add(self._inside(target))
+        if (name := self._inside(target)) not in self._written:
+            self._written.add(name)
+            written.note(self.root, name)
         return len(raw)
 
     def is_given(self, path: str) -> bool:
@@ -258,27 +286,3 @@ class Workspace:
         inside = self._inside(target)
         looks = is_secret(Path(inside)) or is_private_key(raw)
         return looks and inside not in self._written
-
-
-def _unused(directory: Path, name: str) -> str:
-    """A name that is not taken there, nor reserved for the images."""
-    stem = name = "repository" if not name or paths.is_git(name) else name
-    count = 1
-    while (directory / name).exists() or name == "images":
-        count += 1
-        name = f"{stem}-{count}"
-    return name
-
-
-def _placed(root: Path, image: str) -> str:
-    """Put an image file into the workspace; returns the name it has there."""
-    if is_address(image):
-        return image
-    directory = root / "images"
-    directory.mkdir(exist_ok=True)
-    name = _unused(directory, Path(image).name)
-    try:
-        shutil.copyfile(image, directory / name)
-    except OSError as exc:
-        raise WorkspaceError(f"{image} cannot be copied: {exc.strerror}") from exc
-    return f"images/{name}"
