@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
     check_headers,
@@ -36,7 +37,6 @@ from crew.settings.environment import (
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.schema import (
     DeploymentShape,
-    InputsFile,
     ProvidersFile,
     ProviderShape,
     RoleShape,
@@ -46,6 +46,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
 from crew.settings.values import (
@@ -154,6 +155,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        checks=check_settings(shapes.inputs),
         secrets=secrets_of(directory, environ),
     )
 
@@ -180,6 +182,8 @@ def _shapes(files: Files) -> Shapes:
         tiers_file = read(files.tiers, TiersFile)
     if files.inputs is not None and files.inputs.data is not None:
         inputs = read(files.inputs, InputsFile)
+        if inputs is not None:
+            check_checks(files.inputs, inputs)
     return Shapes(
         roles=_entries(files.agents, RoleShape),
         process=_process(files.tasks),

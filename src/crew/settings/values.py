@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.settings.checks import CheckSettings
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -254,6 +255,7 @@ class Settings:
     deadline: float | None = None
     store_failure: str = "stop"
     inputs: Inputs | None = None
+    checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
 
