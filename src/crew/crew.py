@@ -13,6 +13,7 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.checks import Checks
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
 from crew.tasks.named_task import NamedTask
@@ -41,17 +42,21 @@ def assemble(
     *,
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    checks: Checks | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
     the others as context. `watch` gets each task that ends, and how its results
-    are judged.
+    are judged. `checks` are those of the run, where somebody has them already.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"
+    checks = checks or Checks.of(
+        settings, workspace, stopped=lambda: run.failure is not None
+    )
     workers = {
-        name: _agent(run, role, workspace)
+        name: _agent(run, role, workspace, checks)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
@@ -87,7 +92,7 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+def _agent(run: Run, role: Role, workspace: Workspace, checks: Checks) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     return FilledAgent(
@@ -95,7 +100,9 @@ def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, workspace, llm),
+        tools=build_tools(
+            role.tools, workspace, llm, checks=checks, commands=role.commands
+        ),
         **_known(options),
     )
 

@@ -152,6 +152,7 @@ def role(name: str, shape: RoleShape) -> Role:
         kind=shape.kind,
         patience=shape.patience,
         tools=tuple(shape.tools),
+        commands=tuple(shape.commands),
         options=options(shape, AgentOptions),
     )
 

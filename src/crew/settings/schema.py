@@ -26,6 +26,7 @@ from crew.settings.fields import (
     Parameter,
     PlanLimits,
     Positive,
+    Program,
     ScopedLimits,
     Text,
     Timeout,
@@ -76,6 +77,7 @@ class RoleShape(AgentOptions):
     kind: Kinds | None = None
     patience: Duration = 0.0
     tools: list[Annotated[Text, one_of("tool", TOOLS)]] = []
+    commands: list[Program] = []
 
 
 class TaskOptions(Shape):

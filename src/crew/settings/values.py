@@ -30,7 +30,15 @@ KINDS = (
 
 COMPLEXITIES = ("low", "medium", "high")
 GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
-TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
+TOOLS = (
+    "list_files",
+    "read_file",
+    "search_files",
+    "write_file",
+    "look_at_image",
+    "run_checks",
+    "run_command",
+)
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
@@ -177,7 +185,8 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One agent. `patience` is how many seconds a call waits for a better
-    deployment before it takes the next one. `options` go to `crewai.Agent` as is."""
+    deployment before it takes the next one. `commands` are the programs that it may
+    run. `options` go to `crewai.Agent` as is."""
 
     name: str
     role: str
@@ -187,6 +196,7 @@ class Role:
     kind: str | None = None
     patience: float = 0.0
     tools: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
 
 

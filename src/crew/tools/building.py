@@ -1,0 +1,37 @@
+"""The tools of a role, by their names in agents.yaml."""
+
+from collections.abc import Sequence
+
+from crewai.llms.base_llm import BaseLLM
+from crewai.tools import BaseTool
+
+import crew.tools.workspace_tools as workspace_tools
+from crew.checks import Checks
+from crew.images.fetch import fetch
+from crew.tools.check_tools import CHECK_TOOL_NAMES, check_tool
+from crew.tools.workspace_tools import Fetch
+from crew.workspace import Workspace
+
+TOOL_NAMES = (*workspace_tools.TOOL_NAMES, *CHECK_TOOL_NAMES)
+
+
+def build_tools(
+    names: Sequence[str],
+    workspace: Workspace,
+    llm: BaseLLM,
+    fetch: Fetch = fetch,
+    *,
+    checks: Checks | None = None,
+    commands: Sequence[str] = (),
+) -> list[BaseTool]:
+    """The tools of a role; `llm` is what looks at images, `fetch` gets those that have
+    an address, `checks` runs what runs, and `commands` are the programs that the role
+    may run."""
+    tools: list[BaseTool] = []
+    for name in names:
+        tool = check_tool(name, checks, commands)
+        if tool is not None:
+            tools.append(tool)
+        else:
+            tools += workspace_tools.build_tools([name], workspace, llm, fetch)
+    return tools
