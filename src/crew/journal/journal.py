@@ -5,120 +5,35 @@ at once. What a method wrote when it returned outlives the process.
 """
 
 import secrets
-import sqlite3
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
+from crew.journal.records import (
+    CALL_FIELDS,
+    CallRecord,
+    RunRecord,
+    TaskRecord,
+    call_record,
+    run_record,
+    stored,
+)
+from crew.journal.schema import MIGRATIONS
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
-_FIRST = """
-CREATE TABLE run (
-    run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
-    user TEXT NOT NULL, team TEXT NOT NULL, started_at REAL NOT NULL,
-    finished_at REAL, output TEXT NOT NULL
-);
-CREATE TABLE task (
-    run TEXT NOT NULL, name TEXT NOT NULL, agent TEXT NOT NULL, status TEXT NOT NULL,
-    finished_at REAL, UNIQUE (run, name)
-);
-CREATE TABLE call (
-    id INTEGER PRIMARY KEY, run TEXT NOT NULL, task TEXT, role TEXT NOT NULL,
-    deployment TEXT NOT NULL, provider TEXT NOT NULL, input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, cost_usd TEXT, seconds REAL NOT NULL,
-    outcome TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL,
-    estimated INTEGER NOT NULL, senior_usd TEXT
-);
-CREATE INDEX call_of_run ON call (run);
-"""
-_SECOND = """
-ALTER TABLE call ADD COLUMN characters INTEGER;
-ALTER TABLE call ADD COLUMN detail TEXT NOT NULL DEFAULT '';
-"""
-_THIRD = """
-ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
-"""
 MOST_WAITING = 10
 """How many calls wait for room in the journal before a run stops."""
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
-    """One call that left for a provider.
-
-    `outcome` is `ok` or the class name of the failure. `reason` says why this
-    deployment and not the first; it is empty when it was the first. `cost_usd` is
-    None when nobody knows it. `senior_usd` is what an ok call would have cost on
-    the first deployment of the senior tier. `estimated`: the provider did not report
-    the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
-    where there were images. `detail` is what failed: the provider's own word where
-    nobody knew the failure, cut and without keys, else our sentence, if there is one.
-
-    Of the input tokens, `cached_tokens` were read from the provider's cache and
-    `cache_write_tokens` written to it. `cache_saved_usd` is what the same call without
-    a cache would have cost more (below zero: less); None when nobody knows a price.
-    """
-
-    run: str
-    task: str | None
-    role: str
-    deployment: str
-    provider: str
-    input_tokens: int
-    output_tokens: int
-    cost_usd: Decimal | None
-    seconds: float
-    outcome: str
-    reason: str
-    at: float
-    estimated: bool = False
-    senior_usd: Decimal | None = None
-    characters: int | None = None
-    detail: str = ""
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    cache_saved_usd: Decimal | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome == "ok"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRecord:
-    """One task of a run that came to an end."""
-
-    run: str
-    name: str
-    agent: str
-    status: str
-    finished_at: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """One run. `status` is `running`, `done`, `failed` or `closed`. A run whose
-    process was killed stays `running`."""
-
-    run: str
-    status: str
-    rehearsal: bool
-    user: str
-    team: str
-    started_at: float
-    finished_at: float | None
-    output: Path
+_ADD_CALL = (
+    f"INSERT INTO call ({', '.join(CALL_FIELDS)}) "
+    f"VALUES ({', '.join(f':{name}' for name in CALL_FIELDS)})"
+)
 
 
 def new_run_id(clock: Clock) -> str:
@@ -202,7 +117,7 @@ class Journal:
                     raise
 
     def _add(self, call: CallRecord) -> None:
-        values = {name: _stored(getattr(call, name)) for name in _CALL_FIELDS}
+        values = {name: stored(getattr(call, name)) for name in CALL_FIELDS}
         self._db.run(_ADD_CALL, values)
 
     def finish_task(
@@ -227,7 +142,7 @@ class Journal:
     def calls(self, run: str) -> list[CallRecord]:
         """The calls of a run, in the order they were recorded."""
         rows = self._db.run("SELECT * FROM call WHERE run = ? ORDER BY id", (run,))
-        return [_call(row) for row in rows]
+        return [call_record(row) for row in rows]
 
     def latest_calls(self, limit: int) -> list[CallRecord]:
         """The latest answered calls whose usage the provider reported, oldest first;
@@ -237,7 +152,7 @@ class Journal:
             "(SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT ?",
             (limit,),
         )
-        return [_call(row) for row in reversed(rows)]
+        return [call_record(row) for row in reversed(rows)]
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""
@@ -261,7 +176,7 @@ class Journal:
     def run(self, run: str) -> RunRecord | None:
         """What is known of a run; None when it never started here."""
         rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
-        return _run(rows[0]) if rows else None
+        return run_record(rows[0]) if rows else None
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
@@ -270,31 +185,4 @@ class Journal:
             "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
             (limit,),
         )
-        return [_run(row) for row in rows]
-
-
-_CALL_FIELDS = tuple(field.name for field in fields(CallRecord))
-_ADD_CALL = (
-    f"INSERT INTO call ({', '.join(_CALL_FIELDS)}) "
-    f"VALUES ({', '.join(f':{name}' for name in _CALL_FIELDS)})"
-)
-
-
-def _stored(value: object) -> object:
-    return str(value) if isinstance(value, Decimal) else value
-
-
-def _call(row: sqlite3.Row) -> CallRecord:
-    values: dict[str, Any] = {name: row[name] for name in _CALL_FIELDS}
-    for name in ("cost_usd", "senior_usd", "cache_saved_usd"):
-        if values[name] is not None:
-            values[name] = Decimal(values[name])
-    return CallRecord(**values | {"estimated": bool(values["estimated"])})
-
-
-def _run(row: sqlite3.Row) -> RunRecord:
-    values: dict[str, Any] = dict(row)
-    return RunRecord(
-        **values
-        | {"rehearsal": bool(values["rehearsal"]), "output": Path(values["output"])}
-    )
+        return [run_record(row) for row in rows]
