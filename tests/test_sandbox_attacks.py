@@ -1,6 +1,7 @@
 """A hostile command in the sandbox: what it tries, and that nothing comes of it.
 
-Each attack is tried for real. The last test prints how many there were.
+Each attack is tried for real, once it is sure that the command is isolated; and none
+would destroy anything if it got through. The last test prints how many there were.
 """
 
 import os
@@ -56,7 +57,15 @@ def checks(opened: Opened, shop: Path, home: Path) -> Checks:
     (shop / ".git" / "credentials").write_text(SECRET)
     git(shop, "config", "remote.origin.url", f"https://u:{SECRET}@example.org/x")
     (shop / ".env").write_text(SECRET)  # not committed: the worktree lacks it
-    return opened("checks: {test: 'true'}", shop)
+    return surely_isolated(opened("checks: {test: 'true'}", shop))
+
+
+def surely_isolated(checks: Checks) -> Checks:
+    """Nothing below may run on the machine itself, whatever is broken."""
+    ended = checks.command(["readlink", "/proc/self/ns/mnt"])
+    assert ended.passed
+    assert ended.output.strip() != str(Path("/proc/self/ns/mnt").readlink())
+    return checks
 
 
 def attack(name: str, checks: Checks, script: str) -> str:
@@ -87,11 +96,10 @@ READING = {
     "symbolic links": "ln -s {home}/.ssh/id_ed25519 l; cat l; ln -s / r; "
     "cat r{home}/.netrc; rm -f l r",
     "hard links": "ln {home}/.netrc h && cat h",
-    "mounts of devices": "mount --bind {home} /tmp; mount -t proc p /proc; "
+    "mounts of devices": "mkdir m; mount --bind {home} m; cat m/.netrc; "
     "cat {home}/.netrc; ls /dev/vd* /dev/sd* /dev/nvme* 2>/dev/null | grep . "
     "&& echo {secret}",
-    "a namespace of its own": "unshare -Urm sh -c 'mount --bind /tmp /usr' && echo "
-    "{secret}",
+    "a namespace of its own": "unshare -Urm true && echo {secret}",
     "a chroot": "chroot / id && echo {secret}; nsenter -t 1 -a id && echo {secret}",
 }
 
@@ -122,12 +130,12 @@ WRITING = {
     "hooks of git": "mkdir -p .git/hooks; echo x > .git/hooks/pre-commit; rm -f .git; "
     "mv .git g; ln -sf /tmp .git; echo 'gitdir: /tmp' > .git",
     "into the system": "echo x > /usr/pwned; echo x > /etc/pwned; echo x > /pwned; "
-    "echo x > /dev/pwned; rm -f /usr/bin/env; chmod 777 /usr/bin",
+    "echo x > /dev/pwned; touch /usr/bin/env-pwned",
     "through a link": "ln -s {home} out; echo x > out/pwned; ln -s ../.. up; "
     "echo x > up/pwned; rm out up",
-    "settings of the kernel": "echo x > /proc/sys/kernel/core_pattern; "
-    "echo 1 > /proc/sysrq-trigger; echo x > /sys/kernel/pwned",
-    "a remount": "mount -o remount,rw /usr; mount -o remount,rw /; echo x > /usr/pwned",
+    "settings of the kernel": "for f in /proc/sys/kernel/core_pattern "
+    "/proc/sysrq-trigger /sys/kernel/pwned; do : >> $f && echo x > {top}/pwned; done",
+    "a remount": "mount -o remount,rw /usr; echo x > /usr/pwned",
 }
 
 
@@ -146,7 +154,7 @@ def test_nothing_is_written_outside(
     assert not list(tmp_path.rglob("pwned"))
     assert not [p for p in ("/usr/pwned", "/etc/pwned", "/pwned") if Path(p).exists()]
     assert (tmp_path / "output/r1/workspace/shop/.git").read_bytes() == git_file
-    assert Path("/usr/bin/env").exists()
+    assert not Path("/usr/bin/env-pwned").exists()
     SURVIVED.add(name)
 
 
@@ -359,7 +367,8 @@ def test_a_hostile_test_file_shows_and_breaks_nothing(
     (shop / "conftest.py").write_text(CONFTEST.format(places=places))
     git(shop, "add", "--all")
     git(shop, "commit", "--quiet", "-m", "hostile")
-    checks = opened("checks: {test: /usr/bin/python3 conftest.py}", shop)
+    text = "checks: {test: /usr/bin/python3 conftest.py}"
+    checks = surely_isolated(opened(text, shop))
 
     result = checks.run("test")
 
