@@ -8,6 +8,7 @@ from crew.cli.comment import comment_mistakes
 from crew.cli.console import argument_error, argument_mistake, resume_command
 from crew.errors import Mistake, SettingsError
 from crew.settings import Inputs, Settings
+from crew.settings.check_commands import with_checks
 from crew.settings.check_inputs import check_file, check_inputs
 from crew.settings.check_tasks import check_human_input
 from crew.settings.environment import is_text
@@ -24,6 +25,7 @@ class RunOptions:
     repo: tuple[str, ...]
     image: tuple[str, ...]
     input: tuple[str, ...]
+    check: tuple[str, ...]
     resume: str | None
     comment: str | None
     post: bool
@@ -36,9 +38,10 @@ class RunOptions:
 
     def resume_command(self, run: str) -> str:
         """The command that goes on with a run of these options."""
+        checks = [word for one in self.check for word in ("--check", one)]
         comment = ["--comment", self.comment] if self.comment else []
         post = ["--post"] if self.post else []
-        return resume_command(run, self.config, *comment, *post)
+        return resume_command(run, self.config, *checks, *comment, *post)
 
 
 def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
@@ -60,6 +63,8 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
         settings = load_settings(options.config)
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
+    settings, wrong = with_checks(settings, options.check)
+    mistakes += wrong
     if not sys.stdin.isatty():
         mistakes += check_human_input(settings)
     if options.resume is not None:
