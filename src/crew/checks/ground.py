@@ -8,7 +8,7 @@ from pathlib import Path
 from crew.errors import WorkspaceError
 from crew.sandbox.job import HOME, PRIVATE, Job, Place
 from crew.sandbox.system import is_system
-from crew.sandbox.toolchains import interpreter, lent, toolchains
+from crew.sandbox.toolchains import Toolchains, interpreter, lent
 from crew.settings.checks import CheckSettings
 from crew.workspace import Workspace
 from crew.workspace.worktrees import Repository
@@ -79,7 +79,7 @@ def job(
     ground: Ground,
     command: Sequence[str],
     settings: CheckSettings,
-    environ: Mapping[str, str],
+    tools: Toolchains,
     *,
     others: Sequence[Ground] = (),
     online: bool = False,
@@ -90,8 +90,6 @@ def job(
     places = list(_places(ground, shared, others))
     variables = {**_ENVIRONMENT}
     if settings.image is None:
-        home = Path(environ.get("HOME") or "/nonexistent")
-        tools = toolchains(environ, home)
         interpreters = [
             one for source in shared.values() for one in interpreter(source)
         ]
