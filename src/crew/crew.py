@@ -16,9 +16,10 @@ from crew.calls.run import Run
 from crew.checks import Checks
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.done import Done, Watch
-from crew.tasks.named_task import NamedTask
-from crew.tools import build_tools
+from crew.tasks.following import FollowedTask, Following
+from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
+from crew.workspace.repository_words import repository_words
 
 # Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
 warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
@@ -46,17 +47,17 @@ def assemble(
 ) -> Crew:
     """The crew of a run.
 
-    `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` gets each task that ends, and how its results
-    are judged. `checks` are those of the run, where somebody has them already.
+    `finished` maps the tasks that need not run again to their results, which are
+    context for the others. `watch` gets each task that ends and its verdicts. `checks`
+    are those of the run, where somebody has them already.
     """
-    settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    settings, finished = run.settings, finished or {}
+    following = Following(run=run, workspace=workspace)
     managed = settings.process == "hierarchical"
-    checks = checks or Checks.of(
-        settings, workspace, stopped=lambda: run.failure is not None
-    )
+    words = repository_words(workspace, settings.secrets.masked)
+    checks = checks or _checks(run, workspace)
     workers = {
-        name: _agent(run, role, workspace, checks)
+        name: _agent(run, role, following, words, checks)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
@@ -64,8 +65,7 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
-        tasks[spec.name] = _task(done, tasks, workers)
+        tasks[spec.name] = _task(spec, watch or Watch(), tasks, workers, following)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
     return FilledCrew(
@@ -92,19 +92,32 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace, checks: Checks) -> Agent:
+def _checks(run: Run, workspace: Workspace) -> Checks:
+    """The checks of a run; an interrupted run ends them."""
+    return Checks.of(run.settings, workspace, stopped=lambda: run.failure is not None)
+
+
+def _agent(
+    run: Run, role: Role, following: Following, words: str, checks: Checks
+) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
-    return FilledAgent(
+    agent = FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
         tools=build_tools(
-            role.tools, workspace, llm, checks=checks, commands=role.commands
+            role.tools,
+            following.workspace,
+            llm,
+            checks=checks,
+            commands=role.commands,
         ),
         **_known(options),
-    )
+    ).prefaced(words if works_on_files(role.tools) else "")
+    following.tools(agent.tools or [], agent)
+    return agent
 
 
 def _manager(run: Run) -> Agent:
@@ -128,11 +141,14 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    done: Done,
+    spec: TaskSpec,
+    watch: Watch,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    following: Following,
 ) -> Task:
-    spec = done.spec
+    settings, workspace = following.run.settings, following.workspace
+    done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
     asynchronous = bool(spec.options.get("async_execution"))
     if spec.context is None:
         # CrewAI's own default, written out: a resumed run has to be given it.
@@ -148,14 +164,15 @@ def _task(
         options["guardrails"] = gates
         options["guardrail_max_retries"] = done.retries
     options["callback"] = lambda output: done.watch.done(spec, output)
-    return NamedTask(
+    task = FollowedTask(
         name=spec.name,
         description=spec.description,
         expected_output=spec.expected_output,
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).in_workspace(done.workspace)
+    ).followed_by(following)
+    return task.in_workspace(done.workspace)
 
 
 def placeholders(

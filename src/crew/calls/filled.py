@@ -12,6 +12,7 @@ from crewai import Agent, Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
+from pydantic import PrivateAttr
 
 from crew.calls.event_loop import in_a_loop, in_a_thread
 from crew.settings.placeholders import fill, names
@@ -20,7 +21,19 @@ _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_outpu
 
 
 class FilledAgent(Agent):
-    """An agent whose role, goal and backstory may hold placeholders."""
+    """An agent whose role, goal and backstory may hold placeholders, and before whose
+    tasks a text may stand."""
+
+    _preface: str = PrivateAttr(default="")
+
+    def prefaced(self, text: str) -> "FilledAgent":
+        """The same agent, with a text before each of its tasks, delegated ones too. Not
+        in its system prompt: the text may be anybody's."""
+        self._preface = text
+        return self
+
+    def _prepare_task_execution(self, task: Task, context: str | None) -> str:
+        return self._preface + super()._prepare_task_execution(task, context)
 
     def interpolate_inputs(self, inputs: dict[str, Any]) -> None:
         """Fill the texts, from the start each time."""
@@ -38,6 +51,7 @@ class FilledAgent(Agent):
         made._original_role = self._original_role
         made._original_goal = self._original_goal
         made._original_backstory = self._original_backstory
+        made._preface = self._preface
         return made
 
 

@@ -18,6 +18,7 @@ from crew.errors import (
 from crew.guard import QuotaGuard
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
+from crew.progress.progress import Progress
 from crew.providers.answer import Answer
 from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
@@ -96,20 +97,21 @@ class Run:
         output: Path,
         run_id: str | None = None,
         listener: Listener = lambda line: None,
+        progress: Progress | None = None,
     ) -> "Run":
         """Start a run, or take one up again. Raises StoreUnavailable."""
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
+        progress = progress or Progress(run_id, notices=listener)
         guard = QuotaGuard.open(
             settings,
-            listener=listener,
+            progress=progress,
             # Not by the time of day, which may jump.
-            deadline=clock.monotonic() + settings.deadline
-            if settings.deadline
-            else None,
+            deadline=_deadline(settings, clock),
         )
-        journal = Journal.open(settings.state_dir / "journal.db", clock, listener)
-        _seed(guard, journal)
+        path = settings.state_dir / "journal.db"
+        journal = Journal.open(path, clock, progress.notice)
+        _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
         journal.start_run(
@@ -180,9 +182,15 @@ class Run:
         return first
 
 
-def _seed(guard: QuotaGuard, journal: Journal) -> None:
-    """Let a new run know what earlier ones saw: the plans that were paid for, and
-    how long answers are."""
+def _deadline(settings: Settings, clock: Clock) -> float | None:
+    return clock.monotonic() + settings.deadline if settings.deadline else None
+
+
+def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
+    """Let a run know what its earlier parts took, and what earlier runs saw: the plans
+    that were paid for, and how long answers are."""
+    for call in journal.calls(run):
+        guard.progress.count(call.input_tokens, call.output_tokens, call.cost_usd)
     if guard.settings.rehearsal:
         return
     spent = journal.spent()

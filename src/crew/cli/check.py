@@ -1,5 +1,6 @@
 """`crew check`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ import click
 
 from crew.check.deployments import check_deployments
 from crew.check.roles import unserved
+from crew.check.serving import helps_most, serving
 from crew.cli.console import (
     DONE,
     print_safe,
@@ -61,13 +63,14 @@ def command(config: str | None, online: bool) -> int:
 
         probes = ask_own(settings)
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
+    rehearsed = needed(settings)
+    _print_roles(settings, probes, rehearsed=rehearsed)
     rows = check_deployments(settings, today, probes)
     name = max(len(row.deployment) for row in rows)
     model = max(len(row.model) for row in rows)
     for row in rows:
         notes = "; ".join(row.notes)
         print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
-    rehearsed = needed(settings)
     for line in unserved(settings, probes, rehearsed=rehearsed):
         print_safe(f"WARNING: {line}")
     if rehearsed:
@@ -78,6 +81,32 @@ def command(config: str | None, online: bool) -> int:
             "(.env.example)."
         )
     return DONE
+
+
+def _print_roles(
+    settings: Settings, probes: "Mapping[str, Probe]", *, rehearsed: bool
+) -> None:
+    """Who serves each role, and the key that helps most."""
+    served = serving(settings, probes, rehearsed=rehearsed)
+    if not served:
+        return
+    role = max(len(one.role) for one in served)
+    work = max(len(one.work) for one in served)
+    print("Roles, and who serves them" + (" in a rehearsal" if rehearsed else ""))
+    for one in served:
+        print_safe(f"  {one.role:<{role}}  {one.work:<{work}}  {one.shown}")
+    if (key := helps_most(settings)) is not None:
+        gains = [
+            f"{', '.join(roles)} {verb}"
+            for roles, verb in (
+                (key.unserved, "would be served"),
+                (key.better, "would get a better first choice"),
+            )
+            if roles
+        ]
+        free = " (it has free models)" if key.free else ""
+        print_safe(f"The key that helps most: {key.variable}{free}: {'; '.join(gains)}")
+    print("Deployments")
 
 
 def _settings(config: str | None) -> Settings:

@@ -30,6 +30,8 @@ class RunOptions:
     comment: str | None
     post: bool
     as_json: bool
+    json_stream: bool
+    quiet: bool
 
     @property
     def request(self) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,15 +57,24 @@ def running(
                 child.kill()
 
 
-def serve_forever(settings: Settings, *, port: int = 0, speed: float = 1.0) -> int:
+def serve_forever(
+    settings: Settings,
+    *,
+    port: int = 0,
+    speed: float = 1.0,
+    ready: Callable[[int], None] = lambda port: None,
+) -> int:
     """Run the emulator in the foreground until it is interrupted; its exit code.
 
-    It says `{"port": N}` on stdout once it accepts connections.
+    `ready` gets the port once it accepts connections.
     """
     command = _command(settings.config_dir, port=port, speed=speed)
     environment = _environment(settings.config_dir)
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
         try:
+            ready(_port(child))
             return child.wait()
         except KeyboardInterrupt:
             # The interrupt reached the child as well, and ends it.

@@ -21,6 +21,7 @@ from crew.errors import (
 )
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
+from crew.runs.announcing import announce_end
 from crew.runs.directory import RunDirectory
 from crew.runs.keeping import Keeping
 from crew.workspace import Workspace
@@ -80,7 +81,8 @@ class Underway:
             document = _workspace_document(self.workspace)
         except WorkspaceError as exc:
             error = error or exc
-        return self._conclude(raw if error is None else "", error, document)
+        ended = self._conclude(raw if error is None else "", error, document)
+        return announce_end(self.run, ended)
 
     def interrupt(self, reason: str) -> Outcome | None:
         """End the run from outside; None when it has come to its end by itself. The
@@ -102,7 +104,8 @@ class Underway:
         thread = Thread(target=let_go, daemon=True)
         thread.start()
         thread.join(LET_GO_SECONDS)
-        return self._conclude("", RunFailed(reason), document)
+        ended = self._conclude("", RunFailed(reason), document)
+        return announce_end(self.run, ended)
 
     def _verdicts(self) -> dict[str, dict[str, str]]:
         """Those of a part of the run that ended earlier are in its record."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from crew.runs.ending import Underway
 from crew.settings import TaskSpec
 from crew.tasks.done import Watch
+from crew.tasks.following import publish_verdict
 
 if TYPE_CHECKING:
     from crewai.tasks.task_output import TaskOutput
@@ -20,7 +21,6 @@ def watching(underway: Underway) -> Watch:
             spec.name, spec.agent or output.agent, output.raw
         ):
             underway.commit(f"crew: {spec.name}")
-            run.guard.listener(f"{spec.name} is done")
 
     def refused(spec: TaskSpec, text: str) -> None:
         directory.write_refused(spec.name, text)
@@ -31,7 +31,15 @@ def watching(underway: Underway) -> Watch:
 
     def verdict(spec: TaskSpec, gate: str, found: str) -> None:
         underway.verdicts.setdefault(spec.name, {})[gate] = found
-        if found.startswith("nothing"):
-            run.guard.listener(f"{spec.name}: the gate {gate} had {found}")
+        publish_verdict(run, spec, gate, found)
 
-    return Watch(done=done, refused=refused, failed=failed, verdict=verdict)
+    def sent_back(spec: TaskSpec, gate: str) -> None:
+        publish_verdict(run, spec, gate, "sent back")
+
+    return Watch(
+        done=done,
+        refused=refused,
+        failed=failed,
+        verdict=verdict,
+        sent_back=sent_back,
+    )

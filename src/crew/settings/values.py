@@ -32,8 +32,10 @@ COMPLEXITIES = ("low", "medium", "high")
 GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = (
     "list_files",
+    "repo_map",
     "read_file",
     "search_files",
+    "edit_file",
     "write_file",
     "look_at_image",
     "run_checks",

@@ -20,7 +20,7 @@ from crew.workspace.changes import changed_since
 RETRIES = 3
 """How often a gate of the YAML sends a result back, as CrewAI does by default."""
 PASSED = "passed"
-WRITING = frozenset({"write_file"})
+WRITING = frozenset({"write_file", "edit_file"})
 """The tools that change files."""
 
 _CUT_OFF = (
@@ -35,13 +35,15 @@ class Watch:
 
     `done` gets each task that is done with its result. `refused` gets each text that a
     gate sent back, `failed` the last one of a task, and returns where it is kept.
-    `verdict` gets what a gate found.
+    `verdict` gets what a gate found in the end, `sent_back` each gate that sends a
+    result back.
     """
 
     done: Callable[[TaskSpec, TaskOutput], None] = lambda spec, output: None
     refused: Callable[[TaskSpec, str], None] = lambda spec, text: None
     failed: Callable[[TaskSpec, str], str] = lambda spec, text: ""
     verdict: Callable[[TaskSpec, str, str], None] = lambda spec, gate, found: None
+    sent_back: Callable[[TaskSpec, str], None] = lambda spec, gate: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +92,11 @@ class Done:
             return Nothing("the task was executed outside of its crew")
         if changed_since(self.workspace, execution.mark):
             return None
+        role = self.settings.roles[self.spec.agent or ""]
+        tools = " or ".join(name for name in role.tools if name in WRITING)
         return (
             "No file was changed. Text does not change files: write each file with "
-            "the tool write_file, then answer."
+            f"the tool {tools}, then answer."
         )
 
     def _gate(
@@ -118,6 +122,7 @@ class Done:
             problem += _CUT_OFF
         if execution.sent_back[name] < most:
             execution.sent_back[name] += 1
+            self.watch.sent_back(self.spec, name)
             return problem
         self.watch.verdict(self.spec, name, problem)
         kept = self.watch.failed(self.spec, text)

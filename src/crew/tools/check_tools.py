@@ -103,14 +103,9 @@ class RunCommand(_CheckTool):
         return _ended(checks.command(command, repository))
 
 
-def check_tool(
-    name: str, checks: Checks | None, programs: Sequence[str]
-) -> BaseTool | None:
-    """The tool of this name; None where it is none of these."""
-    made = _TOOLS.get(name)
-    if made is None:
-        return None
-    tool = made()  # type: ignore[call-arg]  # each has its name and text
+def check_tool(name: str, checks: Checks | None, programs: Sequence[str]) -> BaseTool:
+    """The tool of this name, one of CHECK_TOOL_NAMES."""
+    tool = _TOOLS[name]()  # type: ignore[call-arg]  # each has its name and text
     tool._checks = checks
     tool._programs = tuple(programs)
     if isinstance(tool, RunCommand):

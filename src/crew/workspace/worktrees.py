@@ -164,6 +164,12 @@ def loses(repository: Repository, target: Path) -> bool:
     return any(target.is_relative_to(top / one) for one in repository.submodules)
 
 
+def held(repository: Repository, target: Path) -> bool:
+    """Whether the commit that the run began with holds a file."""
+    name = target.relative_to(repository.path.resolve()).as_posix()
+    return bool(git(repository.path, "ls-tree", str(repository.base), "--", name))
+
+
 def is_dirty(source: Path) -> bool:
     """Whether a repository has changes that no commit holds: the crew will not see
     them."""
