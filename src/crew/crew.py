@@ -54,13 +54,7 @@ def assemble(
     settings, finished = run.settings, finished or {}
     following = Following(run=run, workspace=workspace)
     managed = settings.process == "hierarchical"
-    words = repository_words(workspace, settings.secrets.masked)
-    checks = checks or _checks(run, workspace)
-    workers = {
-        name: _agent(run, role, following, words, checks)
-        for name, role in settings.roles.items()
-        if not (managed and name == settings.manager)
-    }
+    workers = _workers(following, checks or _checks(run, workspace))
     tasks: dict[str, Task] = {}
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
@@ -90,6 +84,18 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
         raw=result,
         agent=spec.agent or "",
     )
+
+
+def _workers(following: Following, checks: Checks) -> dict[str, Agent]:
+    """An agent for each role but the manager of a hierarchical process."""
+    run = following.run
+    settings = run.settings
+    words = repository_words(following.workspace, settings.secrets.masked)
+    return {
+        name: _agent(run, role, following, words, checks)
+        for name, role in settings.roles.items()
+        if settings.process != "hierarchical" or name != settings.manager
+    }
 
 
 def _checks(run: Run, workspace: Workspace) -> Checks:

@@ -65,10 +65,8 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
         settings = load_settings(options.config)
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
-    settings, wrong = with_checks(settings, options.check)
+    settings, wrong = _fitted(settings, options)
     mistakes += wrong
-    if not sys.stdin.isatty():
-        mistakes += check_human_input(settings)
     if options.resume is not None:
         if given or options.repo or options.image or options.input:
             raise argument_error(
@@ -88,6 +86,14 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
     if mistakes:
         raise SettingsError(mistakes)
     return settings, given
+
+
+def _fitted(settings: Settings, options: RunOptions) -> tuple[Settings, list[Mistake]]:
+    """The settings with the checks of the arguments, and what does not fit here."""
+    settings, mistakes = with_checks(settings, options.check)
+    if not sys.stdin.isatty():
+        mistakes += check_human_input(settings)
+    return settings, mistakes
 
 
 def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
