@@ -204,6 +204,8 @@ def test_a_run_on_this_directory_copies_nothing_of_its_own(
     project.mkdir()
     monkeypatch.chdir(project)
     monkeypatch.setenv("CREW_STATE_DIR", "state")
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
+    monkeypatch.setenv("CREW_ENV_FILE", ".env")
     (project / ".env").write_text(f"{KEY}={SECRET}\n", encoding="utf-8")
     (project / "notes.md").write_text("a note\n", encoding="utf-8")
     configure(project / "config", server.url)

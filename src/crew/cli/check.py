@@ -14,6 +14,7 @@ from crew.cli.console import (
     DONE,
     print_safe,
 )
+from crew.cli.place import placed, search_lines
 from crew.clock import SystemClock
 from crew.errors import (
     Mistake,
@@ -23,9 +24,9 @@ from crew.guard import QuotaGuard
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.environment import config_directory, read_environment
 from crew.settings.loader import load_settings, load_tiers
 from crew.settings.placeholders import check_placeholders
+from crew.settings.places import Place
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
@@ -48,10 +49,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(config: str | None, online: bool) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    settings = _settings(config)
+    place = placed(config)
+    settings = _settings(place)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
-    print(f"configuration: {settings.config_dir} is well-formed")
+    print_safe(f"configuration: {settings.config_dir} is well-formed")
+    for line in search_lines(place):
+        print_safe(line)
     probes: dict[str, Probe] = {}
     if online:
         # Imported here: only this needs an HTTP client.
@@ -77,8 +81,8 @@ def command(config: str | None, online: bool) -> int:
         own = [one.name for one in settings.providers.values() if one.keyless]
         silent = f", and {' and '.join(own)} does not answer" if own else ""
         print_safe(
-            f"no key is set{silent}: runs are rehearsals. Keys go into .env "
-            "(.env.example)."
+            f"no key is set{silent}: runs are rehearsals. Keys go into "
+            f"{place.key_file}."
         )
     return DONE
 
@@ -109,12 +113,12 @@ def _print_roles(
     print("Deployments")
 
 
-def _settings(config: str | None) -> Settings:
+def _settings(place: Place) -> Settings:
     """The settings. A directory without agents.yaml and tasks.yaml is one for the
     agents of one's own project (`crew.tiers`), and has no roles to check."""
-    directory = config_directory(config, read_environment())
-    roles = any((directory / f"{name}.yaml").exists() for name in ("agents", "tasks"))
-    return (load_settings if roles else load_tiers)(config)
+    files = (place.directory / f"{name}.yaml" for name in ("agents", "tasks"))
+    roles = any(file.exists() for file in files)
+    return (load_settings if roles else load_tiers)(place)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from crew.cli.place import placed
 from crew.emulator.guide import guide
 from crew.emulator.process import serve_forever
 from crew.settings.loader import load_tiers
@@ -38,7 +39,7 @@ def _finite(ctx: click.Context, param: click.Parameter, speed: float) -> float:
 @click.pass_obj
 def command(config: str | None, port: int, speed: float) -> int:
     """Play the providers until a signal comes; returns the exit code."""
-    settings = load_tiers(config)
+    settings = load_tiers(placed(config))
 
     def ready(port: int) -> None:
         print(json.dumps({"port": port}), flush=True)

@@ -12,6 +12,7 @@ from crew.cli.console import (
     print_safe,
     resume_command,
 )
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
 from crew.reports.document import run_document
@@ -27,7 +28,7 @@ from crew.settings.loader import load_tiers
 @click.pass_obj
 def command(config: str | None, run: str | None, as_json: bool) -> int:
     """Print what a run did and what it cost; returns the exit code."""
-    settings = load_tiers(config)
+    settings = load_tiers(placed(config))
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")

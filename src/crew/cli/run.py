@@ -55,7 +55,13 @@ _NO_USE = (
     "--repo",
     multiple=True,
     metavar="PATH",
-    help="A repository to work on, in a worktree of its own; may be repeated.",
+    help="A repository to work on, in a worktree of its own; may be repeated "
+    "(default: the current one).",
+)
+@click.option(
+    "--no-repo",
+    is_flag=True,
+    help="Work in an empty workspace, not on the current repository.",
 )
 @click.option(
     "--image",
@@ -106,7 +112,7 @@ def run(options: RunOptions) -> int:
     try:
         with stoppable():
             settings, inputs = checked(options)
-            github = open_github() if options.post else None
+            github = open_github(options.config) if options.post else None
             outcome = _outcome(settings, inputs, options, shown)
     except (CrewError, KeyboardInterrupt) as exc:
         shown.end(None, error_lines(exc))

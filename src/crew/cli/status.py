@@ -7,6 +7,7 @@ import sys
 import click
 
 from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
@@ -50,7 +51,8 @@ def _height() -> int | None:
 
 def _settings(config: str | None) -> Settings:
     """The settings; without the roles where those are a project's of CrewAI's."""
+    place = placed(config)
     try:
-        return load_settings(config)
+        return load_settings(place)
     except SettingsError:
-        return load_tiers(config)
+        return load_tiers(place)

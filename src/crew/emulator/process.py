@@ -12,6 +12,7 @@ from crew.errors import CrewError
 from crew.processes.environment import python_command, python_environment
 from crew.settings import Settings
 from crew.settings.environment import read_environment
+from crew.settings.places import find
 from crew.settings.secrets import variables_without_secrets
 
 _START_SECONDS = 30.0
@@ -90,7 +91,7 @@ def _command(config_dir: Path, *, port: int, speed: float) -> list[str]:
 def _environment(config_dir: Path) -> dict[str, str]:
     """What the emulator needs to read the same YAML, without any secret: of a variable
     that may be one it sees that there is one."""
-    ours = read_environment()
+    ours = read_environment(find(config_dir))
     named = {
         name: value
         for name, value in variables_without_secrets(config_dir, ours).items()

@@ -19,6 +19,7 @@ from crew.notices import Listener
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
+from crew.runs.current import with_current
 from crew.runs.directory import (
     RUNNING,
     Beginning,
@@ -66,14 +67,15 @@ def execute(
 
     Raises WorkspaceError or StoreUnavailable when the run cannot start.
     """
-    inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
+    inputs, current = with_current(settings, at_home(inputs))
+    run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
     own = (output, settings.state_dir)
     workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
     hide_from_git(output)
-    for line in workspace.notices:
+    for line in (*current, *workspace.notices):
         progress.notice(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):

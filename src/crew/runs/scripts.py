@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def kickoff(
     *,
     request: str = "",
-    repositories: Sequence[str | Path] = (),
+    repositories: Sequence[str | Path] | None = None,
     images: Sequence[str | Path] = (),
     inputs: Mapping[str, object] | None = None,
     resume: str | None = None,
@@ -41,6 +41,8 @@ def kickoff(
 ) -> "Outcome":
     """Run the crew on a request, or take up the run `resume` again.
 
+    Without `repositories` it works on the git repository of the working directory, if
+    the texts of the YAML ask for one; `()` is for an empty workspace.
     `inputs` fills further placeholders of the YAML; a list is joined with commas.
     `listener` gets waits and swaps in one line each, `events` all that happens as
     values of `crew.progress.events`.
@@ -80,7 +82,7 @@ class KickoffArguments(TypedDict, total=False):
     """What `kickoff` and `kickoff_async` take."""
 
     request: str
-    repositories: Sequence[str | Path]
+    repositories: Sequence[str | Path] | None
     images: Sequence[str | Path]
     inputs: Mapping[str, object] | None
     resume: str | None
@@ -126,9 +128,11 @@ def _work(**arguments: "Unpack[KickoffArguments]") -> "Work[Outcome]":
 
 def _inputs(arguments: KickoffArguments) -> Inputs:
     values = arguments.get("inputs") or {}
+    repositories = arguments.get("repositories")
     return Inputs(
         request=arguments.get("request", ""),
-        repositories=tuple(str(path) for path in arguments.get("repositories", ())),
+        repositories=tuple(str(path) for path in repositories or ()),
+        here=repositories is None,
         images=tuple(str(image) for image in arguments.get("images", ())),
         values={name: as_text(value) for name, value in values.items()},
     )

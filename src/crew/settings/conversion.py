@@ -179,6 +179,7 @@ def inputs(shape: InputsFile) -> Inputs:
     return Inputs(
         request=shape.request,
         repositories=tuple(shape.repositories),
+        here="repositories" not in shape.model_fields_set,
         images=tuple(shape.images),
         values=dict(shape.values),
     )

@@ -225,10 +225,12 @@ class TaskSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What one run works on. Images are paths or http(s) addresses. `values` are
-    further placeholders of the task descriptions."""
+    further placeholders of the task descriptions. `here`: without a repository it is
+    the current one."""
 
     request: str
     repositories: tuple[str, ...] = ()
+    here: bool = False
     images: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -244,7 +246,8 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only.
+    of this process only. `digests` are the hashes of the files that a person accepted
+    (`settings.snapshot.accepted_content`); None where the directory was named.
     """
 
     config_dir: Path
@@ -270,6 +273,7 @@ class Settings:
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
+    digests: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 def at_home(inputs: Inputs) -> Inputs:
