@@ -31,16 +31,9 @@ KINDS = (
 COMPLEXITIES = ("low", "medium", "high")
 GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = (
-    "list_files",
-    "repo_map",
-    "read_file",
-    "search_files",
-    "edit_file",
-    "write_file",
-    "look_at_image",
-    "run_checks",
-    "run_command",
-)
+    "list_files", "repo_map", "read_file", "search_files", "edit_file",
+    "write_file", "look_at_image", "run_checks", "run_command",
+)  # fmt: skip
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
