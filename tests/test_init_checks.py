@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crew.settings.schema import InputsFile
+from crew.settings.schema_inputs import InputsFile
 from crew.setup.repository_files import FILE_BYTES
 from moving_in import a_home, a_repository, init, write, written
 

@@ -12,13 +12,13 @@ from crew.settings.own_entries import named, ours, own
 from crew.settings.schema import (
     AgentOptions,
     DeploymentShape,
-    InputsFile,
     ProviderShape,
     RoleShape,
     TaskOptions,
     TaskShape,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.validation import options
 from crew.settings.values import (
     Deployment,
@@ -156,6 +156,7 @@ def role(name: str, shape: RoleShape) -> Role:
         tools=ours(shape.tools),
         own_tools=own(shape.tools),
         own=named(shape, CALLBACKS),
+        commands=tuple(shape.commands),
         options=options(shape, AgentOptions),
     )
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from crew.settings.document import Document, KeyPath
 from crew.settings.schema import (
     DeploymentShape,
-    InputsFile,
     ProviderShape,
     RoleShape,
     RuleShape,
@@ -14,6 +13,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.wording import unknown
 
 PROCESSES = ("hierarchical", "sequential")

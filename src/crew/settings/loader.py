@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
 from crew.settings.check_providers import (
@@ -38,7 +39,6 @@ from crew.settings.fingerprint import fingerprint
 from crew.settings.places import Place, located
 from crew.settings.schema import (
     DeploymentShape,
-    InputsFile,
     ProvidersFile,
     ProviderShape,
     RoleShape,
@@ -48,6 +48,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
 from crew.settings.values import (
@@ -168,6 +169,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
         digests=place.snapshot.digests if place.snapshot is not None else None,
     )
@@ -197,6 +199,8 @@ def _shapes(files: Files) -> Shapes:
         tiers_file = read(files.tiers, TiersFile)
     if files.inputs is not None and files.inputs.data is not None:
         inputs = read(files.inputs, InputsFile)
+        if inputs is not None:
+            check_checks(files.inputs, inputs)
     return Shapes(
         roles=_entries(files.agents, RoleShape),
         process=_process(files.tasks),

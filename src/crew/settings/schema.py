@@ -23,12 +23,12 @@ from crew.settings.fields import (
     Duration,
     HeaderName,
     HeaderValue,
-    InputText,
     Kinds,
     Limits,
     Parameter,
     PlanLimits,
     Positive,
+    Program,
     ScopedLimits,
     Text,
     Timeout,
@@ -114,6 +114,7 @@ class RoleShape(AgentOptions):
     patience: Duration = 0.0
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
+    commands: list[Program] = []
 
 
 class TaskOptions(Shape):
@@ -224,12 +225,3 @@ class TiersFile(Shape):
     max_calls: Positive = 200
     deadline: Timeout | None = None
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"
-
-
-class InputsFile(Shape):
-    """inputs.yaml as a whole."""
-
-    request: Text
-    repositories: list[Text] = []
-    images: list[Text] = []
-    values: dict[str, InputText] = {}

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from crew.quota.limits import Limit
+from crew.settings.checks import CheckSettings
 from crew.settings.inputs import Inputs
 from crew.settings.own_values import OwnTool, Server
 from crew.texts.masking import Secrets
@@ -31,14 +32,9 @@ KINDS = (
 COMPLEXITIES = ("low", "medium", "high")
 GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = (
-    "list_files",
-    "repo_map",
-    "read_file",
-    "search_files",
-    "edit_file",
-    "write_file",
-    "look_at_image",
-)
+    "list_files", "repo_map", "read_file", "search_files", "edit_file",
+    "write_file", "look_at_image", "run_checks", "run_command",
+)  # fmt: skip
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
@@ -185,8 +181,9 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One agent. `patience` is how many seconds a call waits for a better
-    deployment before it takes the next one. `own_tools` are its user's, by their
-    place in the list; `own` has dotted paths by key. `options` go to `crewai.Agent`."""
+    deployment before it takes the next one. `commands` are the programs that it may
+    run. `own_tools` are its user's, by their place in the list; `own` has dotted paths
+    by key. `options` go to `crewai.Agent`."""
 
     name: str
     role: str
@@ -198,6 +195,7 @@ class Role:
     tools: tuple[str, ...] = ()
     own_tools: Mapping[int, OwnTool | Server] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -259,6 +257,7 @@ class Settings:
     deadline: float | None = None
     store_failure: str = "stop"
     inputs: Inputs | None = None
+    checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     config_hash: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False)
