@@ -13,9 +13,12 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.gates.checks import Checks
 from crew.settings import Role, Settings, TaskSpec
-from crew.tasks.done import Done, Watch
+from crew.tasks.climbing import accepted, guardrail
+from crew.tasks.done import Done
 from crew.tasks.named_task import NamedTask
+from crew.tasks.watch import Watch
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
@@ -41,12 +44,13 @@ def assemble(
     *,
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
+    checks: Checks | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
     the others as context. `watch` gets each task that ends, and how its results
-    are judged.
+    are judged; `checks` are those of the user.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"
@@ -59,7 +63,7 @@ def assemble(
     for spec in settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
-        done = Done(spec=spec, settings=settings, workspace=workspace, watch=watch)
+        done = Done(run=run, spec=spec, workspace=workspace, watch=watch, checks=checks)
         tasks[spec.name] = _task(done, tasks, workers)
         if spec.name in finished:
             tasks[spec.name].output = _kept(spec, finished[spec.name])
@@ -137,10 +141,8 @@ def _task(
     else:
         context = [earlier[name] for name in spec.context if name in earlier]
     options: dict[str, Any] = dict(spec.options)
-    if gates := done.guardrails():
-        options["guardrails"] = gates
-        options["guardrail_max_retries"] = done.retries
-    options["callback"] = lambda output: done.watch.done(spec, output)
+    options["guardrails"] = [guardrail(done)]
+    options["callback"] = lambda output: done.watch.done(spec, output, accepted())
     return NamedTask(
         name=spec.name,
         description=spec.description,
@@ -148,7 +150,7 @@ def _task(
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).in_workspace(done.workspace)
+    ).decided_by(done)
 
 
 def placeholders(

@@ -12,15 +12,41 @@ from crewai import Agent, Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
+from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureReason
 
+from crew.calls.current_task import current_execution
 from crew.calls.event_loop import in_a_loop, in_a_thread
+from crew.calls.stalls import Stalled
 from crew.settings.placeholders import fill, names
 
 _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_output"
 
 
 class FilledAgent(Agent):
-    """An agent whose role, goal and backstory may hold placeholders."""
+    """An agent whose role, goal and backstory may hold placeholders. Where it gets
+    nowhere it answers with nothing: what follows is for the task to decide."""
+
+    def execute_task(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's."""
+        try:
+            return super().execute_task(*args, **kwargs)
+        except Stalled:
+            return ""
+        except ToolExecutionFailedError as exc:
+            if _goes_round(exc):
+                return ""
+            raise
+
+    async def aexecute_task(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's."""
+        try:
+            return await super().aexecute_task(*args, **kwargs)
+        except Stalled:
+            return ""
+        except ToolExecutionFailedError as exc:
+            if _goes_round(exc):
+                return ""
+            raise
 
     def interpolate_inputs(self, inputs: dict[str, Any]) -> None:
         """Fill the texts, from the start each time."""
@@ -122,6 +148,21 @@ class FilledCrew(Crew):
         made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
         made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
         return made  # type: ignore[return-value]
+
+
+def _goes_round(error: ToolExecutionFailedError) -> bool:
+    """Note that CrewAI stopped a role that makes the same call again and again. False
+    where the tool failed, or where nobody waits for the note."""
+    record, execution = error.record, current_execution.get()
+    if record.failure.reason is not ToolFailureReason.REPEATED_CALL:
+        return False
+    if execution is None:
+        return False
+    execution.stalls.reason = (
+        f"it called {record.tool_name} again and again, with the same input and the "
+        "same result"
+    )
+    return True
 
 
 def _filled(text: str, inputs: Mapping[str, Any] | None) -> str:

@@ -23,7 +23,7 @@ def run_document(
     *,
     error: str | None = None,
     closed: Sequence[Closed] = (),
-    verdicts: Mapping[str, Mapping[str, str]] = {},
+    verdicts: Mapping[str, Sequence[Mapping[str, str]]] = {},
     kept: Mapping[str, str] = {},
 ) -> dict[str, object]:
     """The record of a run as a JSON document.
@@ -57,12 +57,12 @@ def _task_documents(
     report: RunReport,
     tasks: Sequence[TaskRecord],
     results: Mapping[str, str],
-    verdicts: Mapping[str, Mapping[str, str]],
+    verdicts: Mapping[str, Sequence[Mapping[str, str]]],
     kept: Mapping[str, str],
 ) -> list[dict[str, object]]:
     return [
         _task_document(task, results, report)
-        | {"gates": verdicts.get(task.name, {}), "kept": kept.get(task.name)}
+        | {"gates": list(verdicts.get(task.name, ())), "kept": kept.get(task.name)}
         for task in tasks
     ]
 

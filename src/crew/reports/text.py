@@ -93,16 +93,12 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for role, count in task["roles"].items()
         )
         line = f"{task['name']}: {task['status']}, by {', '.join(roles) or 'nobody'}"
-        silent = [gate for gate, found in task["gates"].items() if _is_silent(found)]
+        silent = [one["name"] for one in task["gates"] if one["verdict"] == "nothing"]
         if silent:
             line += f"; nothing to look at for {', '.join(silent)}"
-        if task["status"] != "done" and task["kept"]:
+        if task["status"] == "failed" and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line
-
-
-def _is_silent(found: str) -> bool:
-    return found.startswith("nothing to look at")
 
 
 def status_lines(

@@ -51,7 +51,7 @@ class Underway:
     workspace: Workspace
     directory: RunDirectory
     keeping: Keeping
-    verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    verdicts: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """What each gate found, by task."""
 
     def commit(self, message: str) -> None:
@@ -104,10 +104,10 @@ class Underway:
         thread.join(LET_GO_SECONDS)
         return self._conclude("", RunFailed(reason), document)
 
-    def _verdicts(self) -> dict[str, dict[str, str]]:
+    def _verdicts(self) -> dict[str, list[dict[str, str]]]:
         """Those of a part of the run that ended earlier are in its record."""
         earlier = (self.directory.document() or {}).get("tasks", [])
-        known = {task["name"]: task.get("gates", {}) for task in earlier}
+        known = {task["name"]: task.get("gates", []) for task in earlier}
         return {**known, **self.verdicts}
 
     def _kept(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_gates import check_gates, with_schema
 from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
     check_headers,
@@ -34,6 +35,7 @@ from crew.settings.environment import (
     read_environment,
 )
 from crew.settings.files import PROCESSES, Files, Shapes
+from crew.settings.ladder_shape import LadderShape, ladder
 from crew.settings.schema import (
     DeploymentShape,
     InputsFile,
@@ -48,9 +50,7 @@ from crew.settings.schema import (
 )
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
-from crew.settings.values import (
-    Settings,
-)
+from crew.settings.values import Settings, TaskSpec
 from crew.settings.wording import unknown
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -75,6 +75,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_gates(files, shapes, directory)
     return _checked(directory, environ, files, shapes)
 
 
@@ -140,7 +141,7 @@ def _settings(
         tiers={n: tier(n, one, shapes.tiers) for n, one in shapes.tiers.items()},
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
-        tasks={name: task(name, shape) for name, shape in shapes.tasks.items()},
+        tasks={n: _task(n, one, directory) for n, one in shapes.tasks.items()},
         process=shapes.process,
         manager=MANAGER,
         budgets=tuple(limits.budgets),
@@ -153,9 +154,15 @@ def _settings(
         max_calls=limits.max_calls,
         deadline=limits.deadline,
         store_failure=limits.store_failure,
+        ladder=ladder(shapes.ladder),
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         secrets=secrets_of(directory, environ),
     )
+
+
+def _task(name: str, shape: TaskShape, directory: Path) -> TaskSpec:
+    made = task(name, shape)
+    return replace(made, gates=tuple(with_schema(g, directory) for g in made.gates))
 
 
 def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
@@ -189,6 +196,7 @@ def _shapes(files: Files) -> Shapes:
         tiers=_entries(files.tiers, TierShape, "tiers"),
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
+        ladder=_ladder(files.tiers),
         inputs=inputs,
     )
 
@@ -210,6 +218,13 @@ def _entries(
             if entry is not None:
                 entries[name] = entry
     return entries
+
+
+def _ladder(tiers: Document) -> LadderShape:
+    """What tiers.yaml says of it, or the defaults."""
+    if not isinstance((tiers.data or {}).get("ladder"), dict):
+        return LadderShape()
+    return read(tiers, LadderShape, ("ladder",)) or LadderShape()
 
 
 def _process(tasks: Document) -> str:

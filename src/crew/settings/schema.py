@@ -33,7 +33,8 @@ from crew.settings.fields import (
     one_of,
     plan_condition,
 )
-from crew.settings.values import GATES, TOOLS
+from crew.settings.gates import GateSpec, gate
+from crew.settings.values import TOOLS
 
 
 class Shape(BaseModel):
@@ -97,7 +98,7 @@ class TaskShape(TaskOptions):
     context: list[Text] | None = None
     complexity: Complexity = "medium"
     kind: Kinds | None = None
-    gates: list[Annotated[Text, one_of("gate", GATES)]] = []
+    gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     when: Annotated[Text, one_of("condition", ("images",))] | None = None
     changed: bool = True
 
@@ -183,6 +184,7 @@ class TiersFile(Shape):
     max_wait: Duration = 300.0
     max_calls: Positive = 200
     deadline: Timeout | None = None
+    ladder: dict[str, object] = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.settings.gates import GateSpec
+from crew.settings.ladder import LadderSpec
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -28,7 +30,6 @@ KINDS = (
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
 COMPLEXITIES = ("low", "medium", "high")
-GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
@@ -203,7 +204,7 @@ class TaskSpec:
     context: tuple[str, ...] | None = None
     complexity: str = "medium"
     kind: str | None = None
-    gates: tuple[str, ...] = ()
+    gates: tuple[GateSpec, ...] = ()
     when: str | None = None
     changed: bool = True
     options: Mapping[str, object] = field(default_factory=dict)
@@ -253,6 +254,7 @@ class Settings:
     max_calls: int = 200
     deadline: float | None = None
     store_failure: str = "stop"
+    ladder: LadderSpec = field(default_factory=LadderSpec)
     inputs: Inputs | None = None
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
