@@ -9,13 +9,13 @@ from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.schema import (
     AgentOptions,
     DeploymentShape,
-    InputsFile,
     ProviderShape,
     RoleShape,
     TaskOptions,
     TaskShape,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.validation import options
 from crew.settings.values import (
     Deployment,

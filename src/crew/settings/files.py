@@ -7,7 +7,6 @@ from crew.settings.document import Document, KeyPath
 from crew.settings.ladder_shape import LadderShape
 from crew.settings.schema import (
     DeploymentShape,
-    InputsFile,
     ProviderShape,
     RoleShape,
     RuleShape,
@@ -15,6 +14,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.wording import unknown
 
 PROCESSES = ("hierarchical", "sequential")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schema
 from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
@@ -38,7 +39,6 @@ from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.ladder_shape import LadderShape, ladder
 from crew.settings.schema import (
     DeploymentShape,
-    InputsFile,
     ProvidersFile,
     ProviderShape,
     RoleShape,
@@ -48,6 +48,7 @@ from crew.settings.schema import (
     TiersFile,
     TierShape,
 )
+from crew.settings.schema_inputs import InputsFile
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
 from crew.settings.values import Settings, TaskSpec
@@ -156,6 +157,7 @@ def _settings(
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        checks=check_settings(shapes.inputs),
         secrets=secrets_of(directory, environ),
     )
 
@@ -187,6 +189,8 @@ def _shapes(files: Files) -> Shapes:
         tiers_file = read(files.tiers, TiersFile)
     if files.inputs is not None and files.inputs.data is not None:
         inputs = read(files.inputs, InputsFile)
+        if inputs is not None:
+            check_checks(files.inputs, inputs)
     return Shapes(
         roles=_entries(files.agents, RoleShape),
         process=_process(files.tasks),

@@ -21,7 +21,6 @@ from crew.settings.fields import (
     Duration,
     HeaderName,
     HeaderValue,
-    InputText,
     Kinds,
     Limits,
     Parameter,
@@ -186,12 +185,3 @@ class TiersFile(Shape):
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"
-
-
-class InputsFile(Shape):
-    """inputs.yaml as a whole."""
-
-    request: Text
-    repositories: list[Text] = []
-    images: list[Text] = []
-    values: dict[str, InputText] = {}

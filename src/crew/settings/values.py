@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
+from crew.settings.checks import CheckSettings
 from crew.settings.gates import GateSpec
 from crew.settings.ladder import LadderSpec
 from crew.texts.masking import Secrets
@@ -256,6 +257,7 @@ class Settings:
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
     inputs: Inputs | None = None
+    checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     secrets: Secrets = field(default_factory=Secrets, repr=False)
 
