@@ -210,7 +210,7 @@ def test_files_that_a_task_asks_for_must_exist(
 def test_a_gate_with_nothing_to_look_at_says_so(workspace: Workspace) -> None:
     call = '```json\n{"name": "hello.py", "arguments": {}}\n```'
 
-    for name in ("python_parses", "files_exist", "changed", "checks"):
+    for name in ("python_parses", "files_exist", "changed", "examples", "checks"):
         assert verdict(name, call, workspace).found is Found.NOTHING
     assert verdict("python_parses", "```python\nx = 1\n```", workspace).passed
     missing = build_gates([GateSpec(name="check", names=("test",))])[0]
@@ -323,6 +323,7 @@ class Result:
     name: str
     passed: bool
     reason: str = ""
+    ended_by: str = "exit"
     broke: tuple[str, ...] = ()
     failing_before: tuple[str, ...] = ()
 
@@ -349,24 +350,34 @@ class Checks:
             "The check lint failed.\nE501",
         ),
         (
-            [Result("test", False, "x", failing_before=("t_old",))],
-            Found.PASSED,
-            "test: only what failed before this run fails: t_old",
+            [Result("test", False, "x", failing_before=("t.py::t_oldest",))],
+            Found.NOTHING,
+            "test: nothing fails but what failed before this run: t.py::t_oldest",
         ),
         (
-            [Result("test", False, "x", ("t_new",), ("t_old",))],
+            [Result("test", False, "x", broke=("t_new",), failing_before=("t_old",))],
             Found.FAILED,
             "The check test failed.\nx",
         ),
+        (
+            [Result("test", False, "x", failing_before=("a.py::test_mended[1]",))],
+            Found.FAILED,
+            "The check test failed.\nx",
+        ),
+        (
+            [Result("test", False, "no bwrap", ended_by="refused")],
+            Found.NOTHING,
+            "the check test cannot run: no bwrap",
+        ),
         ([], Found.NOTHING, "no check is configured; name one under `checks`"),
     ],
-    ids=["pass", "fail", "old", "broke", "none"],
+    ids=["pass", "fail", "old", "broke", "asked", "refused", "none"],
 )
 def test_checks_pass_when_the_run_broke_nothing(
     workspace: Workspace, results: list[Result], found: Found, reason: str
 ) -> None:
     [built] = build_gates([gate("checks")], Means(checks=Checks(results)))
-    given = built.judge(Work(text="", asked="", workspace=workspace))
+    given = built.judge(Work(text="", asked="Mend test_mended", workspace=workspace))
 
     assert (given.found, given.reason, given.trust) == (found, reason, Trust.TESTS)
 

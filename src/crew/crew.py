@@ -49,8 +49,7 @@ def assemble(
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` gets each task that ends, and how its results
-    are judged; `checks` are those of the user.
+    the others as context. `watch` follows how work is judged, by `checks`, too.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
     managed = settings.process == "hierarchical"

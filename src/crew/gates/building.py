@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crew.gates.checks import Checks, all_checks, one_check
+from crew.gates.examples import examples
 from crew.gates.files import asked_files, changed, files_exist
 from crew.gates.gate import Asking, Gate, Look, Trust
 from crew.gates.judge import judge
@@ -60,6 +61,8 @@ def _built(spec: GateSpec, means: Means) -> tuple[Trust, int, Look]:
             return Trust.TESTS, 2, all_checks(means.checks)
         case "check":
             return Trust.TESTS, 2, one_check(spec.names[0], means.checks)
+        case "examples":
+            return Trust.EXAMPLES, 1, examples(means.checks)
         case "has_sections":
             return Trust.SHAPE, 0, has_sections(spec.names)
         case "json":

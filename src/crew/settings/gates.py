@@ -16,6 +16,7 @@ GATES = (
     "files_exist",
     "asked_files",
     "changed",
+    "examples",
     "checks",
 )
 """The gates that a word names."""

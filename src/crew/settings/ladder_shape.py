@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, InstanceOf
 
+from crew.settings.document import Document
 from crew.settings.fields import Text, one_of
 from crew.settings.ladder import (
     ALWAYS,
@@ -17,6 +18,7 @@ from crew.settings.ladder import (
     LadderSpec,
 )
 from crew.settings.schema import Shape
+from crew.settings.validation import read
 from crew.settings.wording import shown
 
 _NUMBER = r"(\d{1,9}(?:\.\d{1,6})?)"
@@ -102,6 +104,13 @@ class LadderShape(Shape):
     ] = _AttemptLimit()
     audit: Annotated[InstanceOf[Decimal], BeforeValidator(_share)] = Decimal(0)
     escalate: EscalationShape = EscalationShape()
+
+
+def read_ladder(tiers: Document) -> LadderShape:
+    """What tiers.yaml says of it, or the defaults."""
+    if "ladder" not in (tiers.data or {}):
+        return LadderShape()
+    return read(tiers, LadderShape, ("ladder",)) or LadderShape()
 
 
 def ladder(shape: LadderShape) -> LadderSpec:

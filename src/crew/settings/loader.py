@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from crew.errors import SettingsError
 from crew.settings.check_commands import check_checks, check_settings
-from crew.settings.check_gates import check_gates, with_schema
+from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_providers import (
     check_headers,
@@ -36,7 +36,7 @@ from crew.settings.environment import (
     read_environment,
 )
 from crew.settings.files import PROCESSES, Files, Shapes
-from crew.settings.ladder_shape import LadderShape, ladder
+from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -51,7 +51,7 @@ from crew.settings.schema import (
 from crew.settings.schema_inputs import InputsFile
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
-from crew.settings.values import Settings, TaskSpec
+from crew.settings.values import Settings
 from crew.settings.wording import unknown
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -142,7 +142,9 @@ def _settings(
         tiers={n: tier(n, one, shapes.tiers) for n, one in shapes.tiers.items()},
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
-        tasks={n: _task(n, one, directory) for n, one in shapes.tasks.items()},
+        tasks={
+            n: with_schemas(task(n, one), directory) for n, one in shapes.tasks.items()
+        },
         process=shapes.process,
         manager=MANAGER,
         budgets=tuple(limits.budgets),
@@ -160,11 +162,6 @@ def _settings(
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(directory, environ),
     )
-
-
-def _task(name: str, shape: TaskShape, directory: Path) -> TaskSpec:
-    made = task(name, shape)
-    return replace(made, gates=tuple(with_schema(g, directory) for g in made.gates))
 
 
 def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
@@ -200,7 +197,7 @@ def _shapes(files: Files) -> Shapes:
         tiers=_entries(files.tiers, TierShape, "tiers"),
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
-        ladder=_ladder(files.tiers),
+        ladder=read_ladder(files.tiers),
         inputs=inputs,
     )
 
@@ -222,13 +219,6 @@ def _entries(
             if entry is not None:
                 entries[name] = entry
     return entries
-
-
-def _ladder(tiers: Document) -> LadderShape:
-    """What tiers.yaml says of it, or the defaults."""
-    if not isinstance((tiers.data or {}).get("ladder"), dict):
-        return LadderShape()
-    return read(tiers, LadderShape, ("ladder",)) or LadderShape()
 
 
 def _process(tasks: Document) -> str:
