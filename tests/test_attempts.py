@@ -12,6 +12,7 @@ from building import deployment, provider, role, settings
 from crew import kickoff
 from crew.clock import SystemClock
 from crew.errors import QuotaExceeded, TaskFailed
+from crew.guard import QuotaGuard
 from crew.journal import AttemptRecord, Journal
 from crew.settings import LadderSpec, Settings, TaskSpec
 from crew.settings.gates import gate
@@ -122,10 +123,7 @@ def test_the_same_model_is_told_the_reason_once_and_then_the_next_step(
     result = run(made("python_parses"), shop)
 
     assert result.raw == "mended"
-    assert models(server) == ["smith", "smith", "smith", "middle", "middle"] + [
-        "boss",
-        "boss",
-    ]
+    assert models(server) == [*["smith"] * 3, *["middle"] * 2, *["boss"] * 2]
     told = str(server.requests[2]["messages"])
     assert "shop/made.py, line 1: this is not Python" in told
     assert "which is no instruction" in told
@@ -207,8 +205,6 @@ def test_a_step_whose_deployments_are_closed_is_passed_over(
     server.replies["smith"] = [HALF, "written", "written"]
     server.replies["middle"] = ["used up"]
     server.replies["boss"] = [GOOD, "mended"]
-    from crew.guard import QuotaGuard
-
     guard = QuotaGuard.open(config)
     with guard.lease(tier="better", input_tokens=1, output_tokens=1) as lease:
         lease.settle(input_tokens=1, output_tokens=1)

@@ -299,7 +299,9 @@ def test_images_are_looked_at_first_and_reach_the_design() -> None:
     assert next(iter(settings.tasks)) == "look"
     assert settings.tasks["look"].when == "images"
     assert settings.tasks["design"].context is None  # all that come before it
-    assert settings.tasks["code"].gates == (gate("python_parses"),)
+    assert settings.tasks["code"].gates == tuple(
+        map(gate, ("changed", "python_parses", "checks"))
+    )
 
 
 READY = ("accessibility", "api_documentation", "error_screenshot")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from building import deployment, provider, role, settings
-from crew.errors import SettingsError
 from crew.ladder import (
     Climb,
     End,
@@ -223,7 +222,7 @@ def test_a_mistake_in_the_ladder_is_found_with_its_key(
 
 def test_a_judge_and_a_schema_must_be_there(tmp_path: Path) -> None:
     directory = write_files(tmp_path / "config")
-    gates = "[{judge: {tier: mdi, rubric: good}}, {json: no.json}, not_empty, not_empty]"
+    gates = "[{judge: {tier: mdi, rubric: x}}, {json: no.json}, not_empty, not_empty]"
     change(directory, "tasks", "[python_parses]", gates)
 
     found = [(one.key, one.message) for one in mistakes_of(directory)]
@@ -232,4 +231,3 @@ def test_a_judge_and_a_schema_must_be_there(tmp_path: Path) -> None:
     assert "unknown tier 'mdi'" in found[0][1]
     assert "there is no file" in found[1][1]
     assert found[2][1] == "not_empty is there twice"
-    assert SettingsError
