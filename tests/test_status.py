@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Path:
         ["add", "."],
         ["-c", "user.name=u", "-c", "user.email=e", "commit", "-qm", "first"],
     ):
-        (place / "a.py").write_text("ANSWER = 42\n")
+        (place / "a.py").write_text("ANSWER = 40 + 2\n")
         subprocess.run(["git", "-C", str(place), *command], check=True)
     return place
 
