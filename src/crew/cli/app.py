@@ -1,71 +1,146 @@
 """The way into the `crew` command: one command line in, one exit code out."""
 
-import argparse
 import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from crew.cli.arguments import parser
-from crew.cli.check import check
-from crew.cli.console import FAILED, print_error, safe_output
-from crew.cli.emulate import emulate
-from crew.cli.report import report
-from crew.cli.run import run
+import click
+
+from crew.cli.console import DONE, FAILED, MISTAKEN, print_error, safe_output
+from crew.cli.group import CommandGroup, Entry
 from crew.cli.signals import Stopped
-from crew.cli.status import status
 from crew.errors import CrewError, SettingsError, file_problem
 from crew.settings.environment import config_directory, read_environment
 from crew.settings.secrets import secrets_of
 from crew.texts.masking import Secrets
 
+_WORK, _LOOK, _SET_UP = "Work", "Look", "Set up"
+COMMANDS = {
+    "run": Entry("run", _WORK, "run the crew on a request"),
+    "status": Entry("status", _LOOK, "show how full each limit is"),
+    "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "check": Entry("check", _SET_UP, "check the YAML, the keys, the models"),
+    "emulate": Entry("emulate", _SET_UP, "play the providers on loopback"),
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = parser(_COMMANDS).parse_args(arguments)
-    with safe_output(_secrets(options)):
-        return _carried_out(options)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if instruction := os.environ.get("_CREW_COMPLETE"):
+        return _complete(instruction)
+    try:
+        context = _GROUP.make_context("crew", given)
+    except click.exceptions.Exit as exc:  # after --help
+        return exc.exit_code
+    except click.UsageError as exc:
+        return _misused(exc)
+    with safe_output(_secrets(context)), context:
+        return _carried_out(context, as_json="--json" in given)
 
 
-def _secrets(options: argparse.Namespace) -> Secrets:
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        # Imported here: only this needs it.
+        from importlib.metadata import version
+
+        click.echo(f"crew {version('tiercrew')}")
+        ctx.exit()
+
+
+_GROUP = CommandGroup(
+    COMMANDS,
+    name="crew",
+    help="A development crew that keeps working when limits hit.",
+    epilog="Exit codes: 0 done; 1 the crew failed; 2 the configuration or the "
+    "arguments are wrong; 75 every deployment is closed; 130 interrupted. "
+    "(By SIGTERM 143, by SIGHUP 129.)",
+    params=[
+        click.Option(
+            ["--config"],
+            metavar="DIR",
+            help="The YAML files (default: CREW_CONFIG_DIR, or config/ here, or "
+            "config/ of the project).",
+        ),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version and exit.",
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _secrets(context: click.Context) -> Secrets:
     """What no command shows, however it ends."""
     try:
         environ = read_environment()
-        given = getattr(options, "config", None)
-        return secrets_of(config_directory(given, environ), environ)
+        directory = config_directory(context.params["config"], environ)
+        return secrets_of(directory, environ)
     except SettingsError:  # the command itself reports it
         return Secrets()
 
 
-def _carried_out(options: argparse.Namespace) -> int:
+def _carried_out(context: click.Context, *, as_json: bool) -> int:
+    context.obj = context.params.get("config")
     try:
-        code = int(options.command(options))
+        code = int(_GROUP.invoke(context) or DONE)
         sys.stdout.flush()
         return code
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.UsageError as exc:
+        return _misused(exc)
     except CrewError as exc:
-        return print_error(exc, as_json=getattr(options, "json", False))
+        return print_error(exc, as_json=as_json)
     except KeyboardInterrupt as exc:
         stopped = Stopped.by(exc)
         print(f"crew: {stopped}", file=sys.stderr)
-        if getattr(options, "json", False) and options.command is run:
+        if as_json and context.invoked_subcommand == "run":
             print(json.dumps({"error": [str(stopped)]}, indent=2))
         return stopped.exit_code
     except OSError as exc:
-        if not isinstance(exc, BrokenPipeError):  # as in `crew report | head`
-            with suppress(OSError):
-                print(f"crew: {file_problem(exc)}", file=sys.stderr)
-        try:
-            sys.stdout.flush()
-        except OSError:  # Python would flush it once more, and report that
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return _unwritten(exc)
 
 
-_COMMANDS = {
-    "run": run,
-    "check": check,
-    "status": status,
-    "report": report,
-    "emulate": emulate,
-}
+def _unwritten(error: OSError) -> int:
+    if not isinstance(error, BrokenPipeError):  # as in `crew report | head`
+        with suppress(OSError):
+            print(f"crew: {file_problem(error)}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would flush it once more, and report that
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
+
+
+def _misused(error: click.UsageError) -> int:
+    """Say what is wrong with the command line; returns the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return MISTAKEN
+    message = error.format_message().removesuffix(".")
+    if isinstance(error, click.exceptions.NoSuchOption) and error.ctx is not None:
+        known = {name for param in _GROUP.params for name in param.opts}
+        if error.option_name in known and error.ctx.parent is not None:
+            message = (
+                f"{error.option_name} stands before the command: "
+                f"crew {error.option_name} ... {error.ctx.info_name}"
+            )
+    print(f"crew: {message[:1].lower()}{message[1:]}", file=sys.stderr)
+    if error.ctx is not None:
+        print(error.ctx.get_usage(), file=sys.stderr)
+    return MISTAKEN
+
+
+def _complete(instruction: str) -> int:
+    # Imported here: only a shell asks for it.
+    from click.shell_completion import shell_complete
+
+    return shell_complete(_GROUP, {}, "crew", "_CREW_COMPLETE", instruction)

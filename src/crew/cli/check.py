@@ -1,9 +1,10 @@
 """`crew check`."""
 
-import argparse
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+
+import click
 
 from crew.check.deployments import check_deployments
 from crew.check.roles import unserved
@@ -28,14 +29,29 @@ if TYPE_CHECKING:
     from crew.providers.probe import Probe
 
 
-def check(options: argparse.Namespace) -> int:
+@click.command(
+    help="Check the YAML. For each deployment it reports whether its key is set, "
+    "whether its model is known or retired, and where litellm's table allows less "
+    "than the YAML; for each role, whether its chain can do what the role needs. "
+    "Without --online it makes no request."
+)
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask each provider that has a key about the key and its models: id, "
+    "abilities, window, price, retirement. This is free, except for a gateway (a "
+    "base_url of your own) that does not list its models: it gets one call of a few "
+    "tokens, if the limits have room for it.",
+)
+@click.pass_obj
+def command(config: str | None, online: bool) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    settings = _settings(options)
+    settings = _settings(config)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
     print(f"configuration: {settings.config_dir} is well-formed")
     probes: dict[str, Probe] = {}
-    if options.online:
+    if online:
         # Imported here: only this needs an HTTP client.
         from crew.check.online import ask_all
 
@@ -64,12 +80,12 @@ def check(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(config: str | None) -> Settings:
     """The settings. A directory without agents.yaml and tasks.yaml is one for the
     agents of one's own project (`crew.tiers`), and has no roles to check."""
-    directory = config_directory(options.config, read_environment())
+    directory = config_directory(config, read_environment())
     roles = any((directory / f"{name}.yaml").exists() for name in ("agents", "tasks"))
-    return (load_settings if roles else load_tiers)(options.config)
+    return (load_settings if roles else load_tiers)(config)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:

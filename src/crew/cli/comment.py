@@ -1,6 +1,5 @@
 """`crew run --comment`: the comment on a GitHub issue."""
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from crew.cli.console import (
     argument_error,
     argument_mistake,
     print_safe,
-    resume_command,
 )
 from crew.errors import Mistake
 from crew.reports.github_comment import (
@@ -24,18 +22,19 @@ from crew.settings import Settings
 from crew.settings.environment import read_environment
 
 if TYPE_CHECKING:
+    from crew.cli.run_options import RunOptions
     from crew.runs.ending import Outcome
 
 
 def comment(
     outcome: "Outcome",
     settings: Settings,
-    options: argparse.Namespace,
+    options: "RunOptions",
     github: GitHub | None,
 ) -> int:
     """Post the comment, or show it. A post that fails leaves the run done, and can be
     tried again without paying for anything; only the exit code shows it."""
-    issue = parse_issue(options.comment)
+    issue = parse_issue(options.comment or "")
     results = {task["name"]: task["result"] or "" for task in outcome.document["tasks"]}
     text = comment_on(outcome.run_id, results_of(settings, results, outcome.raw))
     rehearsal = outcome.document["rehearsal"]
@@ -44,17 +43,17 @@ def comment(
             print(f"· posted: {github.post(issue, text)}", file=sys.stderr)
         except CommentFailed as exc:
             print_safe(f"crew: {exc}", file=sys.stderr)
-            again = resume_command(outcome.run_id, options)
+            again = options.resume_command(outcome.run_id)
             print(f"crew: try again with: {again}", file=sys.stderr)
             return FAILED
         return DONE
-    out = sys.stderr if options.json else sys.stdout
+    out = sys.stderr if options.as_json else sys.stdout
     print(f"\nDRY RUN: the comment on {issue}, which is not posted:\n", file=out)
     print_safe(text, file=out)
     if rehearsal:
         print("\nA rehearsal's text is scripted; it is never posted.", file=out)
     else:
-        again = resume_command(outcome.run_id, options)
+        again = options.resume_command(outcome.run_id)
         print(f"\nPost it with: {again} --post", file=out)
     return DONE
 
@@ -68,7 +67,7 @@ def open_github() -> GitHub:
         raise argument_error("--post", str(exc)) from None
 
 
-def comment_mistakes(options: argparse.Namespace) -> list[Mistake]:
+def comment_mistakes(options: "RunOptions") -> list[Mistake]:
     """What is wrong with --comment and --post."""
     if options.comment is None:
         if options.post:

@@ -1,6 +1,5 @@
 """What all commands share: the exit codes, and what they print."""
 
-import argparse
 import io
 import json
 import shlex
@@ -59,14 +58,10 @@ def safe_output(secrets: Secrets) -> Iterator[None]:
         yield
 
 
-def resume_command(run: str, options: argparse.Namespace) -> str:
-    """The command that goes on with a run."""
-    config = f" --config {shlex.quote(options.config)}" if options.config else ""
-    comment = ""
-    if getattr(options, "comment", None):  # `crew report` has no such option
-        comment = f" --comment {shlex.quote(options.comment)}"
-        comment += " --post" if options.post else ""
-    return f"crew{config} run --resume {run}{comment}"
+def resume_command(run: str, config: str | None, *more: str) -> str:
+    """The command that goes on with a run; `more` are further options of it."""
+    given = ["--config", config] if config else []
+    return shlex.join(["crew", *given, "run", "--resume", run, *more])
 
 
 def print_error(error: CrewError, *, as_json: bool) -> int:

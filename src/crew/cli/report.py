@@ -1,8 +1,9 @@
 """`crew report`."""
 
-import argparse
 import json
 from dataclasses import replace
+
+import click
 
 from crew.cli.console import (
     DONE,
@@ -20,31 +21,33 @@ from crew.runs.directory import INTERRUPTED, RUNNING, RunDirectory
 from crew.settings.loader import load_tiers
 
 
-def report(options: argparse.Namespace) -> int:
+@click.command(help="Show what a run did and what it cost (default: the latest).")
+@click.argument("run", required=False, metavar="[RUN]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: str | None, run: str | None, as_json: bool) -> int:
     """Print what a run did and what it cost; returns the exit code."""
-    settings = load_tiers(options.config)
+    settings = load_tiers(config)
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
     with Journal.open(path, SystemClock(), print_notice) as journal:
-        if options.run is None:
+        if run is None:
             record = next(iter(journal.runs(limit=1)), None)
         else:
-            record = journal.run(options.run)
+            record = journal.run(run)
         if record is None:
-            raise argument_error(
-                "RUN", f"no run {options.run or 'at all'} is in {path}"
-            )
+            raise argument_error("RUN", f"no run {run or 'at all'} is in {path}")
         directory = RunDirectory(record.output)
         record = replace(record, status=directory.status(record.status))
-        if options.json:
+        if as_json:
             print(_document(journal, record, directory))
             return DONE
         see = f"; see {record.output}/" if record.output.exists() else ""
         print(f"run {record.run}: {record.status}{see}")
         print_safe(summary_lines(build_report(journal, record.run)))
     if record.status not in ("done", RUNNING) and directory.is_begun:
-        print(f"go on with: {resume_command(record.run, options)}")
+        print(f"go on with: {resume_command(record.run, config)}")
     return DONE
 
 

@@ -1,47 +1,38 @@
 """`crew run`: a request, or a run that is resumed."""
 
-import argparse
 import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import redirect_stdout, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crew.cli.comment import comment, comment_mistakes, open_github
+import click
+
+from crew.cli.comment import comment, open_github
 from crew.cli.console import (
     CLOSED,
     DONE,
     FAILED,
     OUTPUT,
-    argument_error,
-    argument_mistake,
     print_notice,
     print_safe,
-    resume_command,
 )
 from crew.cli.readiness import import_lifecycle, prepare_state
+from crew.cli.run_options import RunOptions, checked
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
 from crew.clock import SystemClock
 from crew.errors import (
     CrewError,
-    Mistake,
     QuotaExceeded,
-    SettingsError,
 )
 from crew.journal import new_run_id
 from crew.reports.text import summary_lines, task_lines
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
-from crew.settings.check_inputs import check_file, check_inputs
-from crew.settings.check_tasks import check_human_input
-from crew.settings.environment import is_text
-from crew.settings.loader import load_settings
-from crew.settings.placeholders import check_placeholders
 
 if TYPE_CHECKING:
     from crew.runs.ending import Outcome, Underway
@@ -56,10 +47,49 @@ _NO_USE = (
 )
 
 
-def run(options: argparse.Namespace) -> int:
+@click.command(help="Run the crew on a request (default: what inputs.yaml says).")
+@click.argument("words", nargs=-1, metavar="[REQUEST]")
+@click.option(
+    "--repo",
+    multiple=True,
+    metavar="PATH",
+    help="A repository to work on, in a worktree of its own; may be repeated.",
+)
+@click.option(
+    "--image",
+    multiple=True,
+    metavar="PATH",
+    help="An image file or an http(s) address to look at; may be repeated.",
+)
+@click.option(
+    "--input",
+    multiple=True,
+    metavar="K=V",
+    help="A placeholder {K} of tasks.yaml; may be repeated.",
+)
+@click.option("--resume", metavar="RUN", help="Continue a run; finished tasks stay.")
+@click.option(
+    "--comment",
+    metavar="OWNER/REPO#NUMBER",
+    help="Show the comment for this GitHub issue: the description of the images, or "
+    "else the result.",
+)
+@click.option(
+    "--post",
+    is_flag=True,
+    help="Post that comment; needs GITHUB_TOKEN (exit code 1 if posting fails).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: str | None, /, **given: Any) -> int:
+    """Carry out what the arguments ask for; returns the exit code."""
+    return run(RunOptions(config=config, **given))
+
+
+def run(options: RunOptions) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
     with stoppable():
-        settings, inputs = _checked(options)
+        settings, inputs = checked(options)
         github = open_github() if options.post else None
         outcome = _outcome(settings, inputs, options)
     code = _show(outcome, options)
@@ -72,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _outcome(
-    settings: Settings, inputs: Inputs | None, options: argparse.Namespace
+    settings: Settings, inputs: Inputs | None, options: RunOptions
 ) -> "Outcome":
     """Carry out a run; does not come back from one that is interrupted."""
     run = options.resume or new_run_id(SystemClock())
@@ -114,16 +144,16 @@ def _interrupted(
 
 
 def _leave(
-    run: str, outcome: "Outcome | None", stopped: Stopped, options: argparse.Namespace
+    run: str, outcome: "Outcome | None", stopped: Stopped, options: RunOptions
 ) -> NoReturn:
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
         print_safe(f"crew: {stopped}", file=sys.stderr)
         if RunDirectory(OUTPUT / run).is_begun:
             print_safe(
-                f"crew: go on with: {resume_command(run, options)}", file=sys.stderr
+                f"crew: go on with: {options.resume_command(run)}", file=sys.stderr
             )
-        if options.json:
+        if options.as_json:
             document = outcome.document if outcome else {"error": [str(stopped)]}
             print(json.dumps(document, indent=2))
         sys.stdout.flush()
@@ -131,71 +161,8 @@ def _leave(
     os._exit(stopped.exit_code)
 
 
-def _checked(options: argparse.Namespace) -> tuple[Settings, Inputs | None]:
-    """The settings, and what to work on; None is for a run that is resumed. Raises
-    SettingsError with everything that is wrong with both."""
-    values, mistakes = _values(options.input)
-    mistakes += comment_mistakes(options)
-    given = None
-    mistakes += _not_text({"REQUEST": options.request or "", **values})
-    if options.request is not None:
-        given = Inputs(
-            request=options.request,
-            repositories=tuple(options.repo),
-            images=tuple(options.image),
-            values=values,
-        )
-        mistakes += check_inputs(given)
-    try:
-        settings = load_settings(options.config)
-    except SettingsError as exc:
-        raise SettingsError([*exc.mistakes, *mistakes]) from None
-    if not sys.stdin.isatty():
-        mistakes += check_human_input(settings)
-    if options.resume is not None:
-        if given or options.repo or options.image or options.input:
-            raise argument_error(
-                "--resume", "a resumed run keeps its request and inputs"
-            )
-        if mistakes:
-            raise SettingsError(mistakes)
-        return settings, None
-    if given is None:
-        if settings.inputs is None or options.repo or options.image:
-            raise argument_error(
-                "REQUEST", "say what to do: crew run 'REQUEST' --repo PATH"
-            )
-        given = replace(settings.inputs, values={**settings.inputs.values, **values})
-        mistakes += check_file(settings.config_dir / "inputs.yaml", given)
-    mistakes += check_placeholders(settings, given)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return settings, given
-
-
-def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:
-    values: dict[str, str] = {}
-    mistakes: list[Mistake] = []
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if equals and key:
-            values[key] = value
-        else:
-            message = f"{pair!r} is not of the form K=V"
-            mistakes.append(argument_mistake("--input", message))
-    return values, mistakes
-
-
-def _not_text(arguments: Mapping[str, str]) -> list[Mistake]:
-    return [
-        argument_mistake(name, "not UTF-8")
-        for name, text in arguments.items()
-        if not is_text(text)
-    ]
-
-
-def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
-    if options.json:
+def _show(outcome: "Outcome", options: RunOptions) -> int:
+    if options.as_json:
         print(json.dumps(outcome.document, indent=2))
     else:
         if outcome.raw:
@@ -209,7 +176,7 @@ def _show(outcome: "Outcome", options: argparse.Namespace) -> int:
     if outcome.error is None:
         return DONE
     print_safe(f"crew: {outcome.error}", file=sys.stderr)
-    again = resume_command(outcome.run_id, options)
+    again = options.resume_command(outcome.run_id)
     if not isinstance(outcome.error, QuotaExceeded):
         print(f"crew: go on with: {again}", file=sys.stderr)
         return FAILED

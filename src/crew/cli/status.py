@@ -1,7 +1,8 @@
 """`crew status`."""
 
-import argparse
 import json
+
+import click
 
 from crew.cli.console import DONE, clear_screen, print_notice
 from crew.clock import SystemClock
@@ -13,29 +14,33 @@ from crew.settings import Settings
 from crew.settings.loader import load_settings, load_tiers
 
 
-def status(options: argparse.Namespace) -> int:
+@click.command(help="Show how full each limit is.")
+@click.option("--watch", is_flag=True, help="Refresh every 2 seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def command(config: str | None, watch: bool, as_json: bool) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(_settings(options), listener=print_notice)
+    guard = QuotaGuard.open(_settings(config), listener=print_notice)
     clock = SystemClock()
     try:
         while True:
             pools = guard.status()
-            if options.json:
+            if as_json:
                 print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
             else:
-                if options.watch:
+                if watch:
                     clear_screen()
                 print(status_lines(pools, guard.held_plans(), now=clock.now()))
-            if not options.watch:
+            if not watch:
                 return DONE
             clock.sleep(2.0)
     finally:
         guard.close()
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def _settings(config: str | None) -> Settings:
     """The settings; without the roles where those are a project's of CrewAI's."""
     try:
-        return load_settings(options.config)
+        return load_settings(config)
     except SettingsError:
-        return load_tiers(options.config)
+        return load_tiers(config)
