@@ -1,6 +1,7 @@
 """The gate that executes examples: those of docstrings and documents that were changed,
 and the Python blocks of the result."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from crew.gates.blocks import blocks
 from crew.gates.checks import Checks, Ended
 from crew.gates.gate import PASSES, Finding, Look, Work, fails, nothing
 
+_LACKS = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _MOST = 50
 """Examples that are executed."""
 _DOCUMENTS = (".md", ".rst", ".txt")
@@ -45,15 +47,20 @@ def examples(checks: Checks | None) -> Look:
         found = list(_examples(work))[:_MOST]
         if checks is None or not found:
             return nothing("no example in what was changed or in the result")
+        lacking = ""
         for one in found:
             ended = _executed(checks, one)
+            if not ended.passed and (module := _LACKS.search(ended.output)):
+                lacking = f"{one.name} needs {module[1]}, which is not installed"
+                continue
             if ended.by == "interrupted":
                 raise RunFailed("interrupted")
             if ended.by == "refused":  # the work is not at fault
                 return nothing(f"no example can be executed: {ended.output}")
             if not ended.passed:
                 return fails(f"The examples of {one.name} failed.\n{ended.output}")
-        return PASSES
+        # An example that cannot run here proves nothing, and is not at fault.
+        return nothing(lacking) if lacking else PASSES
 
     return look
 

@@ -18,6 +18,9 @@ from crew.tasks.attempt import Attempt
 from crew.tasks.done import Done
 from crew.tasks.feedback import feedback
 
+_SHOWN = 1_500
+"""Characters of a reason in the error that ends a run."""
+
 
 def guardrail(done: Done) -> Callable[[TaskOutput], tuple[bool, Any]]:
     """What CrewAI calls with the first text of a task: it returns the text of the
@@ -165,8 +168,8 @@ class _Climb:
         tried = len(self.history)
         times = "once" if tried == 1 else f"{tried} times"
         raise TaskFailed(
-            f"{done.spec.name} is not done: {best.refused.gate}: {best.refused.reason}"
-            f" It was tried {times}, and {why}."
+            f"{done.spec.name} is not done: {best.refused.gate}: "
+            f"{best.refused.reason[:_SHOWN]} It was tried {times}, and {why}."
             + (f" Its best answer is in {kept}" if kept else "")
         )
 

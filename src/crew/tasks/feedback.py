@@ -30,7 +30,7 @@ def feedback(history: Sequence[Attempt], *, context: str, best: Attempt) -> str:
         if len(shown) > _ANSWER:
             shown = f"{shown[:_ANSWER]}\n[...]"
         parts.append(f"The answer that was not accepted:\n{_marked(shown)}")
-    files = f"as attempt {best.number} left them" if best.commits else "as they were"
+    files = f"as attempt {best.number} left them" if best.commits else "as they are"
     parts.append(
         f"The files of the workspace stand {files}. Look at them, mend what the reason "
         "names, and then give the whole result of the task."

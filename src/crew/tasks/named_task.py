@@ -8,7 +8,7 @@ from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
 from crewai.tools.tool_failure import ToolExecutionFailedError
-from pydantic import PrivateAttr
+from pydantic import BaseModel, PrivateAttr
 
 from crew.calls.current_task import Execution, working_on
 from crew.calls.filled import FilledTask
@@ -63,7 +63,7 @@ class NamedTask(FilledTask):
             self._under(execution, agent, own, coworkers(tools))
         else:
             execution.role = getattr(agent.llm, "role", None)
-            execution.again = lambda known: str(agent.execute_task(self, known, own))
+            execution.again = lambda known: _text(agent.execute_task(self, known, own))
         if self._done is None:
             return own, context
         execution.mark = begun(self._done.workspace, self._done.spec.name)
@@ -88,11 +88,16 @@ class NamedTask(FilledTask):
             did = [role for role, _ in execution.answers.most_common() if role in roles]
             who = execution.role or (did[0] if did else None)
             if who is None:
-                return str(manager.execute_task(self, known, tools))
-            return str(roles[who].execute_task(self, known, roles[who].tools))
+                return _text(manager.execute_task(self, known, tools))
+            return _text(roles[who].execute_task(self, known, roles[who].tools))
 
         execution.again = again
-        execution.manage = lambda known: str(manager.execute_task(self, known, tools))
+        execution.manage = lambda known: _text(manager.execute_task(self, known, tools))
+
+
+def _text(result: Any) -> str:
+    """A result as text; where a form was asked for it is JSON."""
+    return result.model_dump_json() if isinstance(result, BaseModel) else str(result)
 
 
 @contextmanager
