@@ -160,6 +160,7 @@ def test_only_the_crews_own_rooms_import_crewai() -> None:
     assert _users("crewai") <= {
         "calls",
         "crew",
+        "own",
         "tasks",
         "tools",
         "runs",

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 from crewai import Agent, Crew, Task
+from crewai.flow.flow import Flow, listen, start
 from pydantic import BaseModel
 
 from configured import KEY, configure
@@ -53,6 +55,12 @@ def crew_of(opened: Tiers) -> Crew:
         name="essay", description="On {topic}.", expected_output="text", agent=writer
     )
     return Crew(agents=[writer], tasks=[task])
+
+
+class Topic(BaseModel):
+    """The state of a flow."""
+
+    id: str = "1"
 
 
 def the_journal() -> Journal:
@@ -109,6 +117,63 @@ def test_copies_and_coroutines_of_a_crew_are_in_the_same_run(
         asyncio.run(crew.akickoff(topics[0]))
 
     assert len(the_journal().calls(opened.run_id)) == 4
+
+
+async def in_a_cell(crew: Crew) -> list[str]:
+    """As a notebook's cell does, where a loop is running."""
+    topics = [{"topic": "tea"}, {"topic": "milk"}]
+    results = [
+        await crew.kickoff_async(inputs=topics[0]),
+        await crew.akickoff(inputs=topics[0]),
+        *await crew.kickoff_for_each_async(inputs=topics),
+    ]
+    return [result.raw for result in results]
+
+
+def test_a_crew_of_ones_own_works_where_a_loop_is_running(
+    config: Path, server: Scripted
+) -> None:
+    with tiers(config) as opened:
+        results = asyncio.run(in_a_cell(crew_of(opened)))
+
+    assert results == ["hello"] * 4
+    assert len(the_journal().calls(opened.run_id)) == 4
+
+
+def test_a_flow_works_with_crews_and_calls_of_its_own(
+    config: Path, server: Scripted
+) -> None:
+    with tiers(config) as opened:
+
+        class Work(Flow[Topic]):
+            @start()
+            def ask(self) -> str:
+                return str(opened.llm("architect").call("Which topic?"))
+
+            @listen(ask)
+            async def write(self, found: str) -> list[str]:
+                topics = [{"topic": found}, {"topic": "milk"}]
+                crew = crew_of(opened)
+                results = await crew.kickoff_for_each_async(inputs=topics)
+                return [str(result) for result in results]
+
+        made = Work().kickoff()
+
+    assert made == ["hello"] * 2
+    roles = [call.role for call in the_journal().calls(opened.run_id)]
+    assert sorted(roles) == ["architect", "writer", "writer"]
+    assert status(opened.run_id) == "done"
+
+
+def test_threads_share_the_run_that_the_first_call_opens(
+    config: Path, server: Scripted
+) -> None:
+    with tiers(config) as opened, ThreadPoolExecutor(8) as pool:
+        llms = [opened.llm("coder", role=f"role{n}") for n in range(8)]
+        answers = list(pool.map(lambda llm: llm.call("hello"), llms))
+
+    assert answers == ["hello"] * 8
+    assert len(the_journal().calls(opened.run_id)) == 8
 
 
 def test_a_call_after_the_end_is_refused(config: Path) -> None:

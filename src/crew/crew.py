@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
@@ -13,12 +13,16 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.errors import RunFailed
 from crew.gates.checks import Checks
+from crew.own import Own, gather
+from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.climbing import accepted, guardrail
 from crew.tasks.done import Done
 from crew.tasks.named_task import NamedTask
 from crew.tasks.watch import Watch
+from crew.texts.stream import SharedSafety
 from crew.tools import build_tools
 from crew.workspace import Workspace
 
@@ -45,39 +49,64 @@ def assemble(
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
     checks: Checks | None = None,
+    own: Own | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` follows how work is judged, by `checks`, too.
+    the others as context. `watch` follows how work is judged, by `checks`, too. `own`
+    is what the settings name of their user's; it is gathered where it is not given,
+    which may raise SettingsError.
     """
     settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    own = own or gather(settings)
     managed = settings.process == "hierarchical"
     workers = {
-        name: _agent(run, role, workspace)
+        name: _agent(run, role, workspace, own)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
-    tasks: dict[str, Task] = {}
-    for spec in settings.tasks.values():
-        if spec.when == "images" and not workspace.images:
-            continue
-        done = Done(run=run, spec=spec, workspace=workspace, watch=watch, checks=checks)
-        tasks[spec.name] = _task(done, tasks, workers)
-        if spec.name in finished:
-            tasks[spec.name].output = _kept(spec, finished[spec.name])
+    tasks = _tasks(run, workspace, workers, own, watch=watch, checks=checks)
+    for name in finished.keys() & tasks.keys():
+        tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
         process=Process.hierarchical if managed else Process.sequential,
-        manager_agent=_manager(run) if managed else None,
+        manager_agent=_manager(run, own) if managed else None,
         # Each of these would call a model of CrewAI's own choice, past the guard.
         memory=False,
         planning=False,
         tracing=False,
         share_crew=False,
         before_kickoff_callbacks=[keep_no_events],
-    )
+    ).shown_by(SharedSafety(settings.secrets))
+
+
+def _tasks(
+    run: Run,
+    workspace: Workspace,
+    workers: Mapping[str, Agent],
+    own: Own,
+    *,
+    watch: Watch,
+    checks: Checks | None,
+) -> dict[str, Task]:
+    """The tasks of a run, in order."""
+    tasks: dict[str, Task] = {}
+    for spec in run.settings.tasks.values():
+        if spec.when == "images" and not workspace.images:
+            continue
+        done = Done(
+            run=run,
+            spec=spec,
+            workspace=workspace,
+            watch=watch,
+            checks=checks,
+            own=own.gates,
+        )
+        tasks[spec.name] = _task(done, tasks, workers, own)
+    return tasks
 
 
 def _kept(spec: TaskSpec, result: str) -> TaskOutput:
@@ -90,7 +119,7 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
+def _agent(run: Run, role: Role, workspace: Workspace, own: Own) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     return FilledAgent(
@@ -98,12 +127,16 @@ def _agent(run: Run, role: Role, workspace: Workspace) -> Agent:
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
-        tools=build_tools(role.tools, workspace, llm),
+        tools=[
+            *build_tools(role.tools, workspace, llm),
+            *own.tools.get(role.name, ()),
+        ],
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     )
 
 
-def _manager(run: Run) -> Agent:
+def _manager(run: Run, own: Own) -> Agent:
     role = run.settings.roles[run.settings.manager]
     options: dict[str, Any] = {"max_iter": MANAGER_ITERATIONS, **role.options}
     options["allow_delegation"] = True
@@ -113,6 +146,7 @@ def _manager(run: Run) -> Agent:
         backstory=role.backstory,
         llm=TieredLLM.bound(run, role),
         **_known(options),
+        **own.agent_options.get(role.name, {}),
     )
 
 
@@ -127,6 +161,7 @@ def _task(
     done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    own: Own,
 ) -> Task:
     spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
@@ -140,8 +175,10 @@ def _task(
     else:
         context = [earlier[name] for name in spec.context if name in earlier]
     options: dict[str, Any] = dict(spec.options)
+    options.update(own.outputs.get(spec.name, {}))
     options["guardrails"] = [guardrail(done)]
-    options["callback"] = lambda output: done.watch.done(spec, output, accepted())
+    # The attempts are ours.
+    options["callback"] = _callback(done, own)
     return NamedTask(
         name=spec.name,
         description=spec.description,
@@ -150,6 +187,25 @@ def _task(
         context=context,
         **options,
     ).decided_by(done)
+
+
+def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:
+    """What CrewAI calls with a task's result: it is kept first, and then its user's."""
+    spec, theirs = done.spec, own.callbacks.get(done.spec.name)
+
+    def callback(output: TaskOutput) -> None:
+        done.watch.done(spec, output, accepted())
+        if theirs is None:
+            return
+        try:
+            theirs(output)
+        except Exception as exc:  # whatever the code of a user does
+            raise RunFailed(
+                f"{spec.own['callback']}, the callback of {spec.name}, failed: "
+                f"{reason(exc)}"
+            ) from exc
+
+    return callback
 
 
 def placeholders(

@@ -4,20 +4,27 @@ CrewAI replaces one name after another: a value that holds braces is filled agai
 brace can be escaped, and the manager is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from crewai import Agent, Crew, Task
 from crewai.agents.agent_builder.base_agent import BaseAgent
+from crewai.events.event_bus import crewai_event_bus
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
 from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureReason
+from pydantic import PrivateAttr
 
+from crew.calls import settable
 from crew.calls.current_task import current_execution
 from crew.calls.event_loop import in_a_loop, in_a_thread
+from crew.calls.llm import TieredLLM
+from crew.calls.person import check_answerable
 from crew.calls.stalls import Stalled
 from crew.settings.placeholders import fill, names
+from crew.texts.stream import SharedSafety
 
 _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_output"
 
@@ -47,6 +54,17 @@ class FilledAgent(Agent):
             if _goes_round(exc):
                 return ""
             raise
+
+    _built: bool = PrivateAttr(default=False)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if getattr(self, "_built", False) and not isinstance(value, TieredLLM):
+            settable.check("agent", settable.AGENT, name, value)
+        super().__setattr__(name, value)
 
     def interpolate_inputs(self, inputs: dict[str, Any]) -> None:
         """Fill the texts, from the start each time."""
@@ -107,8 +125,11 @@ class FilledTask(Task):
         return made
 
     def __setattr__(self, name: str, value: Any) -> None:
+        built = self.__pydantic_private__ is not None
+        if built:
+            settable.check("task", settable.TASK, name, value)
         super().__setattr__(name, value)
-        if value is None or self.__pydantic_private__ is None:
+        if value is None or not built:
             return
         if name == "guardrail":
             self._guardrail = self._callable(value)
@@ -129,11 +150,51 @@ class FilledTask(Task):
 class FilledCrew(Crew):
     """A crew whose manager's texts are filled, too, and that works in a notebook."""
 
+    _built: bool = PrivateAttr(default=False)
+    _safety: SharedSafety | None = PrivateAttr(default=None)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        tiered = isinstance(value, TieredLLM) and name == "planning_llm"
+        planned = name == "planning" and isinstance(self.planning_llm, TieredLLM)
+        if getattr(self, "_built", False) and not (tiered or planned):
+            settable.check("crew", settable.CREW, name, value)
+        super().__setattr__(name, value)
+
+    def shown_by(self, safety: SharedSafety) -> "FilledCrew":
+        """The same crew, of which nothing is shown as a model wrote it."""
+        self._safety = safety
+        return self
+
     def kickoff(self, *args: Any, **kwargs: Any) -> Any:
         """As CrewAI's. Where a loop is running, it works in a thread, and blocks."""
-        if in_a_loop():
-            return in_a_thread(partial(super().kickoff, *args, **kwargs)).result()
-        return super().kickoff(*args, **kwargs)
+        with self._attended():
+            if in_a_loop():
+                return in_a_thread(partial(super().kickoff, *args, **kwargs)).result()
+            return super().kickoff(*args, **kwargs)
+
+    async def akickoff(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's."""
+        with self._attended():
+            return await super().akickoff(*args, **kwargs)
+
+    @contextmanager
+    def _attended(self) -> Iterator[None]:
+        """What is shown is safe, and who is asked can answer. Raises CrewError."""
+        check_answerable(self.tasks)
+        agents = [*self.agents, self.manager_agent]
+        verbose = self.verbose or any(one is not None and one.verbose for one in agents)
+        if not verbose or self._safety is None:
+            yield
+            return
+        with self._safety.block():
+            try:
+                yield
+            finally:
+                crewai_event_bus.flush()  # it shows things in threads of its own
 
     def _interpolate_inputs(self, inputs: dict[str, Any]) -> None:
         super()._interpolate_inputs(inputs)
@@ -142,12 +203,14 @@ class FilledCrew(Crew):
 
     def copy(self) -> "FilledCrew":  # type: ignore[override]
         """The crew again, for `kickoff_for_each` and its like."""
-        made = super().copy()
+        made: Any = super().copy()
         # CrewAI's copy is always a plain Crew; this class adds no field to it.
         made.__class__ = FilledCrew
+        made._built, made._safety = True, self._safety
         made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
         made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
-        return made  # type: ignore[return-value]
+        assert isinstance(made, FilledCrew)
+        return made
 
 
 def _goes_round(error: ToolExecutionFailedError) -> bool:

@@ -97,7 +97,7 @@ def _manages(settings: Settings, role: Role) -> bool:
 def _has_tools(settings: Settings, role: Role) -> bool:
     """Whether CrewAI sends tools with the role's calls; delegation is one."""
     delegates = _manages(settings, role) or bool(role.options.get("allow_delegation"))
-    return bool(role.tools) or delegates
+    return bool(role.tools or role.own_tools) or delegates
 
 
 def _with_all_keys(settings: Settings) -> Settings:

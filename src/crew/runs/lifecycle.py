@@ -17,6 +17,7 @@ from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
+from crew.own import Own, gather
 from crew.runs.directory import (
     RUNNING,
     Beginning,
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watchers:
     """Those who follow a run: `listener` gets its notices, `started` the run itself
-    before its first call."""
+    before its first call. `own` is what the crew gets of its user's."""
 
+    own: Own
     listener: Listener
     started: Callable[[Underway], None]
 
@@ -60,13 +62,14 @@ def execute(
     """Run the crew on checked inputs, under a new id or the one given. An error
     that ends the run is in the outcome. `started` gets the run before its first call.
 
-    Raises WorkspaceError or StoreUnavailable when the run cannot start.
+    Raises SettingsError, WorkspaceError or StoreUnavailable when it cannot start.
     """
+    own = gather(settings)
     inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    own = (output, settings.state_dir)
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=own)
+    ours = (output, settings.state_dir)
+    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=ours)
     hide_from_git(output)
     for line in workspace.notices:
         listener(line)
@@ -74,7 +77,7 @@ def execute(
         if is_dirty(repository.source):
             listener(f"{repository.name}: what is not committed is not seen")
     directory.begin(beginning)
-    watchers = _Watchers(listener=listener, started=started)
+    watchers = _Watchers(listener=listener, started=started, own=own)
     with directory.hold():
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
@@ -102,8 +105,9 @@ def resumed(
         )
         raise refused(f"run {run_id} was {was}: start a new run")
     with directory.hold():
+        own = gather(settings)
         workspace = Workspace.reopen(directory.workspace, run_id)
-        watchers = _Watchers(listener=listener, started=started)
+        watchers = _Watchers(listener=listener, started=started, own=own)
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
 
@@ -121,6 +125,7 @@ def fresh_crew(
 ) -> "Crew":
     """A crew in a run of its own, with an empty workspace, for scripts. Without any
     key it rehearses, until the process ends."""
+    own = gather(settings)
     run_id = new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
@@ -130,7 +135,7 @@ def fresh_crew(
     run = Run.open(
         settings, output=directory.path.absolute(), run_id=run_id, listener=listener
     )
-    crew = assemble(run, workspace)
+    crew = assemble(run, workspace, own=own)
 
     def complete(given: dict[str, Any]) -> dict[str, Any]:
         if not given and settings.inputs is None:
@@ -201,7 +206,7 @@ def _carry_out(
         watchers.started(underway)
         hide_from_git(settings.state_dir)
         try:
-            return _kick_off(underway, beginning.inputs)
+            return _kick_off(underway, beginning.inputs, watchers.own)
         finally:
             run.close()
 
@@ -212,7 +217,7 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
     return safe_streams(settings.secrets) if verbose else nullcontext()
 
 
-def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
+def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
     run, workspace = underway.run, underway.workspace
     finished = underway.keeping.results()
     run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
@@ -222,6 +227,7 @@ def _kick_off(underway: Underway, inputs: Inputs) -> Outcome:
         workspace,
         finished=finished,
         watch=watching(underway),
+        own=own,
         checks=Checks.of(run.settings, workspace, stopped=lambda: run.is_interrupted),
     )
     secrets = run.settings.secrets

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from crew.settings.document import SECRET, Document
 from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
+from crew.settings.own import CALLBACKS, OUTPUTS
+from crew.settings.own_entries import named, ours, own
 from crew.settings.schema import (
     AgentOptions,
     DeploymentShape,
@@ -151,7 +153,9 @@ def role(name: str, shape: RoleShape) -> Role:
         tier=shape.tier,
         kind=shape.kind,
         patience=shape.patience,
-        tools=tuple(shape.tools),
+        tools=ours(shape.tools),
+        own_tools=own(shape.tools),
+        own=named(shape, CALLBACKS),
         options=options(shape, AgentOptions),
     )
 
@@ -169,6 +173,7 @@ def task(name: str, shape: TaskShape) -> TaskSpec:
         gates=tuple(shape.gates),
         when=shape.when,
         changed=shape.changed,
+        own=named(shape, (*CALLBACKS, *OUTPUTS)),
         options=options(shape, TaskOptions),
     )
 

@@ -4,22 +4,21 @@ from collections.abc import Mapping
 
 _LLM = "an LLM named here would not pass the quota guard; use `tier:`"
 _MEMORY = (
-    "it would call models of CrewAI's own choice, past the quota guard; "
-    "give a task what it needs by `context`, or by files in the repository"
+    "it needs embeddings, and the quota guard serves none: they would go past it to a "
+    "model of CrewAI's own choice; give a task what it needs by `context`, by files in "
+    "the repository, or by a tool of your own: `tools: [my_tools.recall]`"
 )
 _KNOWLEDGE = (
-    "its embeddings would go to a model of CrewAI's own choice, past the quota guard; "
-    "put the files into a repository of the run, and give the role `read_file`"
+    "it needs embeddings, and the quota guard serves none: they would go past it to a "
+    "model of CrewAI's own choice; put the files into a repository of the run and give "
+    "the role `read_file`, or write a tool of your own: `tools: [my_tools.look_up]`"
 )
 _PLANNING = "it would plan past the manager; give a task to a role instead"
 _EXECUTION = "CrewAI has no safe place to run code; leave it out"
-_SERVERS = (
-    "the YAML starts and asks no servers; in Python, append the server's tools to "
-    "the agents of build_crew(...)"
-)
+_SERVERS = "write each server among the tools: `tools: [mcp: {command: [...]}]`"
 _APPS = (
-    "the run would send your data to CrewAI's platform; in Python, append your own "
-    "tools to the agents of build_crew(...)"
+    "the run would send your data to CrewAI's platform; write a tool of your own: "
+    "`tools: [my_tools.search]`"
 )
 _SKILLS = (
     "it may load instructions from a registry; write them into `backstory`, or into "
@@ -41,15 +40,19 @@ _INTERNAL = "CrewAI fills this in itself; leave it out"
 _INLINE = "the keys stand in this file directly; leave `config` out"
 
 _CALLBACK = (
-    "YAML names no Python code; in Python, set it on {owner} of build_crew(...), or "
-    "read run.json after the run"
+    "write `callback: FILE.NAME` at each task, and `step_callback: FILE.NAME` at each "
+    "role; in Python, set it on the crew of build_crew(...)"
+)
+_AROUND = (
+    "in Python, append it to that of the crew of build_crew(...), or read run.json "
+    "after the run"
 )
 _STRUCTURED = (
-    "YAML names no Python class; in Python, set `task.{key}` on the task of "
-    "build_crew(...), or use `gates: [json_parses]`"
+    "write `output_pydantic: FILE.CLASS`; in Python, set `task.{key}` on the task of "
+    "build_crew(...)"
 )
 _GUARDRAIL = (
-    "YAML names no Python code; use `gates:`, or in Python set `task.{key}` on the "
+    "write it as a gate: `gates: [my_gates.check]`; in Python, set `task.{key}` on the "
     "task of build_crew(...)"
 )
 _OUTPUT_FILE = (
@@ -82,7 +85,7 @@ AGENT_KEYS: Mapping[str, str] = {
     "a2a": _A2A,
     "allow_code_execution": _EXECUTION,
     "apps": _APPS,
-    "callbacks": _CALLBACK.format(owner="the agents"),
+    "callbacks": "write `step_callback: FILE.NAME`",
     "checkpoint": _CHECKPOINT,
     "code_execution_mode": _EXECUTION,
     "config": _INLINE,
@@ -111,7 +114,6 @@ AGENT_KEYS: Mapping[str, str] = {
     "planning_llm": _LLM,
     "security_config": _SECURITY,
     "skills": _SKILLS,
-    "step_callback": _CALLBACK.format(owner="the agents"),
     "tool_failure_policy": _FAILING_TOOLS,
     "use_better_compaction": (
         "it is always on; `respect_context_window: false` turns summaries off"
@@ -137,10 +139,9 @@ TASK_KEYS: Mapping[str, str] = {
     "allow_crewai_trigger_context": (
         "a trigger's payload is the request; write {request} into the description"
     ),
-    "callback": _CALLBACK.format(owner="the tasks"),
     "condition": (
-        "YAML names no Python code; `when: images` is the one condition here; in "
-        "Python, leave the task out of the settings"
+        "`when: images` is the one condition here; in Python, leave the task out of "
+        "the tasks of build_crew(...)"
     ),
     "config": _INLINE,
     "converter_cls": _STRUCTURED.format(key="converter_cls"),
@@ -154,8 +155,6 @@ TASK_KEYS: Mapping[str, str] = {
     "max_retries": "CrewAI gave it up for `guardrail_max_retries`; use that",
     "name": "the key of the task is its name; leave it out",
     "output_file": _OUTPUT_FILE,
-    "output_json": _STRUCTURED.format(key="output_json"),
-    "output_pydantic": _STRUCTURED.format(key="output_pydantic"),
     "response_model": _STRUCTURED.format(key="response_model"),
     "security_config": _SECURITY,
     "tool_failure_policy": _FAILING_TOOLS,
@@ -176,9 +175,9 @@ CREW_KEYS: Mapping[str, str] = {
         "checkpoint_train",
         "checkpoint_kickoff_event_id",
     ),
-    "after_kickoff_callbacks": _CALLBACK.format(owner="the crew"),
+    "after_kickoff_callbacks": _AROUND,
     "agents": "each entry of agents.yaml is an agent; write them there",
-    "before_kickoff_callbacks": _CALLBACK.format(owner="the crew"),
+    "before_kickoff_callbacks": _AROUND,
     "cache": "it belongs to each role, in agents.yaml",
     "chat_llm": "`crewai chat` would talk past the quota guard; use crew run",
     "checkpoint": _CHECKPOINT,
@@ -201,9 +200,9 @@ CREW_KEYS: Mapping[str, str] = {
     "security_config": _SECURITY,
     "share_crew": "nothing of a run is sent to CrewAI; leave it out",
     "skills": _SKILLS,
-    "step_callback": _CALLBACK.format(owner="the crew"),
+    "step_callback": _CALLBACK,
     "stream": "in Python, set `crew.stream = True` on build_crew(...)",
-    "task_callback": _CALLBACK.format(owner="the crew"),
+    "task_callback": _CALLBACK,
     "tasks": "each entry of tasks.yaml is a task; write them there",
     "tool_failure_policy": _FAILING_TOOLS,
     "tracing": "nothing of a run is sent to CrewAI; `crew report` shows it",

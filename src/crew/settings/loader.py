@@ -9,6 +9,7 @@ from crew.errors import SettingsError
 from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
+from crew.settings.check_own import check_own
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -77,6 +78,7 @@ def load_settings(
     check_names(files)
     check_roles_and_tasks(files, shapes)
     check_gates(files, shapes, directory)
+    check_own(files, shapes, directory)
     return _checked(directory, environ, files, shapes)
 
 

@@ -7,8 +7,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     InstanceOf,
+    Tag,
 )
 
 from crew.settings.fields import (
@@ -33,7 +35,14 @@ from crew.settings.fields import (
     plan_condition,
 )
 from crew.settings.gates import GateSpec, gate
-from crew.settings.values import TOOLS
+from crew.settings.own import (
+    DottedPath,
+    ToolName,
+    ToolWithArguments,
+    Variable,
+    Word,
+    form,
+)
 
 
 class Shape(BaseModel):
@@ -67,6 +76,32 @@ class AgentOptions(Shape):
     seed: int | None = None
 
 
+class ServerShape(Shape):
+    """An MCP server."""
+
+    command: Annotated[list[Text], Field(min_length=1)] | None = None
+    url: Address | None = None
+    env: dict[Variable, str] = {}
+    headers: dict[HeaderName, HeaderValue] = {}
+    tools: Annotated[list[Text], Field(min_length=1)] | None = None
+    prefix: Word | None = None
+
+
+class ServerEntry(Shape):
+    """The tools of a server, among a role's tools."""
+
+    mcp: ServerShape
+
+
+ToolEntry = Annotated[
+    Annotated[ServerEntry, Tag("server")]
+    | Annotated[ToolName, Tag("name")]
+    | Annotated[ToolWithArguments, Tag("")],
+    Discriminator(form),
+]
+"""The tag "" is passed over where a mistake is placed."""
+
+
 class RoleShape(AgentOptions):
     """One role of agents.yaml."""
 
@@ -76,7 +111,8 @@ class RoleShape(AgentOptions):
     tier: Text
     kind: Kinds | None = None
     patience: Duration = 0.0
-    tools: list[Annotated[Text, one_of("tool", TOOLS)]] = []
+    tools: list[ToolEntry] = []
+    step_callback: DottedPath | None = None
 
 
 class TaskOptions(Shape):
@@ -98,6 +134,9 @@ class TaskShape(TaskOptions):
     complexity: Complexity = "medium"
     kind: Kinds | None = None
     gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
+    callback: DottedPath | None = None
+    output_pydantic: DottedPath | None = None
+    output_json: DottedPath | None = None
     when: Annotated[Text, one_of("condition", ("images",))] | None = None
     changed: bool = True
 

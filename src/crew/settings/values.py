@@ -15,6 +15,7 @@ from crew.quota.limits import Limit
 from crew.settings.checks import CheckSettings
 from crew.settings.gates import GateSpec
 from crew.settings.ladder import LadderSpec
+from crew.settings.own_values import OwnTool, Server
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -178,7 +179,8 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One agent. `patience` is how many seconds a call waits for a better
-    deployment before it takes the next one. `options` go to `crewai.Agent` as is."""
+    deployment before it takes the next one. `own_tools` are its user's, by their
+    place in the list; `own` has dotted paths by key. `options` go to `crewai.Agent`."""
 
     name: str
     role: str
@@ -188,6 +190,8 @@ class Role:
     kind: str | None = None
     patience: float = 0.0
     tools: tuple[str, ...] = ()
+    own_tools: Mapping[int, OwnTool | Server] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -196,6 +200,7 @@ class TaskSpec:
     """One task. `when` is None or `images`: the task is left out without images.
     `context` is None where the YAML does not give it: then all earlier tasks.
     `changed` is whether it must have changed a file, where its role can write.
+    `own` has dotted paths by key, such as `output_pydantic`.
     `options` go to `crewai.Task` as is."""
 
     name: str
@@ -208,6 +213,7 @@ class TaskSpec:
     gates: tuple[GateSpec, ...] = ()
     when: str | None = None
     changed: bool = True
+    own: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
 
 

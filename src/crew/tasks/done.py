@@ -1,6 +1,7 @@
 """What decides that a task is done: its role worked on it, and its gates passed."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,10 +10,13 @@ from crew.calls.current_task import Execution
 from crew.calls.run import Run
 from crew.gates import Found, Gate, Means, Trust, Verdict, Work, build_gates
 from crew.gates.checks import Checks
+from crew.gates.gate import Look
 from crew.guard.openings import seconds_until_open
 from crew.ladder import Ladder, is_audited, plan
+from crew.own import OwnGate
 from crew.routing import Request
 from crew.settings import GateSpec, TaskSpec
+from crew.tasks.own import own_look
 from crew.tasks.watch import Watch
 from crew.workspace import Workspace
 from crew.workspace.changes import changed_since
@@ -31,14 +35,19 @@ class Done:
     workspace: Workspace
     watch: Watch
     checks: Checks | None = None
+    own: Mapping[str, OwnGate] = field(default_factory=dict)
     gates: tuple[Gate, ...] = field(init=False)
     ladder: Ladder = field(init=False)
 
     def __post_init__(self) -> None:
-        means = Means(checks=self.checks, ask=partial(ask, self.run))
+        means = Means(checks=self.checks, ask=partial(ask, self.run), own=self._own)
         gates = tuple(build_gates(self._specs(), means))
         object.__setattr__(self, "gates", gates)
         object.__setattr__(self, "ladder", self._plan())
+
+    def _own(self, dotted: str) -> Look:
+        """A gate of the user's."""
+        return own_look(self.own[dotted])
 
     def verdicts(self, text: str, asked: str, execution: Execution) -> list[Verdict]:
         """What the gates make of an attempt, up to the first that refuses it."""

@@ -60,6 +60,7 @@ class NamedTask(FilledTask):
         own = delegating(tools, alone=managed)
         execution.context = context or ""
         if managed:
+            self._check_tools(coworkers(tools))
             self._under(execution, agent, own, coworkers(tools))
         else:
             execution.role = getattr(agent.llm, "role", None)
@@ -93,6 +94,17 @@ class NamedTask(FilledTask):
 
         execution.again = again
         execution.manage = lambda known: _text(manager.execute_task(self, known, tools))
+
+    def _check_tools(self, workers: Sequence[Any]) -> None:
+        """A manager delegates without a tool of the task's. Raises TaskFailed for one
+        that reaches nobody."""
+        known = {id(tool) for worker in workers for tool in worker.tools or []}
+        lost = [tool.name for tool in self.tools or [] if id(tool) not in known]
+        if lost:
+            raise TaskFailed(
+                f"{self.name}: task.tools ({', '.join(lost)}) would reach nobody: the "
+                "manager delegates; append them to the `tools` of an agent"
+            )
 
 
 def _text(result: Any) -> str:

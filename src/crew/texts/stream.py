@@ -3,7 +3,8 @@
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import Any, TextIO
 
 from crew.texts.escapes import escape_control
@@ -27,6 +28,32 @@ def safe_streams(secrets: Secrets) -> Iterator[None]:
         sys.stdout, sys.stderr = before
         raise
     sys.stdout, sys.stderr = before
+
+
+class SharedSafety:
+    """Safe streams for several that work at the same time: they stay until the last
+    one is done."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._lock = Lock()
+        self._inside = 0
+        self._open = ExitStack()
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """The streams are safe in the block."""
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._open.enter_context(safe_streams(self._secrets))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    self._open.close()
 
 
 class SafeStream:
