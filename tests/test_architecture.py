@@ -133,7 +133,6 @@ def test_no_flat_module_is_new() -> None:
         "clock",
         "crew",
         "errors",
-        "ladder",
         "main",
         "notices",
         "routing",

@@ -165,8 +165,8 @@ def test_tasks_are_told_in_the_order_they_finished(
     tasks = journal.tasks("r1")
 
     assert [(task.name, task.agent, task.status) for task in tasks] == [
-        ("write", "documenter", "done"),
-        ("code", "coder", "done"),
+        ("write", "documenter", "passed"),
+        ("code", "coder", "passed"),
     ]
     assert {task.finished_at for task in tasks} == {clock.now()}
 

@@ -283,7 +283,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
             {
                 "name": "design",
                 "agent": "architect",
-                "status": "done",
+                "status": "passed",
                 "result": "Two classes.",
                 "roles": {"architect": 1},
                 "gates": [],
