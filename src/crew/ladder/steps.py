@@ -1,7 +1,7 @@
 """The steps of a ladder, and what follows a verdict (pure)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from crew.ladder.rates import Rate
@@ -20,7 +20,7 @@ class Step:
     name: str
     deployments: tuple[str, ...]
     is_premium: bool = False
-    rate: Rate = Rate()
+    rate: Rate = field(default_factory=Rate)
     price: Decimal | None = None
     rest: Decimal | None = None
     why: str = "the order of the YAML"
