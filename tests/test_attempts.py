@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from crew.guard import QuotaGuard
 from crew.journal import AttemptRecord, Journal
 from crew.settings import LadderSpec, Settings, TaskSpec
 from crew.settings.gates import gate
-from crew.settings.ladder import Escalation
+from crew.settings.ladder import AtMost, Escalation
 from scripted import Scripted, serving, tool_call
 
 HALF = tool_call("write_file", path="shop/made.py", content="x = = 1\n")
@@ -165,12 +166,13 @@ def test_each_attempt_is_a_commit_and_the_best_one_is_kept(
     server.replies["middle"] = [WORSE, "broken", "broken"]
     server.replies["boss"] = ["nothing"]
 
-    with pytest.raises(TaskFailed, match="has_sections"):
+    with pytest.raises(TaskFailed, match="has_sections") as caught:
         run(made("python_parses", {"has_sections": ["Goal"]}), shop)
 
     refs = git(shop, "for-each-ref", "--format=%(refname)", "refs/crew")
     (name,) = {line.split("/")[2] for line in refs.splitlines()}
     assert refs.splitlines() == [f"refs/crew/{name}/code/{n}" for n in range(1, 7)]
+    assert f"its files at refs/crew/{name}/code/6" in str(caught.value)
     assert git(shop, "show", f"refs/crew/{name}/code/3:other.py") == "y = = 1"
     # What was worse is not in the branch of the run.
     branch = f"crew/{name}"
@@ -228,6 +230,33 @@ def test_work_of_low_complexity_may_stay_where_it_is(
     stays = "work of low complexity is not escalated" in str(caught.value)
     assert stays is (complexity == "low")
     assert ("boss" in models(server)) is (complexity == "medium")
+
+
+@pytest.mark.parametrize(
+    ("at_most", "climbs"),
+    [
+        (AtMost(share=Decimal(0)), False),
+        (AtMost(share=Decimal("0.2")), True),
+        (AtMost(usd_a_day=Decimal(0)), False),
+        (AtMost(usd_a_day=Decimal(1)), True),
+    ],
+)
+def test_escalation_has_a_bound(
+    server: Scripted,
+    made: Callable[..., Settings],
+    shop: Path,
+    at_most: AtMost,
+    climbs: bool,
+) -> None:
+    ladder = LadderSpec(escalate=Escalation(at_most=at_most), retries=0)
+    server.replies["smith"] = server.replies["middle"] = [HALF, "written", "written"]
+    server.replies["boss"] = [HALF, "written", "written"]
+
+    with pytest.raises(TaskFailed) as caught:
+        run(made("python_parses", ladder=ladder), shop)
+
+    assert ("boss" in models(server)) is climbs
+    assert ("(`at_most`)" in str(caught.value)) is not climbs
 
 
 def test_an_attempt_that_gets_nowhere_is_a_failed_one(

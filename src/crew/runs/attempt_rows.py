@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
+from math import ceil
 
 from crew.calls.run import Run
 from crew.gates import Trust, Verdict
@@ -64,13 +65,14 @@ def row(
     )
 
 
-def escalation_bound(run: Run) -> str:
-    """Why no more work may be escalated, by `at_most`; empty where it may."""
+def escalation_bound(run: Run, *, first: bool) -> str:
+    """Why a task may not be escalated, by `at_most`; empty where it may. `first`: it
+    was not before."""
     at_most, now = run.settings.ladder.escalate.at_most, run.clock.now()
-    if at_most.share is not None:
+    if at_most.share is not None and first:
         known = run.journal.attempts.escalations(now - LOOKS_BACK)
-        # Of few failures one may be escalated: else nothing would be learned.
-        if known.escalated > at_most.share * known.failed:
+        # Rounded up: of few failures one may be escalated.
+        if known.escalated >= ceil(at_most.share * known.failed):
             share = f"{at_most.share * 100:f}".rstrip("0").rstrip(".")
             return f"{share} % of failures are escalated (`at_most`)"
     if at_most.usd_a_day is not None:

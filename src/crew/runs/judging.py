@@ -95,7 +95,11 @@ class _Judging:
         self._run.journal.finish_task(
             self._run.id, spec.name, spec.agent or "", "failed"
         )
-        return kept
+        if set(best.commits) <= {states.OUTSIDE}:
+            return kept
+        return (
+            f"{kept}, its files at {states.ref(self._run.id, spec.name, best.number)}"
+        )
 
     def earlier(self, spec: TaskSpec) -> list[Attempt]:
         """The refused attempts of a part of the run that ended before."""
@@ -136,9 +140,9 @@ class _Judging:
             return None
         return max(FEWEST_CALLS, round(self._run.settings.ladder.attempt_times * found))
 
-    def bound(self, spec: TaskSpec) -> str:
+    def bound(self, spec: TaskSpec, first: bool) -> str:
         try:
-            return escalation_bound(self._run)
+            return escalation_bound(self._run, first=first)
         except StoreUnavailable:
             return ""
 

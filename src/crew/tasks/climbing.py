@@ -122,7 +122,7 @@ class _Climb:
         done, place = self.done, self.place
         above = range(place.step + 1, len(done.ladder.steps))
         closed = [step for step in above if done.is_closed(step)]
-        bound = done.watch.bound(done.spec)
+        bound = done.watch.bound(done.spec, place.step == 0)
         return after(done.ladder, place, closed=closed, bound=bound)
 
     def _resumed(self) -> Place:

@@ -21,8 +21,8 @@ class Watch:
     ladder. `failed` gets the best attempt of a task that failed, and returns where its
     text is kept. `earlier` are the attempts of a part of the run that ended before.
     `keep` keeps how the files stand after an attempt, and `restore` puts them back.
-    `limit` is how many answers an attempt may take at a deployment, and `bound` why no
-    more work may be escalated (empty: it may).
+    `limit` is how many answers an attempt may take at a deployment, and `bound` why it
+    may not be escalated (empty: it may), for the first time or again.
     """
 
     done: "Callable[[TaskSpec, TaskOutput, Attempt | None], None]" = (
@@ -37,4 +37,4 @@ class Watch:
     restore: Callable[[Mapping[str, str]], None] = lambda commits: None
     rates: Rates = field(default_factory=Unmeasured)
     limit: Callable[[TaskSpec], int | None] = lambda spec: None
-    bound: Callable[[TaskSpec], str] = lambda spec: ""
+    bound: Callable[[TaskSpec, bool], str] = lambda spec, first: ""
