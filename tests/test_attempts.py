@@ -197,6 +197,19 @@ def test_what_is_in_no_repository_is_put_back_too(
     assert [path.name for path in workspace.iterdir()] == ["made.py"]
 
 
+def test_what_a_worse_attempt_wrote_beside_the_repository_is_gone(
+    server: Scripted, made: Callable[..., Settings], shop: Path, tmp_path: Path
+) -> None:
+    worse = tool_call("write_file", path="beside.py", content="y = = 1\n")
+    server.replies["smith"] = [GOOD, "no heading", worse, "broken", "broken"]
+    server.replies["middle"] = ["# Goal\nall"]
+
+    run(made("python_parses", {"has_sections": ["Goal"]}), shop)
+
+    (workspace,) = tmp_path.glob("output/*/workspace")
+    assert [path.name for path in workspace.iterdir()] == ["shop"]
+
+
 def test_a_step_whose_deployments_are_closed_is_passed_over(
     server: Scripted, made: Callable[..., Settings], shop: Path
 ) -> None:

@@ -154,7 +154,8 @@ class _Climb:
             why=self.why,
             cut_off=execution.cut_off,
             stalled=bool(execution.stalls.reason),
-            commits=done.watch.keep(done.spec, number),
+            # Where nothing judges the files, no state of theirs is better.
+            commits=done.watch.keep(done.spec, number) if done.gates else {},
             began=execution.began,
             ended=done.run.clock.now(),
         )

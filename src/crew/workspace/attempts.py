@@ -14,6 +14,8 @@ from crew.workspace.workspace import Workspace
 
 OUTSIDE = "."
 """The name of what is in no repository."""
+_EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""git's name of a tree without files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,11 @@ def restore(workspace: Workspace, kept: Mapping[str, str]) -> None:
     """Put the files back as they stood; what git ignores stays as it is. Raises
     WorkspaceError."""
     for name, place in _places(workspace):
-        if name in kept:
+        # Where nothing was outside then, nothing is kept of it.
+        then = kept.get(name, _EMPTY if kept and name == OUTSIDE else None)
+        if then is not None:
             place.git("add", "--all")
-            place.git("read-tree", "--reset", "-u", kept[name])
+            place.git("read-tree", "--reset", "-u", then)
 
 
 def _places(workspace: Workspace) -> Iterator[tuple[str, _Place]]:
@@ -63,17 +67,20 @@ def _places(workspace: Workspace) -> Iterator[tuple[str, _Place]]:
         if repository.branch is not None:
             held.append(repository.path.name)
             yield repository.path.name, _Place(repository.path)
-    yield OUTSIDE, _outside(workspace, held)
+    own = _own(workspace)
+    if own.exists() or any(one.name not in held for one in workspace.root.iterdir()):
+        yield OUTSIDE, _outside(workspace.root, own, held)
 
 
-def _outside(workspace: Workspace, held: list[str]) -> _Place:
+def _own(workspace: Workspace) -> Path:
+    return workspace.root.with_suffix(".attempts")
+
+
+def _outside(root: Path, own: Path, held: list[str]) -> _Place:
     """A repository of ours for what is in none."""
-    root = workspace.root
-    own = root.with_suffix(".attempts")
     place = _Place(root, (f"--git-dir={own}", f"--work-tree={root}"))
     if not own.exists():
-        place.git("init", "--quiet")
-        own.mkdir(exist_ok=True)
+        place.git("init", "--quiet", "--object-format=sha1")
     (own / "info").mkdir(exist_ok=True)
     lines = "".join(f"/{_literal(name)}/\n" for name in held)
     (own / "info" / "exclude").write_text(lines, encoding="utf-8")
