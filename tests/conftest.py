@@ -36,6 +36,8 @@ def _clean_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
         if name.endswith(("_API_KEY", "_API_BASE")) or name.startswith("CREW_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path / ".crew"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
     monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path / "crewai"))
     yield
 
@@ -53,4 +55,5 @@ def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """The files of `configured.py` for that provider, beside the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(KEY, SECRET)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     return configure(tmp_path / "config", server.url)

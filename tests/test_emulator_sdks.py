@@ -1,14 +1,20 @@
 """The providers' own clients believe the emulator: each with its retries off."""
 
 import base64
+import importlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import test_emulator_sdk_kit as kit
+from crew.emulator import process
+from crew.emulator.guide import guide
+from crew.settings.loader import load_settings
 from hangs import HANGS_AFTER
 from test_emulator_kit import make_settings, picture, served
 from test_emulator_sdk_kit import NOTE, Client, Failed
@@ -222,3 +228,25 @@ def test_retired_model_is_not_found(emulator: Emulator, provider: str) -> None:
 
     assert refused.value.status == 404
     assert "m-1" in refused.value.text
+
+
+def test_a_client_of_each_kind_calls_the_emulator_as_its_guide_shows() -> None:
+    config = Path(__file__).parents[1] / "config"
+    settings = load_settings(config, environ={})
+    listed: dict[str, Callable[[Any], object]] = {
+        "anthropic": lambda client: client.models.list(),
+        "openai": lambda client: client.models.list(),
+        "google": lambda client: list(client.models.list()),
+        "ollama": lambda client: client.list(),
+    }
+
+    with process.running(config) as root:
+        lines = [line.strip() for line in guide(settings, root)]
+        for example in lines[lines.index("Clients (any text is a key):") + 1 :]:
+            package = example.partition(".")[0]
+            importlib.import_module("google.genai")
+            names = {package: importlib.import_module(package)}
+
+            assert listed.pop(package)(eval(example, names))
+
+    assert listed == {}

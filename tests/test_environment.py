@@ -14,24 +14,6 @@ def config(tmp_path: Path) -> Path:
     return write_files(tmp_path / "config")
 
 
-def test_the_directory_is_the_argument_the_variable_or_config_here(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "other"
-    config.rename(other)
-    monkeypatch.chdir(tmp_path)
-
-    assert load_settings(str(other), environ={}).config_dir == other
-    named = load_settings(environ={"CREW_CONFIG_DIR": "other"})
-    assert named.config_dir == Path("other")
-    other.rename(config)
-    assert load_settings(environ={}).config_dir == Path("config")
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
-    project = Path(__file__).parents[1]
-    assert load_settings(environ={}).config_dir == project / "config"
-
-
 def test_a_missing_directory_is_one_mistake(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(environ={"CREW_CONFIG_DIR": str(tmp_path / "none")})
@@ -41,12 +23,11 @@ def test_a_missing_directory_is_one_mistake(tmp_path: Path) -> None:
 
 
 def test_dotenv_is_read_below_the_environment(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text(
+    (config / ".env").write_text(
         "ALPHA_API_KEY=from-file\nCREW_USER=file\nCREW_TEAM\n", encoding="utf-8"
     )
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CREW_USER", "real")
 
     found = load_settings(config)
@@ -56,23 +37,19 @@ def test_dotenv_is_read_below_the_environment(
     assert "ALPHA_API_KEY" not in __import__("os").environ
 
 
-def test_a_dotenv_that_is_not_utf8_is_a_mistake(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").write_bytes(b"CREW_USER=\xe9\n")
-    monkeypatch.chdir(tmp_path)
+def test_a_dotenv_that_is_not_utf8_is_a_mistake(config: Path) -> None:
+    (config / ".env").write_bytes(b"CREW_USER=\xe9\n")
 
     with pytest.raises(SettingsError, match="not UTF-8"):
         load_settings(config)
 
 
 def test_a_dotenv_that_cannot_be_read_is_a_mistake_and_not_a_rehearsal(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path,
 ) -> None:
-    (tmp_path / ".env").write_text(
+    (config / ".env").write_text(
         'A=1\n\nALPHA_API_KEY="sk-unterminated\nB=1\nhidden words\n', encoding="utf-8"
     )
-    monkeypatch.chdir(tmp_path)
 
     with pytest.raises(SettingsError) as caught:
         load_settings(config)
@@ -83,20 +60,14 @@ def test_a_dotenv_that_cannot_be_read_is_a_mistake_and_not_a_rehearsal(
     assert "hidden" not in str(caught.value)
 
 
-def test_a_directory_called_dotenv_holds_no_variables(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").mkdir()
-    monkeypatch.chdir(tmp_path)
+def test_a_directory_called_dotenv_holds_no_variables(config: Path) -> None:
+    (config / ".env").mkdir()
 
     assert load_settings(config).providers["alpha"].api_key is None
 
 
-def test_a_dotenv_that_may_not_be_opened_is_a_mistake(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").symlink_to(".env")  # a loop: root, too, cannot open it
-    monkeypatch.chdir(tmp_path)
+def test_a_dotenv_that_may_not_be_opened_is_a_mistake(config: Path) -> None:
+    (config / ".env").symlink_to(".env")  # a loop: root, too, cannot open it
 
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings(config)

@@ -260,6 +260,7 @@ def chained(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(KEY, SECRET)
     monkeypatch.setenv("GATEWAY_TOKEN", HEADER)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
 
     def written(address: str) -> Path:
         directory = configure(tmp_path / "config", server.url)

@@ -350,7 +350,7 @@ def test_a_run_that_is_done_is_posted_later_without_a_new_call(
     run = json.loads(capsys.readouterr().out)["run"]
     calls = len(server.requests)
     env = f"GITHUB_TOKEN={TOKEN}\nGITHUB_API_URL={hub.url}\n"
-    (tmp_path / ".env").write_text(env, encoding="utf-8")
+    (tmp_path / "config" / ".env").write_text(env, encoding="utf-8")
 
     code = main(["run", "--resume", run, "--comment", "shop/web#12", "--post"])
 

@@ -40,6 +40,7 @@ def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """providers.yaml and tiers.yaml alone, beside the YAML of a project of CrewAI's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(KEY, "sk-1")
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
     directory = configure(tmp_path / "config", server.url)
     (directory / "tasks.yaml").unlink()
     agents = "writer: {role: Writer, goal: write, backstory: b, llm: gpt-4}\n"

@@ -187,6 +187,7 @@ def all_local(
 ) -> Path:
     """A configuration whose only provider is a local server."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
     directory = configure(tmp_path / "config", server.url)
     path = directory / "providers.yaml"
     text = path.read_text("utf-8").replace("api_key: '${ONE_API_KEY}'", "local: true")

@@ -277,6 +277,12 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         "run": "r1",
         "status": "done",
         "rehearsal": True,
+        "request": None,
+        "started_at": "1970-01-01T00:00:01+00:00",
+        "finished_at": "1970-01-01T00:00:02+00:00",
+        "seconds": None,
+        "versions": {},
+        "config_hash": None,
         "result": "Done.",
         "workspace": {"path": "output/r1/workspace"},
         "tasks": [
@@ -288,6 +294,16 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "roles": {"architect": 1},
                 "gates": [],
                 "kept": None,
+            }
+        ],
+        "failures": [
+            {
+                "what": "call",
+                "task": "code",
+                "role": "coder",
+                "deployment": "deepseek",
+                "reason": "RateLimited",
+                "count": 1,
             }
         ],
         "calls": [

@@ -10,7 +10,7 @@ from crew.cli import main
 from crew.crew import TieredLLM
 from crew.errors import WorkspaceError
 from crew.tools import build_tools
-from crew.workspace.search import SEARCHED_BYTES
+from crew.workspace.ripgrep import SEARCHED_BYTES
 from crew.workspace.secrets import is_secret
 from scripted import Scripted, serving
 from test_worktrees import git, prepare, repository
@@ -204,6 +204,8 @@ def test_a_run_on_this_directory_copies_nothing_of_its_own(
     project.mkdir()
     monkeypatch.chdir(project)
     monkeypatch.setenv("CREW_STATE_DIR", "state")
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
+    monkeypatch.setenv("CREW_ENV_FILE", ".env")
     (project / ".env").write_text(f"{KEY}={SECRET}\n", encoding="utf-8")
     (project / "notes.md").write_text("a note\n", encoding="utf-8")
     configure(project / "config", server.url)
@@ -229,6 +231,6 @@ def test_a_search_says_what_it_did_not_look_into(tmp_path: Path) -> None:
     (notes / "small.txt").write_text("needle\n", "utf-8")
     found = prepare(tmp_path, notes, run="r2").search("needle")
 
-    said = "... not searched, as they are over 2 MB: notes/big.log"
+    said = "... not searched, as they are over 16 MB: notes/big.log"
     assert nothing == ["nothing matches in the files that were searched", said]
     assert found == ["notes/small.txt:1: needle", said]

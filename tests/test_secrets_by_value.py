@@ -138,18 +138,19 @@ def test_no_key_that_a_model_answers_is_kept_or_shown(
     project.mkdir()
     monkeypatch.chdir(project)
     monkeypatch.setenv("CREW_STATE_DIR", ".state")
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
     monkeypatch.delenv(KEY, raising=False)
     config = configure(project / "config", server.url)
     agents = config / "agents.yaml"
     text = agents.read_text("utf-8").replace("tier:", "verbose: true, tier:")
     agents.write_text(text, encoding="utf-8")
-    (project / ".env").write_text(f"{KEY}='{key}'\n", encoding="utf-8")
+    (config / ".env").write_text(f"{KEY}='{key}'\n", encoding="utf-8")
     server.brain = lambda request: f"The key is {key} and the work is done."
 
     code = main(["run", f"Use {key} for it"])
     code += main(["report", "--json"])
 
-    (project / ".env").unlink()
+    (config / ".env").unlink()
     shown = capfd.readouterr()
     assert code == 0
     assert "and the work is done" in shown.out

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -134,3 +135,21 @@ def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
         "nothing to look at for python_parses",
         "code: failed, by nobody; its last answer: a.failed.md",
     ]
+
+
+def test_the_status_shows_what_is_nearest_to_its_end_and_fits_its_height() -> None:
+    fresh = [replace(POOL, name=f"pool-{number}", limits=()) for number in range(3)]
+    pools = [*(_with_used(one, 1) for one in fresh), _with_used(POOL, 9)]
+
+    whole = status_lines(pools, now=NOW, width=80)
+    short = status_lines(pools, now=NOW, width=80, height=5)
+
+    assert POOL.name in whole.splitlines()[2]
+    assert len(short.splitlines()) <= 5
+    assert "that are used less (--all)" in short
+
+
+def _with_used(pool: PoolState, used: int) -> PoolState:
+    limit = parse_limit("10 requests/minute")
+    state = LimitState(limit=limit, used=used, reserved=0, resets_at=None)
+    return replace(pool, limits=(state,))

@@ -9,8 +9,8 @@ import pytest
 from crew.errors import WorkspaceError
 from crew.settings import Inputs
 from crew.settings.check_inputs import check_inputs
-from crew.settings.values import is_address
-from crew.workspace import Workspace, search
+from crew.settings.inputs import is_address
+from crew.workspace import Workspace
 from crew.workspace.search import FOUND
 from crew.workspace.text import READ_CHARACTERS, TEXT_BYTES
 from crew.workspace.workspace import WRITE_BYTES
@@ -267,7 +267,6 @@ def test_what_is_not_text_is_refused(workspace: Workspace, raw: bytes) -> None:
 
     with pytest.raises(WorkspaceError, match="not text"):
         workspace.read("a.bin")
-    assert workspace.search(".") == []
 
 
 def test_names_that_are_not_unicode_are_shown_so_that_they_can_be_sent(
@@ -297,13 +296,17 @@ BROKEN_PATTERNS = [
     "(?x)(?:a{60 000}){6#\n0000}",
     "(?:a{1000})(?#note){1000}",
     "(?:" + "(a)" * 300 + "){1000}",
-    "(?R)",
+    "(?R",
     "(?P<n>a(?&n))",
     "(?P<n>a(?P>n))",
     "(a(?1)?b)",
     "(?:x){e<=99999999999999999999}",
     r"\g<99999999999>",
     r"\p{nothing}",
+    "\ud800",
+    "\0",
+    "(?=lookahead)",
+    r"(back)\1",
 ]
 
 
@@ -322,7 +325,7 @@ UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 @pytest.mark.parametrize(
-    "pattern", ["\ud800", "\0", r"\d{4}-\d{2}", ".{0,200}x.{0,200}y.{0,200}", UUID]
+    "pattern", [r"\d{4}-\d{2}", ".{0,200}x.{0,200}y.{0,200}", UUID]
 )
 def test_an_odd_pattern_may_simply_find_nothing(
     workspace: Workspace, pattern: str
@@ -330,37 +333,6 @@ def test_an_odd_pattern_may_simply_find_nothing(
     workspace.write("a.txt", "aaa\n")
 
     assert workspace.search(pattern) == []
-
-
-def test_a_slow_pattern_ends_the_search_once_for_all_files(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "SEARCH_SECONDS", 0.05)
-    for number in range(50):
-        workspace.write(f"{number}.txt", "ab c" * 500)
-
-    with pytest.raises(WorkspaceError, match="too long"):
-        workspace.search("(?b)(?:abcdefghijkl){e}")
-
-
-def test_a_search_that_runs_out_of_time_says_what_it_found(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Ticking:
-        seconds = 0.0
-
-        def monotonic(self) -> float:
-            Ticking.seconds += 1.0
-            return Ticking.seconds
-
-    monkeypatch.setattr(search, "SystemClock", Ticking)
-    workspace.write("a.txt", "hit\n" * 50)
-
-    found = workspace.search("hit")
-
-    assert found[0] == "a.txt:1: hit"
-    assert found[-1].startswith("... the search takes too long")
-    assert len(found) < 10
 
 
 def test_a_search_shows_a_bounded_number_of_lines(workspace: Workspace) -> None:

@@ -20,11 +20,12 @@ from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
 from crew.tasks.climbing import accepted, guardrail
 from crew.tasks.done import Done
-from crew.tasks.named_task import NamedTask
+from crew.tasks.following import FollowedTask, Following
 from crew.tasks.watch import Watch
 from crew.texts.stream import SharedSafety
-from crew.tools import build_tools
+from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
+from crew.workspace.repository_words import repository_words
 
 # Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
 warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
@@ -58,15 +59,17 @@ def assemble(
     is what the settings name of their user's; it is gathered where it is not given,
     which may raise SettingsError.
     """
-    settings, finished, watch = run.settings, finished or {}, watch or Watch()
+    settings, finished = run.settings, finished or {}
+    following = Following(run=run, workspace=workspace)
     own = own or gather(settings)
     managed = settings.process == "hierarchical"
+    words = repository_words(workspace, settings.secrets.masked)
     workers = {
-        name: _agent(run, role, workspace, own)
+        name: _agent(run, role, following, own, words)
         for name, role in settings.roles.items()
         if not (managed and name == settings.manager)
     }
-    tasks = _tasks(run, workspace, workers, own, watch=watch, checks=checks)
+    tasks = _tasks(following, workers, own, watch=watch or Watch(), checks=checks)
     for name in finished.keys() & tasks.keys():
         tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(
@@ -83,9 +86,18 @@ def assemble(
     ).shown_by(SharedSafety(settings.secrets))
 
 
+def _kept(spec: TaskSpec, result: str) -> TaskOutput:
+    """The result of a task that ended in an earlier part of the run."""
+    return TaskOutput(
+        name=spec.name,
+        description=spec.description,
+        raw=result,
+        agent=spec.agent or "",
+    )
+
+
 def _tasks(
-    run: Run,
-    workspace: Workspace,
+    following: Following,
     workers: Mapping[str, Agent],
     own: Own,
     *,
@@ -93,6 +105,7 @@ def _tasks(
     checks: Checks | None,
 ) -> dict[str, Task]:
     """The tasks of a run, in order."""
+    run, workspace = following.run, following.workspace
     tasks: dict[str, Task] = {}
     for spec in run.settings.tasks.values():
         if spec.when == "images" and not workspace.images:
@@ -105,35 +118,27 @@ def _tasks(
             checks=checks,
             own=own.gates,
         )
-        tasks[spec.name] = _task(done, tasks, workers, own)
+        tasks[spec.name] = _task(done, tasks, workers, following, own)
     return tasks
 
 
-def _kept(spec: TaskSpec, result: str) -> TaskOutput:
-    """The result of a task that ended in an earlier part of the run."""
-    return TaskOutput(
-        name=spec.name,
-        description=spec.description,
-        raw=result,
-        agent=spec.agent or "",
-    )
-
-
-def _agent(run: Run, role: Role, workspace: Workspace, own: Own) -> Agent:
+def _agent(run: Run, role: Role, following: Following, own: Own, words: str) -> Agent:
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
-    return FilledAgent(
+    agent = FilledAgent(
         role=role.role,
         goal=role.goal,
         backstory=role.backstory,
         llm=llm,
         tools=[
-            *build_tools(role.tools, workspace, llm),
+            *build_tools(role.tools, following.workspace, llm),
             *own.tools.get(role.name, ()),
         ],
         **_known(options),
         **own.agent_options.get(role.name, {}),
-    )
+    ).prefaced(words if works_on_files(role.tools) else "")
+    following.tools(agent.tools or [], agent)
+    return agent
 
 
 def _manager(run: Run, own: Own) -> Agent:
@@ -161,6 +166,7 @@ def _task(
     done: Done,
     earlier: Mapping[str, Task],
     workers: Mapping[str, Agent],
+    following: Following,
     own: Own,
 ) -> Task:
     spec = done.spec
@@ -179,14 +185,15 @@ def _task(
     options["guardrails"] = [guardrail(done)]
     # The attempts are ours.
     options["callback"] = _callback(done, own)
-    return NamedTask(
+    task = FollowedTask(
         name=spec.name,
         description=spec.description,
         expected_output=spec.expected_output,
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).decided_by(done)
+    ).followed_by(following)
+    return task.decided_by(done)
 
 
 def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:

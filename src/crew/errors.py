@@ -5,7 +5,8 @@ CrewError                    anything this package raises on purpose
 ├── StoreUnavailable         the quota store cannot be read or written
 ├── WorkspaceError           a repository cannot be made ready, or a path leaves it
 ├── RunFailed                the crew stopped without a result (exit 1)
-│   └── TaskFailed           a task's result did not pass its gates
+│   ├── TaskFailed           a task's result did not pass its gates
+│   └── Interrupted          somebody stopped the run (exit 129, 130, 143)
 ├── QuotaExceeded            every deployment is closed; says which opens when (exit 75)
 └── ProviderError            one attempt at one deployment failed
     ├── RateLimited          429: a limit of the provider was hit
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def file_problem(error: OSError) -> str:
     """Which file or directory does not work, why, and what to do."""
-    where = f"{error.filename}: " if error.filename is not None else ""
+    where = "" if error.filename is None else f"{error.filename}: "
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             advice = ": make room on the disk"
@@ -87,12 +88,16 @@ class RunFailed(CrewError):
 
 
 class TaskFailed(RunFailed):
-    """A task is not done: its result did not pass a gate, though it was sent back, or
-    its role went round in a circle. `task` is its name where nobody has recorded it."""
+    """A task is not done: a gate refused its result, or its role went round in a
+    circle. `task` is its name where nobody has recorded it."""
 
     def __init__(self, message: str, *, task: str = "") -> None:
         super().__init__(message)
         self.task = task
+
+
+class Interrupted(RunFailed):
+    """Somebody stopped the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +133,15 @@ class QuotaExceeded(CrewError):
     @property
     def opens_at(self) -> float | None:
         """When the first deployment opens, in seconds since the epoch."""
-        times = [entry.opens_at for entry in self.closed if entry.opens_at is not None]
-        return min(times, default=None)
+        times = (entry.opens_at for entry in self.closed)
+        return min((one for one in times if one is not None), default=None)
 
 
 def _grouped(closed: Sequence[Closed]) -> list[Closed]:
     """The entries, with all deployments that one thing closes in one of them."""
-    names: dict[tuple[str, float | None], list[str]] = {}
+    names: dict[tuple[str, float | None], dict[str, None]] = {}
     for entry in closed:
-        found = names.setdefault((entry.limit, entry.opens_at), [])
-        if entry.deployment not in found:
-            found.append(entry.deployment)
+        names.setdefault((entry.limit, entry.opens_at), {})[entry.deployment] = None
     return [
         Closed(deployment=", ".join(found), limit=limit, opens_at=opens_at)
         for (limit, opens_at), found in names.items()
@@ -149,11 +152,9 @@ class ProviderError(CrewError):
     """One attempt at one deployment failed.
 
     `status` is the HTTP status, or None where there was none. `retry_after` is the
-    seconds after which the same request may well pass; None where nobody knows, or
-    where waiting does not help. `never` says that it does not: the request alone is
-    larger than a limit of this deployment, which others may serve. `reported` is what
-    the provider reported of its limits. `charged` is what it
-    reported that the call took, where an answer came and was of no use.
+    seconds after which the same request may well pass, None where nobody knows.
+    `never`: the request alone is larger than a limit of this deployment. `reported` is
+    what the provider reported of its limits, `charged` what a useless answer took.
 
     The provider's own text is not kept: it may quote the prompt or a key. Only of a
     failure that no rule knows `raw` keeps the codes and the beginning of the message,
@@ -186,7 +187,7 @@ class ProviderError(CrewError):
         self.reported = reported
         self.raw = raw
         self.reason = reason
-        code = f" ({status})" if status is not None else ""
+        code = "" if status is None else f" ({status})"
         super().__init__(f"{deployment}: {reason or type(self).__name__}{code}")
 
     def mask(self, masked: Callable[[str], str]) -> None:
@@ -197,8 +198,8 @@ class ProviderError(CrewError):
     @property
     def costs_nothing(self) -> bool:
         """Whether the provider took neither tokens nor money for the attempt."""
-        turned_away = self.refused or not self.sent or self.status in (429, 498)
-        return turned_away and self.charged is None
+        sent_back = self.refused or not self.sent or self.status in (429, 498)
+        return sent_back and self.charged is None
 
 
 class RateLimited(ProviderError):

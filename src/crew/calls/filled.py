@@ -30,8 +30,20 @@ _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_outpu
 
 
 class FilledAgent(Agent):
-    """An agent whose role, goal and backstory may hold placeholders. Where it gets
-    nowhere it answers with nothing: what follows is for the task to decide."""
+    """An agent whose role, goal and backstory may hold placeholders, and before whose
+    tasks a text may stand. Where it gets nowhere it answers with nothing: what follows
+    is for the task to decide."""
+
+    _preface: str = PrivateAttr(default="")
+
+    def prefaced(self, text: str) -> "FilledAgent":
+        """The same agent, with a text before each of its tasks, delegated ones too. Not
+        in its system prompt: the text may be anybody's."""
+        self._preface = text
+        return self
+
+    def _prepare_task_execution(self, task: Task, context: str | None) -> str:
+        return self._preface + super()._prepare_task_execution(task, context)
 
     def execute_task(self, *args: Any, **kwargs: Any) -> Any:
         """As CrewAI's."""
@@ -82,6 +94,7 @@ class FilledAgent(Agent):
         made._original_role = self._original_role
         made._original_goal = self._original_goal
         made._original_backstory = self._original_backstory
+        made._preface = self._preface
         return made
 
 

@@ -17,6 +17,7 @@ from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
 from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, Journal
+from crew.progress.events import CallBegun, CallEnded, Swapped
 from crew.providers.answer import Answer
 from crew.quota.reported import ReportedUsage
 from crew.routing import Request
@@ -62,6 +63,10 @@ class Recorder:
     def _begin(self, attempt: "Attempt") -> None:
         with self._lock:
             self._open[id(attempt)] = attempt
+        request, deployment = attempt.request, attempt.lease.deployment.name
+        self.guard.progress.publish(
+            CallBegun(task=request.task, role=request.role, deployment=deployment)
+        )
 
     def _end(self, attempt: "Attempt", error: BaseException | None) -> bool:
         """End an attempt; returns whether the error is dealt with."""
@@ -156,8 +161,15 @@ class Recorder:
         swap = (role, lease.reason.partition(";")[0])
         if lease.reason and swap not in self._swaps:
             self._swaps.add(swap)
-            self.guard.listener(
-                f"{role} is served by {lease.deployment.name}, as {lease.reason}"
+            name = lease.deployment.name
+            self.guard.progress.publish(
+                Swapped(
+                    task=attempt.request.task,
+                    role=role,
+                    deployment=name,
+                    reason=lease.reason,
+                ),
+                notice=f"{role} is served by {name}, as {lease.reason}",
             )
 
     def _record(
@@ -176,29 +188,34 @@ class Recorder:
             if self._open.pop(id(attempt), None) is None:
                 return
         lease, request = attempt.lease, attempt.request
-        self.journal.record(
-            CallRecord(
-                run=self.run,
-                task=request.task,
-                role=request.role,
-                deployment=lease.deployment.name,
-                provider=lease.deployment.provider.name,
-                input_tokens=used.input_tokens,
-                output_tokens=used.output_tokens,
-                cached_tokens=used.cached_tokens,
-                cache_write_tokens=used.cache_write_tokens,
-                cache_saved_usd=lease.saved_by_cache(used),
-                cost_usd=cost,
-                seconds=attempt.seconds,
-                outcome=outcome,
-                reason=lease.reason,
-                at=self.clock.now(),
-                estimated=estimated,
-                senior_usd=senior,
-                characters=None if request.images else request.characters,
-                detail=detail,
-            )
+        record = CallRecord(
+            run=self.run,
+            task=request.task,
+            role=request.role,
+            deployment=lease.deployment.name,
+            provider=lease.deployment.provider.name,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cached_tokens=used.cached_tokens,
+            cache_write_tokens=used.cache_write_tokens,
+            cache_saved_usd=lease.saved_by_cache(used),
+            cost_usd=cost,
+            seconds=attempt.seconds,
+            outcome=outcome,
+            reason=lease.reason,
+            at=self.clock.now(),
+            estimated=estimated,
+            senior_usd=senior,
+            characters=None if request.images else request.characters,
+            detail=detail,
         )
+        self._keep(record)
+
+    def _keep(self, record: CallRecord) -> None:
+        try:
+            self.journal.record(record)
+        finally:
+            self.guard.progress.publish(_ended(record))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -247,6 +264,19 @@ class Attempt:
 
 
 _NOTHING = ReportedUsage(input_tokens=0, output_tokens=0)
+
+
+def _ended(record: CallRecord) -> CallEnded:
+    return CallEnded(
+        task=record.task,
+        role=record.role,
+        deployment=record.deployment,
+        outcome=record.outcome,
+        seconds=round(record.seconds, 3),
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        cost_usd=record.cost_usd,
+    )
 
 
 def _estimated(lease: Lease) -> ReportedUsage:

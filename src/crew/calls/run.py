@@ -12,12 +12,14 @@ from crew.calls.recorder import Recorder
 from crew.clock import Clock, SystemClock
 from crew.errors import (
     CrewError,
+    Interrupted,
     RunFailed,
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
+from crew.progress.progress import Progress
 from crew.providers.answer import Answer
 from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
@@ -96,20 +98,21 @@ class Run:
         output: Path,
         run_id: str | None = None,
         listener: Listener = lambda line: None,
+        progress: Progress | None = None,
     ) -> "Run":
         """Start a run, or take one up again. Raises StoreUnavailable."""
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
+        progress = progress or Progress(run_id, notices=listener)
         guard = QuotaGuard.open(
             settings,
-            listener=listener,
+            progress=progress,
             # Not by the time of day, which may jump.
-            deadline=clock.monotonic() + settings.deadline
-            if settings.deadline
-            else None,
+            deadline=_deadline(settings, clock),
         )
-        journal = Journal.open(settings.state_dir / "journal.db", clock, listener)
-        _seed(guard, journal)
+        path = settings.state_dir / "journal.db"
+        journal = Journal.open(path, clock, progress.notice)
+        _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
         journal.start_run(
@@ -140,7 +143,7 @@ class Run:
         """Take one attempt of the run's `max_calls`. Raises RunFailed past it, past
         the run's deadline, and when the run was interrupted."""
         if self._interrupted:
-            raise RunFailed("interrupted")
+            raise Interrupted("interrupted")
         deadline = self.guard.deadline
         if deadline is not None and self.clock.monotonic() >= deadline:
             raise RunFailed(
@@ -174,7 +177,7 @@ class Run:
     def interrupt(self) -> None:
         """Break off the attempts that are under way; no other begins."""
         self._interrupted = True
-        self.failure = self.failure or RunFailed("interrupted")
+        self.failure = self.failure or Interrupted("interrupted")
         self.recorder.break_off()
 
     def end(self) -> bool:
@@ -185,9 +188,15 @@ class Run:
         return first
 
 
-def _seed(guard: QuotaGuard, journal: Journal) -> None:
-    """Let a new run know what earlier ones saw: the plans that were paid for, and
-    how long answers are."""
+def _deadline(settings: Settings, clock: Clock) -> float | None:
+    return clock.monotonic() + settings.deadline if settings.deadline else None
+
+
+def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
+    """Let a run know what its earlier parts took, and what earlier runs saw: the plans
+    that were paid for, and how long answers are."""
+    for call in journal.calls(run):
+        guard.progress.count(call.input_tokens, call.output_tokens, call.cost_usd)
     if guard.settings.rehearsal:
         return
     spent = journal.spent()

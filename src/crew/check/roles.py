@@ -62,8 +62,8 @@ def unserved(
     In a rehearsal all of them are there.
     """
     if rehearsed:
-        settings = _with_all_keys(settings)
-    known, silent = _as_reported(settings, probes)
+        settings = with_all_keys(settings)
+    known, silent = as_reported(settings, probes)
     lines: dict[str, str] = {}
     for call in calls(known):
         if route(known, call, unreachable=silent).candidates:
@@ -100,7 +100,8 @@ def _has_tools(settings: Settings, role: Role) -> bool:
     return bool(role.tools or role.own_tools) or delegates
 
 
-def _with_all_keys(settings: Settings) -> Settings:
+def with_all_keys(settings: Settings) -> Settings:
+    """The settings as if each provider had its key."""
     keyed = {
         name: replace(one, provider=replace(one.provider, api_key="rehearsal"))
         for name, one in settings.deployments.items()
@@ -108,7 +109,7 @@ def _with_all_keys(settings: Settings) -> Settings:
     return replace(settings, deployments=keyed)
 
 
-def _as_reported(
+def as_reported(
     settings: Settings, probes: "Mapping[str, Probe]"
 ) -> tuple[Settings, frozenset[str]]:
     """The settings as the providers' answers correct them, and the local providers that
@@ -148,7 +149,7 @@ def _line(settings: Settings, call: Request, lacking: str) -> str:
         problem = "no deployment has a key that works"
     kind = ".".join(part for part in (call.kind, call.complexity) if part)
     where = ", ".join(part for part in (kind, f"tier {call.tier}") if part)
-    able = route(_with_all_keys(settings), call).candidates
+    able = route(with_all_keys(settings), call).candidates
     keys = dict.fromkeys(
         variable
         for one in able

@@ -12,17 +12,25 @@ from crew.cli.console import DONE, FAILED, MISTAKEN, print_error, safe_output
 from crew.cli.group import CommandGroup, Entry
 from crew.cli.signals import Stopped
 from crew.errors import CrewError, SettingsError, file_problem
-from crew.settings.environment import config_directory, read_environment
+from crew.settings.environment import read_environment
+from crew.settings.places import find
 from crew.settings.secrets import secrets_of
 from crew.texts.masking import Secrets
 
-_WORK, _LOOK, _SET_UP = "Work", "Look", "Set up"
+_WORK, _LOOK, _TAKE, _SET_UP = "Work", "Look", "After a run", "Set up"
 COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "runs": Entry("runs", _LOOK, "list the runs"),
+    "diff": Entry("diff", _LOOK, "show what a run changed"),
+    "apply": Entry("apply", _TAKE, "merge what a run changed into the checkout"),
+    "pr": Entry("pr", _TAKE, "open a pull request with what a run changed"),
+    "clean": Entry("clean", _TAKE, "remove what runs left behind"),
+    "init": Entry("init", _SET_UP, "write a configuration for this repository"),
     "check": Entry("check", _SET_UP, "check the YAML, the keys, the models"),
     "emulate": Entry("emulate", _SET_UP, "play the providers on loopback"),
+    "trust": Entry("trust", _SET_UP, "accept the YAML that came with a repository"),
 }
 
 
@@ -61,8 +69,8 @@ _GROUP = CommandGroup(
         click.Option(
             ["--config"],
             metavar="DIR",
-            help="The YAML files (default: CREW_CONFIG_DIR, or config/ here, or "
-            "config/ of the project).",
+            help="The YAML files (default: CREW_CONFIG_DIR, or .crew/config or "
+            "config here and upwards, or ~/.config/crew, or those of the package).",
         ),
         click.Option(
             ["--version"],
@@ -80,9 +88,8 @@ _GROUP = CommandGroup(
 def _secrets(context: click.Context) -> Secrets:
     """What no command shows, however it ends."""
     try:
-        environ = read_environment()
-        directory = config_directory(context.params["config"], environ)
-        return secrets_of(directory, environ)
+        place = find(context.params["config"])
+        return secrets_of(place.directory, read_environment(place))
     except SettingsError:  # the command itself reports it
         return Secrets()
 

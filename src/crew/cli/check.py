@@ -1,5 +1,6 @@
 """`crew check`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,10 +9,12 @@ import click
 
 from crew.check.deployments import check_deployments
 from crew.check.roles import unserved
+from crew.check.serving import helps_most, serving
 from crew.cli.console import (
     DONE,
     print_safe,
 )
+from crew.cli.place import placed, search_lines
 from crew.clock import SystemClock
 from crew.errors import (
     Mistake,
@@ -21,9 +24,9 @@ from crew.guard import QuotaGuard
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.environment import config_directory, read_environment
 from crew.settings.loader import load_settings, load_tiers
 from crew.settings.placeholders import check_placeholders
+from crew.settings.places import Place
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
@@ -46,10 +49,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(config: str | None, online: bool) -> int:
     """Check the configuration and the deployments; returns the exit code."""
-    settings = _settings(config)
+    place = placed(config)
+    settings = _settings(place)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
-    print(f"configuration: {settings.config_dir} is well-formed")
+    print_safe(f"configuration: {settings.config_dir} is well-formed")
+    for line in search_lines(place):
+        print_safe(line)
     probes: dict[str, Probe] = {}
     if online:
         # Imported here: only this needs an HTTP client.
@@ -61,31 +67,58 @@ def command(config: str | None, online: bool) -> int:
 
         probes = ask_own(settings)
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
+    rehearsed = needed(settings)
+    _print_roles(settings, probes, rehearsed=rehearsed)
     rows = check_deployments(settings, today, probes)
     name = max(len(row.deployment) for row in rows)
     model = max(len(row.model) for row in rows)
     for row in rows:
         notes = "; ".join(row.notes)
         print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
-    rehearsed = needed(settings)
     for line in unserved(settings, probes, rehearsed=rehearsed):
         print_safe(f"WARNING: {line}")
     if rehearsed:
         own = [one.name for one in settings.providers.values() if one.keyless]
         silent = f", and {' and '.join(own)} does not answer" if own else ""
         print_safe(
-            f"no key is set{silent}: runs are rehearsals. Keys go into .env "
-            "(.env.example)."
+            f"no key is set{silent}: runs are rehearsals. Keys go into "
+            f"{place.key_file}."
         )
     return DONE
 
 
-def _settings(config: str | None) -> Settings:
+def _print_roles(
+    settings: Settings, probes: "Mapping[str, Probe]", *, rehearsed: bool
+) -> None:
+    """Who serves each role, and the key that helps most."""
+    served = serving(settings, probes, rehearsed=rehearsed)
+    if not served:
+        return
+    role = max(len(one.role) for one in served)
+    work = max(len(one.work) for one in served)
+    print("Roles, and who serves them" + (" in a rehearsal" if rehearsed else ""))
+    for one in served:
+        print_safe(f"  {one.role:<{role}}  {one.work:<{work}}  {one.shown}")
+    if (key := helps_most(settings)) is not None:
+        gains = [
+            f"{', '.join(roles)} {verb}"
+            for roles, verb in (
+                (key.unserved, "would be served"),
+                (key.better, "would get a better first choice"),
+            )
+            if roles
+        ]
+        free = " (it has free models)" if key.free else ""
+        print_safe(f"The key that helps most: {key.variable}{free}: {'; '.join(gains)}")
+    print("Deployments")
+
+
+def _settings(place: Place) -> Settings:
     """The settings. A directory without agents.yaml and tasks.yaml is one for the
     agents of one's own project (`crew.tiers`), and has no roles to check."""
-    directory = config_directory(config, read_environment())
-    roles = any((directory / f"{name}.yaml").exists() for name in ("agents", "tasks"))
-    return (load_settings if roles else load_tiers)(config)
+    files = (place.directory / f"{name}.yaml" for name in ("agents", "tasks"))
+    roles = any(file.exists() for file in files)
+    return (load_settings if roles else load_tiers)(place)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:

@@ -20,6 +20,7 @@ from crew.reports.github_comment import (
 )
 from crew.settings import Settings
 from crew.settings.environment import read_environment
+from crew.settings.places import find
 
 if TYPE_CHECKING:
     from crew.cli.run_options import RunOptions
@@ -58,11 +59,11 @@ def comment(
     return DONE
 
 
-def open_github() -> GitHub:
+def open_github(config: str | None) -> GitHub:
     """The account that may comment, as the environment and `.env` name it. Raises
     SettingsError."""
     try:
-        return GitHub.read(read_environment())
+        return GitHub.read(read_environment(find(config)))
     except CommentFailed as exc:
         raise argument_error("--post", str(exc)) from None
 

@@ -64,11 +64,16 @@ def resume_command(run: str, config: str | None, *more: str) -> str:
     return shlex.join(["crew", *given, "run", "--resume", run, *more])
 
 
+def error_lines(error: BaseException) -> list[str]:
+    """What went wrong, one line for each thing."""
+    if isinstance(error, SettingsError):
+        return [str(mistake) for mistake in error.mistakes]
+    return [str(error) or type(error).__name__]
+
+
 def print_error(error: CrewError, *, as_json: bool) -> int:
     """Print what kept a command from its work; returns the exit code."""
-    lines = [str(error)]
-    if isinstance(error, SettingsError):
-        lines = [str(mistake) for mistake in error.mistakes]
+    lines = error_lines(error)
     for line in lines:
         print_safe(f"crew: {line}", file=sys.stderr)
     if as_json:

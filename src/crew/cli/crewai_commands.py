@@ -13,6 +13,7 @@ from crew.cli.console import (
     print_notice,
     safe_output,
 )
+from crew.cli.place import placed
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.errors import CrewError
 from crew.settings.loader import load_settings
@@ -26,7 +27,7 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
     """A plain crew and its inputs from inputs.yaml, for CrewAI's other commands;
     without any key it rehearses. Exits on an error of ours."""
     try:
-        settings = load_settings()
+        settings = load_settings(placed(None))
     except CrewError as exc:
         sys.exit(print_error(exc, as_json=False))
     with safe_output(settings.secrets), _exiting():

@@ -1,9 +1,13 @@
 """`crew emulate`."""
 
+import json
 import math
+import sys
 
 import click
 
+from crew.cli.place import placed
+from crew.emulator.guide import guide
 from crew.emulator.process import serve_forever
 from crew.settings.loader import load_tiers
 
@@ -35,4 +39,11 @@ def _finite(ctx: click.Context, param: click.Parameter, speed: float) -> float:
 @click.pass_obj
 def command(config: str | None, port: int, speed: float) -> int:
     """Play the providers until a signal comes; returns the exit code."""
-    return serve_forever(load_tiers(config), port=port, speed=speed)
+    settings = load_tiers(placed(config))
+
+    def ready(port: int) -> None:
+        print(json.dumps({"port": port}), flush=True)
+        for line in guide(settings, f"http://127.0.0.1:{port}"):
+            print(line, file=sys.stderr)
+
+    return serve_forever(settings, port=port, speed=speed, ready=ready)

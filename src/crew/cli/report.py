@@ -7,18 +7,24 @@ import click
 
 from crew.cli.console import (
     DONE,
+    OUTPUT,
     argument_error,
     print_notice,
     print_safe,
     resume_command,
 )
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
+from crew.reports.about import About
 from crew.reports.document import run_document
 from crew.reports.report import build_report
 from crew.reports.text import summary_lines
-from crew.runs.directory import INTERRUPTED, RUNNING, RunDirectory
+from crew.runs.directory import RUNNING, RunDirectory
+from crew.runs.listing import listed, pick
 from crew.settings.loader import load_tiers
+
+_EVERY = 100_000
 
 
 @click.command(help="Show what a run did and what it cost (default: the latest).")
@@ -27,21 +33,22 @@ from crew.settings.loader import load_tiers
 @click.pass_obj
 def command(config: str | None, run: str | None, as_json: bool) -> int:
     """Print what a run did and what it cost; returns the exit code."""
-    settings = load_tiers(config)
+    settings = load_tiers(placed(config))
     path = settings.state_dir / "journal.db"
     if not path.exists():
         raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
     with Journal.open(path, SystemClock(), print_notice) as journal:
-        if run is None:
-            record = next(iter(journal.runs(limit=1)), None)
-        else:
-            record = journal.run(run)
+        known = journal.runs(limit=_EVERY)
+        named = pick(listed(known, OUTPUT), run) if run is not None else None
+        wanted = named.run if named is not None else None
+        record = next((one for one in known if wanted in (None, one.run)), None)
         if record is None:
             raise argument_error("RUN", f"no run {run or 'at all'} is in {path}")
         directory = RunDirectory(record.output)
+        killed = record.status == RUNNING
         record = replace(record, status=directory.status(record.status))
         if as_json:
-            print(_document(journal, record, directory))
+            print(_document(journal, record, directory, killed))
             return DONE
         see = f"; see {record.output}/" if record.output.exists() else ""
         print(f"run {record.run}: {record.status}{see}")
@@ -51,11 +58,13 @@ def command(config: str | None, run: str | None, as_json: bool) -> int:
     return DONE
 
 
-def _document(journal: Journal, record: RunRecord, directory: RunDirectory) -> str:
+def _document(
+    journal: Journal, record: RunRecord, directory: RunDirectory, killed: bool
+) -> str:
     """The record of a run as JSON: as it was written when the run ended, else what
     the journal knows."""
     document: dict[str, object] | None = None
-    if record.status not in (RUNNING, INTERRUPTED):
+    if not killed:  # else an earlier part of the run wrote it
         document = directory.document()
     if document is None:
         tasks = journal.tasks(record.run)
@@ -67,6 +76,13 @@ def _document(journal: Journal, record: RunRecord, directory: RunDirectory) -> s
             None,
             {"path": str(directory.workspace)},
             error=f"the run is {record.status}",
+            about=_about(directory),
         )
     # As ASCII: models also write what takes a terminal over.
     return json.dumps(document, indent=2)
+
+
+def _about(directory: RunDirectory) -> About:
+    """What is known of a run that did not come to an end."""
+    request = directory.beginning().inputs.request if directory.is_begun else None
+    return About(request=request)

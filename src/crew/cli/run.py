@@ -2,9 +2,7 @@
 
 import json
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import redirect_stdout, suppress
 from functools import partial
@@ -18,9 +16,11 @@ from crew.cli.console import (
     DONE,
     FAILED,
     OUTPUT,
-    print_notice,
+    error_lines,
     print_safe,
 )
+from crew.cli.ending import show_end
+from crew.cli.following import Follower, announced, follower
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.run_options import RunOptions, checked
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
@@ -30,7 +30,7 @@ from crew.errors import (
     QuotaExceeded,
 )
 from crew.journal import new_run_id
-from crew.reports.text import summary_lines, task_lines
+from crew.progress.progress import Progress
 from crew.runs.directory import RunDirectory
 from crew.settings import Inputs, Settings
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 STARTING_SECONDS = 10.0
 """How long a run that is interrupted while it starts, or ends, may take for that."""
-FILES_SHOWN = 20
 _NO_USE = (
     "waiting does not help, as nothing here opens by itself: mend what is named above, "
     "set a key or add credit, raise the limit (providers.yaml; budgets, quotas in "
@@ -53,7 +52,13 @@ _NO_USE = (
     "--repo",
     multiple=True,
     metavar="PATH",
-    help="A repository to work on, in a worktree of its own; may be repeated.",
+    help="A repository to work on, in a worktree of its own; may be repeated "
+    "(default: the current one).",
+)
+@click.option(
+    "--no-repo",
+    is_flag=True,
+    help="Work in an empty workspace, not on the current repository.",
 )
 @click.option(
     "--image",
@@ -80,6 +85,12 @@ _NO_USE = (
     help="Post that comment; needs GITHUB_TOKEN (exit code 1 if posting fails).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--json-stream",
+    is_flag=True,
+    help="Print each event as one line of JSON; the last one has the run.",
+)
+@click.option("--quiet", is_flag=True, help="Print nothing but the end of the run.")
 @click.pass_obj
 def command(config: str | None, /, **given: Any) -> int:
     """Carry out what the arguments ask for; returns the exit code."""
@@ -88,11 +99,16 @@ def command(config: str | None, /, **given: Any) -> int:
 
 def run(options: RunOptions) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
-    with stoppable():
-        settings, inputs = checked(options)
-        github = open_github() if options.post else None
-        outcome = _outcome(settings, inputs, options)
-    code = _show(outcome, options)
+    shown = follower(quiet=options.quiet, stream=options.json_stream)
+    try:
+        with stoppable():
+            settings, inputs = checked(options)
+            github = open_github(options.config) if options.post else None
+            outcome = _outcome(settings, inputs, options, shown)
+    except (CrewError, KeyboardInterrupt) as exc:
+        shown.end(None, error_lines(exc))
+        raise
+    code = _show(outcome, options, shown)
     if options.comment is None:
         return code
     if outcome.error is not None:
@@ -102,12 +118,17 @@ def run(options: RunOptions) -> int:
 
 
 def _outcome(
-    settings: Settings, inputs: Inputs | None, options: RunOptions
+    settings: Settings,
+    inputs: Inputs | None,
+    options: RunOptions,
+    shown: Follower,
 ) -> "Outcome":
     """Carry out a run; does not come back from one that is interrupted."""
     run = options.resume or new_run_id(SystemClock())
     if inputs is not None or (OUTPUT / run).exists():
         prepare_state(settings.state_dir)
+    progress = Progress(run, secrets=settings.secrets, listeners=[shown])
+    progress.publish(announced(run, inputs))
     underway: Future[Underway] = Future()
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
@@ -117,9 +138,7 @@ def _outcome(
         else:
             work = partial(lifecycle.execute, settings, inputs, run_id=run)
         outcome: Future[Outcome] = run_in_thread(
-            partial(
-                work, output=OUTPUT, listener=print_notice, started=underway.set_result
-            )
+            partial(work, output=OUTPUT, progress=progress, started=underway.set_result)
         )
         try:
             return wait_for(outcome)
@@ -127,7 +146,7 @@ def _outcome(
             ignore_signals()
             stopped = Stopped.by(exc)
     ended = _interrupted(underway, outcome, str(stopped))
-    return _leave(run, ended, stopped, options)
+    return _leave(run, ended, stopped, options, shown)
 
 
 def _interrupted(
@@ -144,7 +163,11 @@ def _interrupted(
 
 
 def _leave(
-    run: str, outcome: "Outcome | None", stopped: Stopped, options: RunOptions
+    run: str,
+    outcome: "Outcome | None",
+    stopped: Stopped,
+    options: RunOptions,
+    shown: Follower,
 ) -> NoReturn:
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
@@ -156,23 +179,20 @@ def _leave(
         if options.as_json:
             document = outcome.document if outcome else {"error": [str(stopped)]}
             print(json.dumps(document, indent=2))
+        shown.end(outcome.document if outcome else None, [str(stopped)])
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(stopped.exit_code)
 
 
-def _show(outcome: "Outcome", options: RunOptions) -> int:
+def _show(outcome: "Outcome", options: RunOptions, shown: Follower) -> int:
+    shown.end(outcome.document)
     if options.as_json:
         print(json.dumps(outcome.document, indent=2))
-    else:
+    elif not options.json_stream:
         if outcome.raw:
             print_safe(f"{outcome.raw}\n")
-        print_safe(summary_lines(outcome.report))
-        for line in task_lines(outcome.document["tasks"]):
-            print_safe(line)
-        print(f"\nrun {outcome.run_id}: {outcome.status}; see {outcome.output}/")
-        for line in _changes(outcome.document["workspace"]):
-            print_safe(f"  {line}")
+        show_end(outcome.document, outcome.report, outcome.output, options.config)
     if outcome.error is None:
         return DONE
     print_safe(f"crew: {outcome.error}", file=sys.stderr)
@@ -185,23 +205,3 @@ def _show(outcome: "Outcome", options: RunOptions) -> int:
     else:
         print(f"crew: go on with: {again}", file=sys.stderr)
     return CLOSED
-
-
-def _changes(workspace: Mapping[str, Any]) -> Iterator[str]:
-    """Where to look at what the crew wrote."""
-    for repository in workspace["repositories"]:
-        source, branch = repository["source"], repository["branch"]
-        if branch is None:
-            yield f"{source} is in no commit: see the copy {repository['path']}"
-        elif repository["files"]:
-            yield f"git -C {shlex.quote(source)} diff HEAD...{branch}"
-        else:
-            yield f"nothing changed in {source}"
-    files = workspace.get("files", [])
-    if files and workspace["repositories"]:
-        yield f"outside the repositories, in {workspace['path']}:"
-    elif files:
-        yield f"written in {workspace['path']}:"
-    yield from (f"  {name}" for name in files[:FILES_SHOWN])
-    if len(files) > FILES_SHOWN:
-        yield f"  and {len(files) - FILES_SHOWN} more"

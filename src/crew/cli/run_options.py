@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from crew.cli.comment import comment_mistakes
 from crew.cli.console import argument_error, argument_mistake, resume_command
+from crew.cli.place import placed
 from crew.errors import Mistake, SettingsError
 from crew.settings import Inputs, Settings
 from crew.settings.check_inputs import check_file, check_inputs
@@ -22,17 +23,37 @@ class RunOptions:
     config: str | None
     words: tuple[str, ...]
     repo: tuple[str, ...]
+    no_repo: bool
     image: tuple[str, ...]
     input: tuple[str, ...]
     resume: str | None
     comment: str | None
     post: bool
     as_json: bool
+    json_stream: bool
+    quiet: bool
 
     @property
     def request(self) -> str | None:
         """The request, with or without quotes around its words."""
         return " ".join(self.words) if self.words else None
+
+    @property
+    def names_work(self) -> bool:
+        """Whether an argument says what a request is about."""
+        return bool(self.repo or self.no_repo or self.image)
+
+    def inputs(self, values: Mapping[str, str]) -> Inputs | None:
+        """What the request works on; None without a request."""
+        if self.request is None:
+            return None
+        return Inputs(
+            request=self.request,
+            repositories=self.repo,
+            here=not self.no_repo,
+            images=self.image,
+            values=values,
+        )
 
     def resume_command(self, run: str) -> str:
         """The command that goes on with a run of these options."""
@@ -45,25 +66,19 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
     """The settings, and what to work on; None is for a run that is resumed. Raises
     SettingsError with everything that is wrong with both."""
     values, mistakes = _values(options.input)
-    mistakes += comment_mistakes(options)
-    given = None
+    mistakes += comment_mistakes(options) + _repository_mistakes(options)
     mistakes += _not_text({"REQUEST": options.request or "", **values})
-    if options.request is not None:
-        given = Inputs(
-            request=options.request,
-            repositories=tuple(options.repo),
-            images=tuple(options.image),
-            values=values,
-        )
+    given = options.inputs(values)
+    if given is not None:
         mistakes += check_inputs(given)
     try:
-        settings = load_settings(options.config)
+        settings = load_settings(placed(options.config))
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
     if not sys.stdin.isatty():
         mistakes += check_human_input(settings)
     if options.resume is not None:
-        if given or options.repo or options.image or options.input:
+        if given or options.names_work or options.input:
             raise argument_error(
                 "--resume", "a resumed run keeps its request and inputs"
             )
@@ -71,7 +86,7 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
             raise SettingsError(mistakes)
         return settings, None
     if given is None:
-        if settings.inputs is None or options.repo or options.image:
+        if settings.inputs is None or options.names_work:
             raise argument_error(
                 "REQUEST", "say what to do: crew run 'REQUEST' --repo PATH"
             )
@@ -81,6 +96,12 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
     if mistakes:
         raise SettingsError(mistakes)
     return settings, given
+
+
+def _repository_mistakes(options: RunOptions) -> list[Mistake]:
+    if options.repo and options.no_repo:
+        return [argument_mistake("--no-repo", "--repo names one")]
+    return []
 
 
 def _values(pairs: Sequence[str]) -> tuple[dict[str, str], list[Mistake]]:

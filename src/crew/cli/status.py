@@ -1,10 +1,13 @@
 """`crew status`."""
 
 import json
+import shutil
+import sys
 
 import click
 
 from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
@@ -16,9 +19,10 @@ from crew.settings.loader import load_settings, load_tiers
 
 @click.command(help="Show how full each limit is.")
 @click.option("--watch", is_flag=True, help="Refresh every 2 seconds.")
+@click.option("--all", "everything", is_flag=True, help="Also what does not fit.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
-def command(config: str | None, watch: bool, as_json: bool) -> int:
+def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
     guard = QuotaGuard.open(_settings(config), listener=print_notice)
     clock = SystemClock()
@@ -30,7 +34,9 @@ def command(config: str | None, watch: bool, as_json: bool) -> int:
             else:
                 if watch:
                     clear_screen()
-                print(status_lines(pools, guard.held_plans(), now=clock.now()))
+                height = None if everything else _height()
+                plans = guard.held_plans()
+                print(status_lines(pools, plans, now=clock.now(), height=height))
             if not watch:
                 return DONE
             clock.sleep(2.0)
@@ -38,9 +44,15 @@ def command(config: str | None, watch: bool, as_json: bool) -> int:
         guard.close()
 
 
+def _height() -> int | None:
+    """How many lines fit on the terminal above the prompt; None where there is none."""
+    return shutil.get_terminal_size().lines - 1 if sys.stdout.isatty() else None
+
+
 def _settings(config: str | None) -> Settings:
     """The settings; without the roles where those are a project's of CrewAI's."""
+    place = placed(config)
     try:
-        return load_settings(config)
+        return load_settings(place)
     except SettingsError:
-        return load_tiers(config)
+        return load_tiers(place)

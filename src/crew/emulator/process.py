@@ -3,7 +3,7 @@
 import json
 import select
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from crew.errors import CrewError
 from crew.processes.environment import python_command, python_environment
 from crew.settings import Settings
 from crew.settings.environment import read_environment
+from crew.settings.places import find
 from crew.settings.secrets import variables_without_secrets
 
 _START_SECONDS = 30.0
@@ -57,15 +58,24 @@ def running(
                 child.kill()
 
 
-def serve_forever(settings: Settings, *, port: int = 0, speed: float = 1.0) -> int:
+def serve_forever(
+    settings: Settings,
+    *,
+    port: int = 0,
+    speed: float = 1.0,
+    ready: Callable[[int], None] = lambda port: None,
+) -> int:
     """Run the emulator in the foreground until it is interrupted; its exit code.
 
-    It says `{"port": N}` on stdout once it accepts connections.
+    `ready` gets the port once it accepts connections.
     """
     command = _command(settings.config_dir, port=port, speed=speed)
     environment = _environment(settings.config_dir)
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
         try:
+            ready(_port(child))
             return child.wait()
         except KeyboardInterrupt:
             # The interrupt reached the child as well, and ends it.
@@ -81,7 +91,7 @@ def _command(config_dir: Path, *, port: int, speed: float) -> list[str]:
 def _environment(config_dir: Path) -> dict[str, str]:
     """What the emulator needs to read the same YAML, without any secret: of a variable
     that may be one it sees that there is one."""
-    ours = read_environment()
+    ours = read_environment(find(config_dir))
     named = {
         name: value
         for name, value in variables_without_secrets(config_dir, ours).items()

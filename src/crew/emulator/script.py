@@ -24,6 +24,10 @@ def rehearsed() -> bool:
     """Say that a rehearsal came by."""
     return True
 '''
+_EDIT = {
+    "search": '    """Say that a rehearsal came by."""',
+    "replace": '    """Say that a rehearsal came by, and edited its note."""',
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +148,15 @@ def _listed(talk: Conversation) -> list[str]:
     return [line.removeprefix("./") for line in lines if line]
 
 
-def _list_files(talk: Conversation) -> Mapping[str, str] | None:
+def _repo_map(talk: Conversation) -> Mapping[str, object] | None:
     return {"directory": "."}
 
 
-def _read_file(talk: Conversation) -> Mapping[str, str] | None:
+def _list_files(talk: Conversation) -> Mapping[str, object] | None:
+    return {"directory": "."}
+
+
+def _read_file(talk: Conversation) -> Mapping[str, object] | None:
     paths = _listed(talk)
     choices: list[Callable[[str], bool]] = [
         lambda path: path.rpartition("/")[2].upper().startswith("README"),
@@ -162,14 +170,26 @@ def _read_file(talk: Conversation) -> Mapping[str, str] | None:
     return None
 
 
-def _search_files(talk: Conversation) -> Mapping[str, str] | None:
+def _search_files(talk: Conversation) -> Mapping[str, object] | None:
     return {"pattern": "def "}
 
 
-def _write_file(talk: Conversation) -> Mapping[str, str] | None:
+def _write_file(talk: Conversation) -> Mapping[str, object] | None:
+    return {"path": _note_path(talk), "content": _note(talk)}
+
+
+def _edit_file(talk: Conversation) -> Mapping[str, object] | None:
+    """The note that was just written is edited; without it there is nothing to edit
+    that a rehearsal may touch."""
+    if "write_file" not in talk.called():
+        return None
+    return {"path": _note_path(talk), "edits": [_EDIT]}
+
+
+def _note_path(talk: Conversation) -> str:
     tops = (path.partition("/") for path in _listed(talk) if not _IMAGE.search(path))
     place = next((f"{top}/" for top, slash, _ in tops if slash and top), "")
-    return {"path": f"{place}rehearsal_note.py", "content": _note(talk)}
+    return f"{place}rehearsal_note.py"
 
 
 def _note(talk: Conversation) -> str:
@@ -179,7 +199,7 @@ def _note(talk: Conversation) -> str:
     return f'{_NOTE}\n\nTASK = "{digest[:12]}"\n'
 
 
-def _look_at_image(talk: Conversation) -> Mapping[str, str] | None:
+def _look_at_image(talk: Conversation) -> Mapping[str, object] | None:
     for text in talk.texts("user") + talk.texts("tool"):
         image = _named_image(text)
         if image is not None:
@@ -200,11 +220,13 @@ def _named_image(text: str) -> str | None:
     return named[0] if named else None
 
 
-_STEPS: Mapping[str, Callable[[Conversation], Mapping[str, str] | None]] = {
+_STEPS: Mapping[str, Callable[[Conversation], Mapping[str, object] | None]] = {
     "list_files": _list_files,
+    "repo_map": _repo_map,
     "read_file": _read_file,
     "search_files": _search_files,
     "write_file": _write_file,
+    "edit_file": _edit_file,
     "look_at_image": _look_at_image,
 }
 

@@ -17,7 +17,8 @@ from crew.guard.health import Health, failure_name
 from crew.guard.lease import Lease
 from crew.guard.pools import Pools
 from crew.guard.shut import Away, Shut, Wait, shut_by
-from crew.notices import Listener
+from crew.progress.events import Waiting
+from crew.progress.progress import Progress, moment
 from crew.quota.limits import Refusal
 from crew.quota.store import Reservation, Store
 from crew.routing import TOO_SMALL, Request, Route
@@ -43,7 +44,7 @@ class Attempts:
 
     store: Store
     clock: Clock
-    listener: Listener
+    progress: Progress
     pools: Pools
     health: Health
     max_wait: float
@@ -263,4 +264,14 @@ class Attempts:
         if place != self._announced:
             self._announced = place
             most = "at most " if any_moment else ""
-            self.listener(f"{who} waits {most}{seconds:.0f} s: {wait.what}")
+            event = Waiting(
+                task=self.request.task,
+                role=who,
+                deployment=wait.deployment.name,
+                until=moment(wait.latest),
+                seconds=round(seconds, 3),
+                at_most=any_moment,
+                reason=wait.what,
+            )
+            line = f"{who} waits {most}{seconds:.0f} s: {wait.what}"
+            self.progress.publish(event, notice=line)

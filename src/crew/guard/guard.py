@@ -14,6 +14,7 @@ from crew.guard.lease import Lease, tokens
 from crew.guard.plans import Plans
 from crew.guard.pools import Pools
 from crew.notices import Listener
+from crew.progress.progress import Progress
 from crew.quota.limits import NOTHING
 from crew.quota.reported import ReportedLimit
 from crew.quota.store import PlanState, PoolState, Reservation, Store
@@ -37,11 +38,13 @@ class QuotaGuard:
         listener: Listener = lambda line: None,
         *,
         deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.clock = clock
-        self.listener = listener
+        self.progress = progress or Progress(notices=listener, clock=clock)
+        self.listener = listener = self.progress.notice
         self.deadline = deadline
         self.estimates = Estimates()
         self.plans = Plans(store, clock, listener)
@@ -60,16 +63,20 @@ class QuotaGuard:
         *,
         listener: Listener = lambda line: None,
         deadline: float | None = None,
+        progress: Progress | None = None,
     ) -> "QuotaGuard":
-        """A guard on the store that the settings name. Raises StoreUnavailable."""
+        """A guard on the store that the settings name; the events of `progress`, or
+        lines alone, go to who follows it. Raises StoreUnavailable."""
         clock = SystemClock()
+        progress = progress or Progress(notices=listener, clock=clock)
+        listener = progress.notice
         store: Store
         if settings.store_failure == "local":
             opened = partial(open_store, settings.store_url, clock, listener)
             store = FallbackStore(opened, clock, listener)
         else:
             store = open_store(settings.store_url, clock, listener)
-        return cls(settings, store, clock, listener, deadline=deadline)
+        return cls(settings, store, clock, deadline=deadline, progress=progress)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -126,7 +133,7 @@ class QuotaGuard:
         return Attempts(
             store=self.store,
             clock=self.clock,
-            listener=self.listener,
+            progress=self.progress,
             pools=self.pools,
             health=self.health,
             max_wait=self.settings.max_wait,

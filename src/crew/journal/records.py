@@ -70,8 +70,8 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run. `status` is `running`, `done`, `failed` or `closed`. A run whose
-    process was killed stays `running`."""
+    """One run. `status` is `running`, `done`, `failed`, `closed` or `interrupted`. A
+    run whose process was killed stays `running`."""
 
     run: str
     status: str

@@ -88,7 +88,7 @@ class _Things:
             place = (role.name, "tools", index)
             try:
                 if isinstance(entry, OwnTool):
-                    found = [tool_of(self._settings.config_dir, entry)]
+                    found = [tool_of(self._settings, entry)]
                 else:
                     found = server_tools(entry, self._settings)
             except (NotLoaded, NotServed) as exc:
@@ -134,7 +134,8 @@ class _Things:
 
     def _load(self, place: KeyPath, dotted: str) -> object:
         try:
-            return load(self._settings.config_dir, dotted)
+            settings = self._settings
+            return load(settings.config_dir, dotted, settings.digests)
         except NotLoaded as exc:
             self._reject(place, str(exc))
             return None

@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 
 from crew.processes.imports import without_their_files
 from crew.settings.own_code import Code, NotFound, locate
+from crew.settings.snapshot import accepted_content
 
 _ONE_AT_A_TIME = RLock()
 """Names are lent to `sys.modules` during an import."""
@@ -31,13 +32,19 @@ class NotLoaded(Exception):
     """The object cannot be had. The message says why."""
 
 
-def load(directory: Path, dotted: str) -> object:
-    """The object of a dotted path, such as `my_tools.search`. Raises NotLoaded."""
+def load(
+    directory: Path, dotted: str, digests: Mapping[str, str] | None = None
+) -> object:
+    """The object of a dotted path, such as `my_tools.search`. Raises NotLoaded.
+
+    `digests` are the hashes of the files that somebody accepted (`Settings.digests`):
+    code that has changed since, or was not there, is not loaded. None: all of it is.
+    """
     try:
         code = locate(directory, dotted)
     except NotFound as exc:
         raise NotLoaded(str(exc)) from exc
-    found: object = _module(directory, code)
+    found: object = _module(directory, code, digests)
     for name in code.names:
         try:
             found = getattr(found, name)
@@ -46,12 +53,15 @@ def load(directory: Path, dotted: str) -> object:
     return found
 
 
-def _module(directory: Path, code: Code) -> ModuleType:
+def _module(
+    directory: Path, code: Code, digests: Mapping[str, str] | None
+) -> ModuleType:
     try:
         if code.installed:
             with without_their_files():
                 return importlib.import_module(code.module)
         package = _package(directory)
+        package.digests = digests
         with package.siblings():
             name = f".{code.module}" if code.module else ""
             return importlib.import_module(f"{package.name}{name}")
@@ -91,11 +101,16 @@ def _package(directory: Path) -> "_Package":
 
 
 class _Source(SourceFileLoader):
-    """A module that is always compiled from its text."""
+    """A module that is always compiled from its text, as it was accepted."""
+
+    def __init__(self, fullname: str, path: Path, package: "_Package") -> None:
+        super().__init__(fullname, str(path))
+        self._package = package
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        return compile(self.get_data(path), path, "exec", dont_inherit=True)
+        content = self._package.content(Path(path))
+        return compile(content, path, "exec", dont_inherit=True)
 
 
 class _Empty(Loader):
@@ -127,6 +142,7 @@ class _Package(MetaPathFinder):
 
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
+        self.digests: Mapping[str, str] | None = None
         self._root = root
         self._lent: set[str] | None = None
 
@@ -149,6 +165,12 @@ class _Package(MetaPathFinder):
         self._lent.add(fullname)
         return ModuleSpec(fullname, _Sibling(f"{self.name}.{fullname}"))
 
+    def content(self, path: Path) -> bytes:
+        """The text of one of its files. Raises SettingsError when that is not what was
+        accepted."""
+        name = path.relative_to(self._root).as_posix()
+        return accepted_content(self._root, name, self.digests)
+
     def _place(self, name: str) -> Path | None:
         """The file of a module."""
         base = self._root.joinpath(*name.split("."))
@@ -162,7 +184,7 @@ class _Package(MetaPathFinder):
         place = self._place(inside) if inside else None
         spec: ModuleSpec | None = None
         if place is not None and place.is_file():
-            loader = _Source(fullname, str(place))
+            loader = _Source(fullname, place, self)
             spec = spec_from_file_location(fullname, place, loader=loader)
         elif base.is_dir():
             spec = ModuleSpec(fullname, _Empty(), is_package=True)

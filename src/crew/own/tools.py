@@ -1,17 +1,17 @@
 """A user's tool: an object with `@tool`, an instance of `BaseTool`, or its class."""
 
-from pathlib import Path
 from typing import Any
 
 from crewai.tools import BaseTool
 
 from crew.own.loading import NotLoaded, load, reason
+from crew.settings import Settings
 from crew.settings.own_values import OwnTool
 
 
-def tool_of(directory: Path, entry: OwnTool) -> BaseTool:
+def tool_of(settings: Settings, entry: OwnTool) -> BaseTool:
     """The tool of an entry; of a class, a new one. Raises NotLoaded."""
-    found = load(directory, entry.path)
+    found = load(settings.config_dir, entry.path, settings.digests)
     if isinstance(found, BaseTool):
         if entry.arguments is not None:
             raise NotLoaded(f"{entry.path} is a tool already; leave its arguments out")

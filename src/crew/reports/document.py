@@ -10,7 +10,11 @@ from crew.errors import Closed
 from crew.journal import CallRecord, RunRecord, TaskRecord
 from crew.quota.limits import NANO, Limit, Metric
 from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.about import About
+from crew.reports.failures import failures
 from crew.reports.report import RunReport
+
+_UNKNOWN = About()
 
 
 def run_document(
@@ -25,20 +29,23 @@ def run_document(
     closed: Sequence[Closed] = (),
     verdicts: Mapping[str, Sequence[Mapping[str, str]]] = {},
     kept: Mapping[str, str] = {},
+    about: About = _UNKNOWN,
 ) -> dict[str, object]:
-    """The record of a run as a JSON document.
+    """The record of a run as a JSON document; docs/run-json.md describes it.
 
     `results` are the tasks' results by name, `verdicts` what their gates found, and
     `kept` the files with the texts of those that are not done. `workspace` goes in as
-    it is, `error` of a run that is not done, `closed` of one that is closed.
+    it is, `error` of a run that is not done, `closed` of one that is closed. `about`
+    is what the run was made with.
     """
     document: dict[str, object] = {
-        "run": record.run,
-        "status": record.status,
-        "rehearsal": record.rehearsal,
+        **_beginning(record, about),
         "result": result,
         "workspace": workspace,
         "tasks": _task_documents(report, tasks, results, verdicts, kept),
+        "failures": failures(
+            tasks, verdicts, report.log, error if record.status != "done" else None
+        ),
         "calls": [_call_document(call) for call in report.log],
         "cost_usd": _dollars(report.cost),
         "cost_all_senior_usd": _dollars(report.cost_all_senior),
@@ -51,6 +58,21 @@ def run_document(
     if record.status == "closed":
         document["closed"] = [_closed_document(entry) for entry in closed]
     return document
+
+
+def _beginning(record: RunRecord, about: About) -> dict[str, object]:
+    """What was asked for, when, and what it was made with."""
+    return {
+        "run": record.run,
+        "status": record.status,
+        "rehearsal": record.rehearsal,
+        "request": about.request,
+        "started_at": _moment(record.started_at),
+        "finished_at": _moment(record.finished_at),
+        "seconds": None if about.seconds is None else round(about.seconds, 3),
+        "versions": dict(about.versions),
+        "config_hash": about.config_hash,
+    }
 
 
 def _task_documents(
@@ -154,6 +176,12 @@ def _amount(limit: Limit, amount: int) -> int | float:
 
 def _dollars(amount: Decimal | None) -> float | None:
     return None if amount is None else float(round(amount, 9))
+
+
+def _moment(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def _iso(moment: float | None) -> str | None:

@@ -72,7 +72,7 @@ def _kind(settings: Settings, agent: str | None) -> str | None:
 def comment_on(run: str, results: Mapping[str, str]) -> str:
     """The text of the comment, no longer than GitHub takes."""
     parts = [f"### {name}\n\n{text.strip()}" for name, text in results.items()]
-    text = _harmless("\n\n".join(parts))
+    text = harmless("\n\n".join(parts))
     title = f"## crew: run {run}\n\n"
     if len(title) + len(text) > COMMENT_CHARACTERS:
         # Above the text: below, it could stand in a block of code that was cut open.
@@ -80,7 +80,7 @@ def comment_on(run: str, results: Mapping[str, str]) -> str:
     return (title + text)[:COMMENT_CHARACTERS]
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Without mentions and commands, in blocks of code too: what a model wrote does
     not say reliably where one ends."""
     sayable = text.encode("utf-8", "backslashreplace").decode("utf-8")

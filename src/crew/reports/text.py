@@ -13,7 +13,9 @@ from rich.table import Table
 
 from crew.quota.limits import NANO, Limit, Metric
 from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.failures import DONE
 from crew.reports.report import RoleRow, RunReport
+from crew.reports.verdicts import NOTHING, verdicts_of
 
 _ONE_RULE = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
 """Nothing but a line of dashes under the head."""
@@ -93,10 +95,11 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for role, count in task["roles"].items()
         )
         line = f"{task['name']}: {task['status']}, by {', '.join(roles) or 'nobody'}"
-        silent = [one["name"] for one in task["gates"] if one["verdict"] == "nothing"]
+        found = verdicts_of(task["gates"])
+        silent = [one.gate for one in found if one.verdict == NOTHING]
         if silent:
             line += f"; nothing to look at for {', '.join(silent)}"
-        if task["status"] == "failed" and task["kept"]:
+        if task["status"] not in DONE and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line
 
@@ -107,24 +110,51 @@ def status_lines(
     *,
     now: float,
     width: int | None = None,
+    height: int | None = None,
 ) -> str:
-    """How the pools stand at `now`, in `width` columns; by default as many as the
-    terminal has. What is in flight counts as used. A pool without limits shows only
-    while something closes or narrows it."""
-    table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
-    for pool in pools:
-        lines = [*_conditions(pool, now)]
-        lines += [_limit_row(state, now) for state in pool.limits]
-        names = (pool.name, *[""] * len(lines))
-        for name, line in zip(names, lines, strict=False):
-            table.add_row(name, *line)
-    if not table.rows:
+    """How the pools stand at `now`, what is nearest to its end first, in `width`
+    columns (by default as many as the terminal has) and at most `height` lines. What
+    is in flight counts as used. A pool without limits shows only while something
+    closes or narrows it."""
+    rows = sorted(
+        (row for pool in pools for row in _rows(pool, now)),
+        key=lambda row: row[0],
+        reverse=True,
+    )
+    if not rows:
         return "No limit is set."
     held = [
         f"{provider} is on the plan {state.plan}: {state.reason}"
         for provider, state in plans.items()
     ]
-    return _printed(table, *(["", *held] if held else []), width=width)
+    count = len(rows) if height is None else max(1, min(len(rows), height))
+    while True:
+        text = _status_table(rows[:count], len(rows) - count, held, width)
+        too_long = height is not None and len(text.splitlines()) > height
+        if not too_long or count == 1:
+            return text
+        count -= 1
+
+
+def _status_table(
+    rows: Sequence[tuple[Any, ...]], left_out: int, held: list[str], width: int | None
+) -> str:
+    table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
+    for _, *cells in rows:
+        table.add_row(*cells)
+    more = [f"and {left_out} that are used less (--all)"] if left_out else []
+    return _printed(table, *more, *(["", *held] if held else []), width=width)
+
+
+def _rows(pool: PoolState, now: float) -> Iterator[tuple[Any, ...]]:
+    """The rows of a pool, each behind what orders them: 1 is a limit that is used up,
+    and what closes a pool goes before that."""
+    for cells in _conditions(pool, now):
+        yield 2.0, pool.name, *cells
+    for state in pool.limits:
+        used = state.used + state.reserved
+        part = used / (used + state.left) if used + state.left > 0 else 1.0
+        yield part, pool.name, *_limit_row(state, now)
 
 
 def _conditions(pool: PoolState, now: float) -> Iterator[tuple[str, ...]]:

@@ -49,6 +49,11 @@ class RunDirectory:
         return self.path / "workspace"
 
     @property
+    def events(self) -> Path:
+        """Where the events of the run are, one a line."""
+        return self.path / "events.jsonl"
+
+    @property
     def is_begun(self) -> bool:
         """Whether the run can be resumed."""
         return self._inputs.exists()

@@ -11,6 +11,7 @@ from crew.calls.run import Run
 from crew.errors import (
     BadRequest,
     CrewError,
+    Interrupted,
     ProviderError,
     QuotaExceeded,
     RunFailed,
@@ -19,10 +20,14 @@ from crew.errors import (
     WorkspaceError,
     file_problem,
 )
+from crew.journal import RunRecord
+from crew.reports.about import About, versions
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
-from crew.runs.directory import RunDirectory
+from crew.runs.announcing import announce_end
+from crew.runs.directory import INTERRUPTED, RunDirectory
 from crew.runs.keeping import Keeping
+from crew.runs.messages import NO_TRAILERS, Trailers, commit_message
 from crew.workspace import Workspace
 
 LET_GO_SECONDS = 10.0
@@ -51,14 +56,20 @@ class Underway:
     workspace: Workspace
     directory: RunDirectory
     keeping: Keeping
+    request: str
+    """What was asked for, without secrets."""
+    began: float
+    """When this part of the run began, by the monotonic clock."""
     verdicts: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """What each gate found, by task."""
 
-    def commit(self, message: str) -> None:
-        """Commit what changed. What cannot be committed stays in the worktree; the end
-        of the run tries again."""
+    def commit(self, task: str, trailers: Trailers = NO_TRAILERS) -> None:
+        """Commit what changed in a task, with more trailers than the run has by
+        itself. What cannot be committed stays in the worktree; the end of the run
+        tries again."""
+        text = commit_message(self.run, self.request, task, trailers)
         try:
-            self.workspace.commit(message)
+            self.workspace.commit(text)
         except WorkspaceError as exc:
             self.run.guard.listener(f"WARNING: {exc}")
 
@@ -76,11 +87,12 @@ class Underway:
         error = _as_read(self.run.failure or error)
         document: dict[str, Any] = _nothing(self.workspace)
         try:
-            self.workspace.finish()
+            self.workspace.finish(commit_message(self.run, self.request))
             document = _workspace_document(self.workspace)
         except WorkspaceError as exc:
             error = error or exc
-        return self._conclude(raw if error is None else "", error, document)
+        ended = self._conclude(raw if error is None else "", error, document)
+        return announce_end(self.run, ended)
 
     def interrupt(self, reason: str) -> Outcome | None:
         """End the run from outside; None when it has come to its end by itself. The
@@ -96,13 +108,14 @@ class Underway:
         def let_go() -> None:
             # What cannot be committed stays in the worktree, for a resumed run.
             with suppress(WorkspaceError):
-                self.workspace.finish()
+                self.workspace.finish(commit_message(self.run, self.request))
                 document.update(_workspace_document(self.workspace))
 
         thread = Thread(target=let_go, daemon=True)
         thread.start()
         thread.join(LET_GO_SECONDS)
-        return self._conclude("", RunFailed(reason), document)
+        ended = self._conclude("", Interrupted(reason), document)
+        return announce_end(self.run, ended)
 
     def _verdicts(self) -> dict[str, list[dict[str, str]]]:
         """Those of a part of the run that ended earlier are in its record."""
@@ -114,6 +127,25 @@ class Underway:
         """The files with the latest texts of tasks that are not done."""
         files = {name: self.directory.refused(name) for name in self.run.settings.tasks}
         return {name: str(path) for name, path in files.items() if path.exists()}
+
+    def _open(self) -> list[str]:
+        """The tasks that did not come to an end."""
+        run = self.run
+        ended = {task.name for task in run.journal.tasks(run.id)}
+        return [
+            name
+            for name, task in run.settings.tasks.items()
+            if name not in ended and (task.when != "images" or self.workspace.images)
+        ]
+
+    def _about(self) -> About:
+        earlier = (self.directory.document() or {}).get("seconds") or 0.0
+        return About(
+            request=self.request,
+            seconds=earlier + self.run.clock.monotonic() - self.began,
+            config_hash=self.run.settings.config_hash or None,
+            versions=versions(),
+        )
 
     def _conclude(
         self, raw: str, error: CrewError | None, workspace: Mapping[str, Any]
@@ -128,20 +160,9 @@ class Underway:
         report = build_report(run.journal, run.id)
         record = run.journal.run(run.id)
         assert record is not None
-        secrets = run.settings.secrets
-        raw = secrets.masked(raw)
-        document = run_document(
-            report,
-            replace(record, status=status),
-            run.journal.tasks(run.id),
-            self.keeping.results(),
-            raw or None,
-            workspace,
-            error=secrets.masked(str(error)) if error is not None else None,
-            closed=error.closed if isinstance(error, QuotaExceeded) else (),
-            verdicts=self._verdicts(),
-            kept=self._kept(),
-        )
+        record = replace(record, status=status)
+        raw = run.settings.secrets.masked(raw)
+        document = self._record(report, record, raw, error, workspace)
         try:
             self.directory.write_document(document)
         except OSError as exc:
@@ -156,6 +177,32 @@ class Underway:
             output=self.directory.path,
         )
 
+    def _record(
+        self,
+        report: RunReport,
+        record: RunRecord,
+        raw: str,
+        error: CrewError | None,
+        workspace: Mapping[str, Any],
+    ) -> dict[str, object]:
+        secrets = self.run.settings.secrets
+        document = run_document(
+            report,
+            record,
+            self.run.journal.tasks(self.run.id),
+            self.keeping.results(),
+            raw or None,
+            workspace,
+            error=secrets.masked(str(error)) if error is not None else None,
+            closed=error.closed if isinstance(error, QuotaExceeded) else (),
+            verdicts=self._verdicts(),
+            kept=self._kept(),
+            about=self._about(),
+        )
+        if record.status != "done":
+            document["open"] = self._open()
+        return document
+
 
 def _nothing(workspace: Workspace) -> dict[str, Any]:
     return {"path": str(workspace.root), "repositories": []}
@@ -168,6 +215,8 @@ def status_of(error: CrewError | None) -> str:
             return "done"
         case QuotaExceeded():
             return "closed"
+        case Interrupted():
+            return INTERRUPTED
         case _:
             return "failed"
 
@@ -184,14 +233,15 @@ def _as_read(error: CrewError | None) -> CrewError | None:
 def _workspace_document(workspace: Workspace) -> dict[str, Any]:
     return {
         "path": str(workspace.root),
-        "repositories": [
-            {
-                name: str(value) if isinstance(value, Path) else value
-                for name, value in asdict(change).items()
-            }
-            for change in workspace.changes()
-        ],
+        "repositories": [_plain(asdict(change)) for change in workspace.changes()],
         "files": _outside(workspace),
+    }
+
+
+def _plain(change: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in change.items()
     }
 
 

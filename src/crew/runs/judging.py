@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import crew.workspace.attempts as states
 from crew.errors import CrewError, StoreUnavailable, WorkspaceError, file_problem
+from crew.gates import Found
 from crew.ladder import Ladder
 from crew.runs.attempt_rows import escalation_bound, kind_of, row
 from crew.runs.ending import Underway
+from crew.runs.messages import Trailers
 from crew.settings import TaskSpec
 from crew.tasks.attempt import (
     Attempt,
@@ -17,6 +19,7 @@ from crew.tasks.attempt import (
     from_document,
     verdict_documents,
 )
+from crew.tasks.following import publish_verdict
 from crew.tasks.watch import Watch
 
 if TYPE_CHECKING:
@@ -59,20 +62,17 @@ class _Judging:
         if self._run.failure is None and self._underway.keeping.keep(
             spec.name, agent, output.raw, status
         ):
-            self._underway.commit(_message(spec.name, attempt, status))
-            self._run.guard.listener(f"{spec.name} is done: {status}")
+            self._underway.commit(spec.name, _trailers(attempt, status))
 
     def attempted(
         self, spec: TaskSpec, history: Sequence[Attempt], ladder: Ladder
     ) -> None:
         last = history[-1]
         self._underway.verdicts[spec.name] = verdict_documents(last.verdicts)
-        for verdict in last.verdicts:
-            if not verdict.passed and not verdict.failed:
-                self._run.guard.listener(
-                    f"{spec.name}: the gate {verdict.gate} had nothing to look at: "
-                    f"{verdict.reason}"
-                )
+        for one in last.verdicts:
+            said = f"nothing to look at: {one.reason}"
+            found = said if one.found is Found.NOTHING else str(one.found)
+            publish_verdict(self._run, spec, one.gate, found)
         if not last.passed:
             self._directory.write_refused(spec.name, last.text)
         self._directory.write_attempts(spec.name, [as_document(one) for one in history])
@@ -91,7 +91,7 @@ class _Judging:
     def failed(self, spec: TaskSpec, best: Attempt) -> str:
         self._underway.verdicts[spec.name] = verdict_documents(best.verdicts)
         kept = str(self._directory.write_refused(spec.name, best.text))
-        self._underway.commit(_message(spec.name, best, "failed"))
+        self._underway.commit(spec.name, _trailers(best, "failed"))
         self._run.journal.finish_task(
             self._run.id, spec.name, spec.agent or "", "failed"
         )
@@ -151,10 +151,8 @@ class _Judging:
         self._run.guard.listener(f"WARNING: {problem}")
 
 
-def _message(task: str, attempt: Attempt | None, status: str) -> str:
-    """The message of a task's commit, with what its gates found as a trailer."""
+def _trailers(attempt: Attempt | None, status: str) -> Trailers:
+    """What the gates found, for the commit of a task."""
     verdicts = attempt.verdicts if attempt is not None else ()
     found = ", ".join(f"{one.gate} {one.found}" for one in verdicts)
-    # One line, whatever a check is called.
-    trailer = " ".join(f"{status} ({found})".split()) if found else status
-    return f"crew: {task}\n\nCrew-Checks: {trailer}"
+    return {"Crew-Checks": [f"{status} ({found})" if found else status]}

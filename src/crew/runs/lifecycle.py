@@ -18,6 +18,10 @@ from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
 from crew.notices import Listener
 from crew.own import Own, gather
+from crew.progress.log import EventLog
+from crew.progress.progress import Progress
+from crew.runs.announcing import run_begun
+from crew.runs.current import with_current
 from crew.runs.directory import (
     RUNNING,
     Beginning,
@@ -30,8 +34,8 @@ from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
 from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings
+from crew.settings.inputs import at_home
 from crew.settings.unasked import put_to_first
-from crew.settings.values import at_home
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
@@ -42,11 +46,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watchers:
-    """Those who follow a run: `listener` gets its notices, `started` the run itself
-    before its first call. `own` is what the crew gets of its user's."""
+    """Those who follow a run: `progress` has its events and notices, `started` gets the
+    run itself before its first call. `own` is what the crew gets of its user's."""
 
     own: Own
-    listener: Listener
+    progress: Progress
     started: Callable[[Underway], None]
 
 
@@ -58,26 +62,35 @@ def execute(
     output: Path,
     listener: Listener = lambda line: None,
     started: Callable[[Underway], None] = lambda underway: None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Run the crew on checked inputs, under a new id or the one given. An error
-    that ends the run is in the outcome. `started` gets the run before its first call.
+    that ends the run is in the outcome. `started` gets the run before its first call,
+    `progress` its events; a `listener` gets its notices where there is no `progress`.
 
     Raises SettingsError, WorkspaceError or StoreUnavailable when it cannot start.
     """
     own = gather(settings)
-    inputs, run_id = at_home(inputs), run_id or new_run_id(SystemClock())
+    inputs, current = with_current(settings, at_home(inputs))
+    run_id = run_id or new_run_id(SystemClock())
+    progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
-    ours = (output, settings.state_dir)
-    workspace = Workspace.prepare(directory.workspace, run_id, inputs, own=ours)
+    workspace = Workspace.prepare(
+        directory.workspace,
+        run_id,
+        inputs,
+        own=(output, settings.state_dir),
+        rehearsal=beginning.rehearsal,
+    )
     hide_from_git(output)
-    for line in workspace.notices:
-        listener(line)
+    for line in (*current, *workspace.notices):
+        progress.notice(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
-            listener(f"{repository.name}: what is not committed is not seen")
+            progress.notice(f"{repository.name}: what is not committed is not seen")
     directory.begin(beginning)
-    watchers = _Watchers(listener=listener, started=started, own=own)
+    watchers = _Watchers(progress=progress, started=started, own=own)
     with directory.hold():
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
@@ -89,6 +102,7 @@ def resumed(
     output: Path,
     listener: Listener = lambda line: None,
     started: Callable[[Underway], None] = lambda underway: None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Take a run up again where it stopped: no finished task runs twice.
 
@@ -107,8 +121,13 @@ def resumed(
     with directory.hold():
         own = gather(settings)
         workspace = Workspace.reopen(directory.workspace, run_id)
-        watchers = _Watchers(listener=listener, started=started, own=own)
+        progress = progress or _progress(settings, run_id, listener)
+        watchers = _Watchers(progress=progress, started=started, own=own)
         return _carry_out(settings, beginning, workspace, directory, watchers)
+
+
+def _progress(settings: Settings, run_id: str, listener: Listener) -> Progress:
+    return Progress(run_id, secrets=settings.secrets, notices=listener)
 
 
 @contextmanager
@@ -130,10 +149,14 @@ def fresh_crew(
     directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
     hide_from_git(output)
+    progress = _progress(settings, run_id, listener)
+    progress.join(EventLog(directory.events))
     played = ExitStack()
-    settings = played.enter_context(playing(settings, needed(settings), listener))
+    settings = played.enter_context(
+        playing(settings, needed(settings), progress.notice)
+    )
     run = Run.open(
-        settings, output=directory.path.absolute(), run_id=run_id, listener=listener
+        settings, output=directory.path.absolute(), run_id=run_id, progress=progress
     )
     crew = assemble(run, workspace, own=own)
 
@@ -185,23 +208,27 @@ def _carry_out(
     watchers: _Watchers,
 ) -> Outcome:
     settings, lines = put_to_first(settings, beginning.inputs)
+    progress = watchers.progress
+    progress.join(EventLog(directory.events))
     for line in lines:
-        watchers.listener(line)
+        progress.notice(line)
     with (
         _shown_safely(settings),
-        playing(settings, beginning.rehearsal, watchers.listener) as settings,
+        playing(settings, beginning.rehearsal, progress.notice) as settings,
     ):
         run = Run.open(
             settings,
             output=directory.path.absolute(),
             run_id=directory.run,
-            listener=watchers.listener,
+            progress=progress,
         )
         underway = Underway(
             run=run,
             workspace=workspace,
             directory=directory,
             keeping=Keeping(run=run, directory=directory),
+            request=settings.secrets.masked(beginning.inputs.request),
+            began=run.clock.monotonic(),
         )
         watchers.started(underway)
         hide_from_git(settings.state_dir)
@@ -220,7 +247,10 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
 def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
     run, workspace = underway.run, underway.workspace
     finished = underway.keeping.results()
-    run.guard.listener(f"run {run.id}: results go to {underway.directory.path}/")
+    run.guard.progress.publish(
+        run_begun(underway, inputs, finished),
+        notice=f"run {run.id}: results go to {underway.directory.path}/",
+    )
 
     crew = assemble(
         run,

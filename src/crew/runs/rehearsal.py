@@ -16,7 +16,8 @@ from crew.settings import Deployment, Provider, Settings
 
 NOTICE = (
     "REHEARSAL: no provider key is set. The text is scripted and one 429 is staged; "
-    "routing, limits, swaps, gates and reports are real. Put a key into .env to work."
+    "routing, limits, swaps, gates and reports are real. To work, put a key into the "
+    ".env that `crew check` names."
 )
 
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from crew.clock import SystemClock
 from crew.errors import SettingsError
+from crew.journal import new_run_id
 from crew.notices import Listener
 from crew.processes.imports import without_their_files
+from crew.progress.progress import Events, Progress
 from crew.settings import Inputs, Settings
 from crew.settings.loader import load_settings, load_tiers
 from crew.settings.placeholders import as_text, check_placeholders
@@ -27,21 +30,26 @@ if TYPE_CHECKING:
 def kickoff(
     *,
     request: str = "",
-    repositories: Sequence[str | Path] = (),
+    repositories: Sequence[str | Path] | None = None,
     images: Sequence[str | Path] = (),
     inputs: Mapping[str, object] | None = None,
     resume: str | None = None,
     config: str | Path | Settings | None = None,
     output: str | Path = "output",
     listener: Listener = lambda line: None,
+    events: Events = lambda event: None,
 ) -> "Outcome":
     """Run the crew on a request, or take up the run `resume` again.
 
+    Without `repositories` it works on the git repository of the working directory, if
+    the texts of the YAML ask for one; `()` is for an empty workspace.
     `inputs` fills further placeholders of the YAML; a list is joined with commas.
-    `listener` gets waits and
-    swaps in one line each. Raises SettingsError, WorkspaceError, StoreUnavailable
-    before anything starts, QuotaExceeded when every deployment is closed, and
-    RunFailed; `output/<run>/run.json` is written in the last two cases too.
+    `listener` gets waits and swaps in one line each, `events` all that happens as
+    values of `crew.progress.events`.
+
+    Raises SettingsError, WorkspaceError, StoreUnavailable before anything starts,
+    QuotaExceeded when every deployment is closed, and RunFailed;
+    `output/<run>/run.json` is written in the last two cases too.
     """
     with without_their_files():
         from crew.calls.event_loop import in_a_loop
@@ -56,6 +64,7 @@ def kickoff(
         config=config,
         output=output,
         listener=listener,
+        events=events,
     )
     return wait_for(work) if in_a_loop() else work(lambda underway: None)
 
@@ -73,13 +82,14 @@ class KickoffArguments(TypedDict, total=False):
     """What `kickoff` and `kickoff_async` take."""
 
     request: str
-    repositories: Sequence[str | Path]
+    repositories: Sequence[str | Path] | None
     images: Sequence[str | Path]
     inputs: Mapping[str, object] | None
     resume: str | None
     config: str | Path | Settings | None
     output: str | Path
     listener: Listener
+    events: Events
 
 
 def _work(**arguments: "Unpack[KickoffArguments]") -> "Work[Outcome]":
@@ -96,12 +106,18 @@ def _work(**arguments: "Unpack[KickoffArguments]") -> "Work[Outcome]":
     if mistakes:
         raise SettingsError(mistakes)
 
+    run_id = resume or new_run_id(SystemClock())
+    heard = (arguments["events"],) if "events" in arguments else ()
+    progress = Progress(
+        run_id, secrets=settings.secrets, notices=listener, listeners=heard
+    )
+
     def work(started: "Started") -> "Outcome":
-        watchers: dict[str, Any] = {"listener": listener, "started": started}
+        watchers: dict[str, Any] = {"progress": progress, "started": started}
         if resume is not None:
             outcome = resumed(settings, resume, output=output, **watchers)
         else:
-            outcome = execute(settings, given, output=output, **watchers)
+            outcome = execute(settings, given, run_id=run_id, output=output, **watchers)
         if outcome.error is not None:
             outcome.error.add_note(f"run {outcome.run_id}: kickoff(resume=...) goes on")
             raise outcome.error
@@ -112,9 +128,11 @@ def _work(**arguments: "Unpack[KickoffArguments]") -> "Work[Outcome]":
 
 def _inputs(arguments: KickoffArguments) -> Inputs:
     values = arguments.get("inputs") or {}
+    repositories = arguments.get("repositories")
     return Inputs(
         request=arguments.get("request", ""),
-        repositories=tuple(str(path) for path in arguments.get("repositories", ())),
+        repositories=tuple(str(path) for path in repositories or ()),
+        here=repositories is None,
         images=tuple(str(image) for image in arguments.get("images", ())),
         values={name: as_text(value) for name, value in values.items()},
     )

@@ -16,7 +16,7 @@ from typing import Any
 from crew.calls.llm import PARAMETERS, TieredLLM
 from crew.calls.run import Run
 from crew.clock import SystemClock
-from crew.errors import CrewError, Mistake, SettingsError
+from crew.errors import CrewError, Interrupted, Mistake, SettingsError
 from crew.journal import new_run_id
 from crew.notices import Listener
 from crew.runs.directory import hide_from_git
@@ -83,6 +83,8 @@ class Tiers:
             return
         atexit.unregister(self._end)
         failure = run.failure if error is not None else None
+        if isinstance(error, KeyboardInterrupt):
+            failure = failure or Interrupted("interrupted")
         status = status_of(failure) if failure or error is None else "failed"
         self._finish(run, status)
 

@@ -1,6 +1,7 @@
 """The YAML files as frozen values. `loader` reads them and finds every mistake."""
 
 from crew.settings.gates import GATES, GateSpec
+from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
 from crew.settings.values import (
     COMPLEXITIES,
@@ -8,7 +9,6 @@ from crew.settings.values import (
     PLACEHOLDERS,
     TOOLS,
     Deployment,
-    Inputs,
     Plan,
     Price,
     Provider,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crew.errors import Mistake
 from crew.settings.document import Document, KeyPath
-from crew.settings.values import Inputs, at_home, is_address
+from crew.settings.inputs import Inputs, at_home, is_address
 
 
 def check_inputs(inputs: Inputs) -> list[Mistake]:

@@ -1,6 +1,7 @@
 """A YAML file as nodes, or the one mistake that keeps it from being read."""
 
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -19,10 +20,12 @@ class Unreadable(Exception):
         self.line, self.key, self.message = line, key, message
 
 
-def compose(path: Path, *, paths: bool) -> yaml.MappingNode:
-    """The mapping of a file. With `paths` its text is left as it is. Raises
-    Unreadable."""
-    text = _text(path)
+def compose(
+    path: Path, *, paths: bool, known: Mapping[str, bytes] | None = None
+) -> yaml.MappingNode:
+    """The mapping of a file. With `paths` its text is left as it is; it is not read
+    again where the files of its directory are `known`. Raises Unreadable."""
+    text = _text(path, known)
     text = text if paths else unicodedata.normalize("NFC", text)
     try:
         root = yaml.compose(text, Loader=_LOADER)
@@ -39,15 +42,15 @@ def compose(path: Path, *, paths: bool) -> yaml.MappingNode:
     return root
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, known: Mapping[str, bytes] | None) -> str:
     try:
-        content = file_content(path)
+        content = file_content(path) if known is None else known[path.name]
         return content.decode("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, KeyError):
         raise Unreadable(None, "", "file not found") from None
     except (TooLarge, OSError) as exc:
-        known = str(exc) if isinstance(exc, TooLarge) else exc.strerror
-        raise Unreadable(None, "", f"cannot be read: {known}") from exc
+        reason = str(exc) if isinstance(exc, TooLarge) else exc.strerror
+        raise Unreadable(None, "", f"cannot be read: {reason}") from exc
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
         raise Unreadable(line, "", "not UTF-8; save the file as UTF-8") from exc

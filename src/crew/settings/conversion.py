@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from crew.settings.document import SECRET, Document
+from crew.settings.inputs import Inputs
 from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.own import CALLBACKS, OUTPUTS
 from crew.settings.own_entries import named, ours, own
@@ -21,7 +22,6 @@ from crew.settings.schema_inputs import InputsFile
 from crew.settings.validation import options
 from crew.settings.values import (
     Deployment,
-    Inputs,
     Plan,
     Price,
     Provider,
@@ -183,6 +183,7 @@ def inputs(shape: InputsFile) -> Inputs:
     return Inputs(
         request=shape.request,
         repositories=tuple(shape.repositories),
+        here="repositories" not in shape.model_fields_set,
         images=tuple(shape.images),
         values=dict(shape.values),
     )

@@ -35,7 +35,8 @@ class Document:
     file cannot be read as a mapping, which is then among the `mistakes`. Below the
     key `as_written` each number, date, true or false is the text as it is written.
     With `paths` the text is left as it is: else a name is the same name however its
-    accents are encoded.
+    accents are encoded. `known` are the files of its directory where these were read
+    before: then nothing is read here.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Document:
         *,
         as_written: str = "",
         paths: bool = False,
+        known: Mapping[str, bytes] | None = None,
     ) -> None:
         self.file = str(path)
         self.mistakes: list[Mistake] = []
@@ -56,7 +58,7 @@ class Document:
         self._open: set[int] = set()
         self._reported: set[KeyPath] = set()
         self._budget = Budget()
-        self._root = self._compose(path)
+        self._root = self._compose(path, known)
         if self._root is not None:
             try:
                 self.data = self._mapping(self._root, ())
@@ -168,9 +170,11 @@ class Document:
 
     # Reading.
 
-    def _compose(self, path: Path) -> yaml.MappingNode | None:
+    def _compose(
+        self, path: Path, known: Mapping[str, bytes] | None
+    ) -> yaml.MappingNode | None:
         try:
-            return compose(path, paths=self._paths)
+            return compose(path, paths=self._paths, known=known)
         except Unreadable as exc:
             self._note(exc.line, exc.key, exc.message)
             return None

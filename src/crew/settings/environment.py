@@ -1,15 +1,14 @@
-"""The environment: `.env` and variables, and where the configuration lies."""
+"""The environment: the `.env` of a configuration, and the variables of the process."""
 
 import getpass
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-
 from crew.errors import Mistake, SettingsError
+from crew.settings.dotenv import Broken, variables
+from crew.settings.key_files import ENV_FILE
+from crew.settings.places import CONFIG_DIR, Place
 
 STORES = ("sqlite:///", "redis://", "rediss://", "unix://")
 """How the address of a store may begin."""
@@ -42,45 +41,52 @@ def is_text(value: str) -> bool:
     return True
 
 
-def read_environment() -> dict[str, str]:
-    """`.env` of the working directory, below the environment. Changes neither."""
-    path = Path.cwd() / ".env"
-    text = _dotenv(path)
-    # dotenv passes over what it cannot read: a key would be missing silently.
-    broken = [one.original for one in parse_stream(io.StringIO(text)) if one.error]
-    if broken:
-        message = "it cannot be read; write NAME=value, quotes closed"
-        raise SettingsError(
-            [
-                Mistake(
-                    file=str(path),
-                    line=one.line + _blank_lines(one.string),
-                    key="",
-                    message=message,
-                )
-                for one in broken
-            ]
-        )
-    written = dotenv_values(stream=io.StringIO(text))
-    known = {name: value for name, value in written.items() if value is not None}
+def read_environment(place: Place) -> dict[str, str]:
+    """The `.env` of a configuration, below the environment. Changes neither. Raises
+    SettingsError."""
+    known: dict[str, str] = {}
+    for path in reversed(place.dotenv):
+        known.update(_variables(path, place))
     return {**known, **os.environ}
 
 
-def _dotenv(path: Path) -> str:
+def _variables(path: Path, place: Place) -> dict[str, str]:
+    """What an `.env` sets. One that came with a repository is read as it was
+    accepted."""
+    accepted = place.snapshot.dotenv if place.snapshot is not None else {}
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):  # a virtual environment's name
-        return ""
-    except UnicodeDecodeError:
-        message = "not UTF-8; save the file as UTF-8"
+        content = accepted[path] if path in accepted else _content(path)
+        found = variables(content or b"")
+    except Broken as exc:
+        wrong = [_mistake(path, str(exc), line=line) for line in exc.lines]
+        raise SettingsError(wrong) from None
+    # It was found by means of these: to set them there comes too late.
+    late = [name for name in (CONFIG_DIR, ENV_FILE) if found.get(name)]
+    if late:
+        message = "decides nothing in a .env; set it in the environment"
+        raise SettingsError([_mistake(path, message, key=name) for name in late])
+    return found
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if str(path) == os.environ.get(ENV_FILE):
+            wrong = [_mistake(path, "no such file", key=ENV_FILE)]
+            raise SettingsError(wrong) from None
+        return b""
+    except (IsADirectoryError, NotADirectoryError):  # a virtual environment's name
+        return b""
     except OSError as exc:
-        message = f"cannot be read: {exc.strerror}"
-    raise SettingsError([Mistake(file=str(path), line=None, key="", message=message)])
+        wrong = [_mistake(path, f"cannot be read: {exc.strerror}")]
+        raise SettingsError(wrong) from None
 
 
-def _blank_lines(text: str) -> int:
-    """How many lines are empty before the text begins."""
-    return text[: len(text) - len(text.lstrip())].count("\n")
+def _mistake(
+    path: Path, message: str, *, line: int | None = None, key: str = ""
+) -> Mistake:
+    return Mistake(file=str(path), line=line, key=key, message=message)
 
 
 def login() -> str:
@@ -90,30 +96,3 @@ def login() -> str:
     except (OSError, KeyError):  # a container's user may have no name
         name = "unknown"
     return name.encode(errors="replace").decode()
-
-
-def _defaults() -> Path:
-    """The YAML files that come with the package; in a clone they are the project's."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "defaults"
-    return installed if installed.is_dir() else package.parents[1] / "config"
-
-
-def config_directory(given: str | Path | None, environ: Mapping[str, str]) -> Path:
-    """The directory of the YAML files: the one given, else CREW_CONFIG_DIR, else
-    `config` here, else the defaults of the package. Raises SettingsError."""
-    named = environ.get("CREW_CONFIG_DIR")
-    if given is not None:
-        directory, key = Path(given), ""
-    elif named:
-        directory, key = Path(named), "CREW_CONFIG_DIR"
-    elif Path("config").is_dir():
-        directory, key = Path("config"), ""
-    else:
-        directory, key = _defaults(), ""
-    if not directory.is_dir():
-        message = "no such directory; name the one that holds agents.yaml"
-        raise SettingsError(
-            [Mistake(file=str(directory), line=None, key=key, message=message)]
-        )
-    return directory

@@ -32,12 +32,13 @@ from crew.settings.document import Document
 from crew.settings.environment import (
     check_encoding,
     check_store,
-    config_directory,
     login,
     read_environment,
 )
 from crew.settings.files import PROCESSES, Files, Shapes
+from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
+from crew.settings.places import Place, located
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -59,51 +60,57 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 def load_settings(
-    config_dir: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+    config_dir: str | Path | Place | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read the YAML files of a directory.
 
-    The directory is `config_dir`, or CREW_CONFIG_DIR, or `config` here, or that of
-    the project. `environ` is by default the environment, and below it `.env` of the
-    working directory; an `environ` that is given is all there is.
+    The directory is `config_dir`, or the one that `places.find` finds; it warns of a
+    configuration that nobody has accepted yet. `environ` is by default the
+    environment, and below it the `.env` of the configuration; an `environ` that is
+    given is all there is.
 
     Raises SettingsError with every mistake of every file.
     """
-    environ = read_environment() if environ is None else environ
+    place = located(config_dir, environ)
+    environ = read_environment(place) if environ is None else environ
     if broken := check_encoding(environ):
         raise SettingsError(broken)
-    directory = config_directory(config_dir, environ)
-    files = _read_files(directory, environ)
+    files = _read_files(place, environ)
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
-    check_gates(files, shapes, directory)
-    check_own(files, shapes, directory)
-    return _checked(directory, environ, files, shapes)
+    check_gates(files, shapes, place.directory)
+    check_own(files, shapes, place.directory)
+    return _checked(place, environ, files, shapes)
 
 
 def load_tiers(
-    config_dir: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+    config_dir: str | Path | Place | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings without roles, tasks and inputs: of providers.yaml and tiers.yaml
     alone, whatever else lies beside them.
 
     Raises SettingsError with every mistake of the two files.
     """
-    environ = read_environment() if environ is None else environ
-    directory = config_directory(config_dir, environ)
+    place = located(config_dir, environ)
+    environ = read_environment(place) if environ is None else environ
+    directory, known = place.directory, place.contents
     files = Files(
         agents=Document.left_out(directory / "agents.yaml"),
         tasks=Document.left_out(directory / "tasks.yaml"),
-        providers=Document(directory / "providers.yaml", environ),
-        tiers=Document(directory / "tiers.yaml", environ),
+        providers=Document(directory / "providers.yaml", environ, known=known),
+        tiers=Document(directory / "tiers.yaml", environ, known=known),
         inputs=None,
     )
-    return _checked(directory, environ, files, _shapes(files))
+    return _checked(place, environ, files, _shapes(files))
 
 
 def _checked(
-    directory: Path, environ: Mapping[str, str], files: Files, shapes: Shapes
+    place: Place, environ: Mapping[str, str], files: Files, shapes: Shapes
 ) -> Settings:
     """The settings, once all files are without a mistake. Raises SettingsError."""
     check_providers_and_tiers(files, shapes)
@@ -123,18 +130,23 @@ def _checked(
     if mistakes or shapes.tiers_file is None:
         ordered = sorted(mistakes, key=lambda one: (one.file, one.line or 0))
         raise SettingsError(list(dict.fromkeys(ordered)))
-    settings = _settings(directory, environ, shapes, shapes.tiers_file)
-    return replace(settings, providers=providers, deployments=deployments)
+    settings = _settings(place, environ, shapes, shapes.tiers_file)
+    return replace(
+        settings,
+        providers=providers,
+        deployments=deployments,
+        config_hash=fingerprint(files),
+    )
 
 
 def _settings(
-    directory: Path, environ: Mapping[str, str], shapes: Shapes, limits: TiersFile
+    place: Place, environ: Mapping[str, str], shapes: Shapes, limits: TiersFile
 ) -> Settings:
     """The settings but for the providers and their deployments. `limits` are the
     user's own, with the tiers."""
     state = Path(environ.get("CREW_STATE_DIR") or ".crew")
     return Settings(
-        config_dir=directory,
+        config_dir=place.directory,
         state_dir=state,
         store_url=environ.get("CREW_STORE") or f"sqlite:///{state / 'quota.db'}",
         user=environ.get("CREW_USER") or login(),
@@ -162,19 +174,22 @@ def _settings(
         ladder=ladder(shapes.ladder),
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         checks=check_settings(shapes.inputs),
-        secrets=secrets_of(directory, environ),
+        secrets=secrets_of(place.directory, environ),
+        digests=place.snapshot.digests if place.snapshot is not None else None,
     )
 
 
-def _read_files(directory: Path, environ: Mapping[str, str]) -> Files:
+def _read_files(place: Place, environ: Mapping[str, str]) -> Files:
+    directory, known = place.directory, place.contents
     inputs = directory / "inputs.yaml"
+    there = inputs.exists() if known is None else inputs.name in known
     return Files(
-        agents=Document(directory / "agents.yaml", environ),
-        tasks=Document(directory / "tasks.yaml", environ),
-        providers=Document(directory / "providers.yaml", environ),
-        tiers=Document(directory / "tiers.yaml", environ),
-        inputs=Document(inputs, environ, as_written="values", paths=True)
-        if inputs.exists()
+        agents=Document(directory / "agents.yaml", environ, known=known),
+        tasks=Document(directory / "tasks.yaml", environ, known=known),
+        providers=Document(directory / "providers.yaml", environ, known=known),
+        tiers=Document(directory / "tiers.yaml", environ, known=known),
+        inputs=Document(inputs, environ, as_written="values", paths=True, known=known)
+        if there
         else None,
     )
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from crew.errors import Mistake
 from crew.settings.document import Document
-from crew.settings.values import PLACEHOLDERS, Inputs, Settings
+from crew.settings.inputs import Inputs
+from crew.settings.values import PLACEHOLDERS, Settings
 from crew.settings.wording import unknown
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_\-]*"

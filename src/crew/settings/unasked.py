@@ -4,7 +4,8 @@ a model (pure)."""
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crew.settings.values import Inputs, Settings, TaskSpec
+from crew.settings.inputs import Inputs
+from crew.settings.values import Settings, TaskSpec
 
 _TEXTS = {
     "request": "The request: {request}",

@@ -5,15 +5,15 @@ and every name that is used exists.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from crew.quota.limits import Limit
 from crew.settings.checks import CheckSettings
 from crew.settings.gates import GateSpec
+from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.texts.masking import Secrets
@@ -32,7 +32,15 @@ KINDS = (
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
 COMPLEXITIES = ("low", "medium", "high")
-TOOLS = ("list_files", "read_file", "search_files", "write_file", "look_at_image")
+TOOLS = (
+    "list_files",
+    "repo_map",
+    "read_file",
+    "search_files",
+    "edit_file",
+    "write_file",
+    "look_at_image",
+)
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
@@ -218,17 +226,6 @@ class TaskSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What one run works on. Images are paths or http(s) addresses. `values` are
-    further placeholders of the task descriptions."""
-
-    request: str
-    repositories: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole configuration.
 
@@ -239,7 +236,9 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only.
+    of this process only. `config_hash` is the SHA-256 over the YAML files. `digests`
+    are the hashes of the files that a person accepted
+    (`settings.snapshot.accepted_content`); None where the directory was named.
     """
 
     config_dir: Path
@@ -265,31 +264,6 @@ class Settings:
     inputs: Inputs | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
+    config_hash: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False)
-
-
-def at_home(inputs: Inputs) -> Inputs:
-    """The inputs with the `~` of their paths replaced."""
-    return replace(
-        inputs,
-        repositories=tuple(_at_home(path) for path in inputs.repositories),
-        images=tuple(_at_home(image) for image in inputs.images),
-    )
-
-
-def _at_home(path: str) -> str:
-    if not path.startswith("~"):
-        return path
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError:  # no such user, or one without a home
-        return path
-
-
-def is_address(image: str) -> bool:
-    """Whether an image is named by an http(s) address."""
-    try:
-        parts = urlsplit(image)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # such as a broken IPv6 address
-        return False
+    digests: Mapping[str, str] | None = field(default=None, repr=False)

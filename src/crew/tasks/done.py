@@ -21,7 +21,7 @@ from crew.tasks.watch import Watch
 from crew.workspace import Workspace
 from crew.workspace.changes import changed_since
 
-WRITING = frozenset({"write_file"})
+WRITING = frozenset({"write_file", "edit_file"})
 """The tools that change files."""
 CHANGED = GateSpec(name="changed")
 

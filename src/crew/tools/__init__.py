@@ -1,5 +1,10 @@
 """What roles may do: the tools on the workspace, and delegation for the manager."""
 
-from crew.tools.workspace_tools import LISTED, TOOL_NAMES, build_tools
+from crew.tools.workspace_tools import (
+    LISTED,
+    TOOL_NAMES,
+    build_tools,
+    works_on_files,
+)
 
-__all__ = ["LISTED", "TOOL_NAMES", "build_tools"]
+__all__ = ["LISTED", "TOOL_NAMES", "build_tools", "works_on_files"]

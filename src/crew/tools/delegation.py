@@ -9,6 +9,7 @@ from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.agent_tools.delegate_work_tool import DelegateWorkTool
 
 from crew.tools.coworkers import find
+from crew.tools.watched import watched_like
 
 
 class _Delegate(DelegateWorkTool):
@@ -47,7 +48,8 @@ def coworkers(tools: Sequence[BaseTool]) -> list[Any]:
 
 def _own(tool: BaseAgentTool) -> BaseTool:
     ours = _Ask if isinstance(tool, AskQuestionTool) else _Delegate
-    return ours(agents=tool.agents, description=tool.description)
+    made = ours(agents=tool.agents, description=tool.description)
+    return watched_like(tool, made)
 
 
 def _meant(name: str | None, agents: Sequence[Any]) -> str | None:

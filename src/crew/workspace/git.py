@@ -21,9 +21,12 @@ _SECONDS = 120
 _BUSY = re.compile(r"\.lock'?: File exists|could not lock|already locked|commondir")
 
 
-def git(directory: Path, *arguments: str, check: bool = True) -> str:
+def git(
+    directory: Path, *arguments: str, check: bool = True, differs: bool = False
+) -> str:
     """Run git, again while another one holds a lock; returns what it printed, and
-    nothing when it failed unchecked. Raises WorkspaceError."""
+    nothing when it failed unchecked. With `differs` the exit code 1 is an answer, not
+    a failure. Raises WorkspaceError."""
     command = (*_without_filters(directory), *arguments)
     done = _once(directory, command)
     for seconds in _WAITS:
@@ -31,7 +34,7 @@ def git(directory: Path, *arguments: str, check: bool = True) -> str:
             break
         SystemClock().sleep(seconds)
         done = _once(directory, command)
-    if done.returncode == 0:
+    if done.returncode == 0 or (differs and done.returncode == 1):
         return done.stdout
     if check:
         reason = _shown(_reason(done.stderr))
@@ -73,17 +76,20 @@ def _once(
     directory: Path, arguments: Sequence[str]
 ) -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run(
+        done = subprocess.run(
             ["git", *_OPTIONS, *arguments],
             cwd=directory,
             env=_environment(os.environ),
             capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",
             timeout=_SECONDS,
             stdin=subprocess.DEVNULL,
         )
+        # Not as `text`: a difference holds line ends as the files do.
+        out, err = (
+            printed.decode("utf-8", "surrogateescape")
+            for printed in (done.stdout, done.stderr)
+        )
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
     except FileNotFoundError:
         return subprocess.CompletedProcess([], 127, "", "git is not installed")
     except subprocess.TimeoutExpired:

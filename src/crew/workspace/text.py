@@ -6,14 +6,17 @@ TEXT_BYTES = 4 * 1024 * 1024
 READ_CHARACTERS = 100_000
 
 
-def excerpt(raw: bytes, path: str, start_line: int, line_count: int) -> str:
+def excerpt(
+    raw: bytes, path: str, start_line: int, line_count: int, *, numbered: bool = False
+) -> str:
     """Lines of a text, `start_line` counting from 1; a last line says how many
-    follow. `raw` has one byte more than TEXT_BYTES where the file goes on. Raises
-    WorkspaceError."""
+    follow. `raw` has one byte more than TEXT_BYTES where the file goes on. With
+    `numbered`, each line has its number and a tab before it. Raises WorkspaceError."""
     lines = lines_of(decoded(raw[:TEXT_BYTES], path))
     first = max(0, start_line - 1)
     shown = _fitting(lines[first : first + max(1, line_count)])
-    text = "".join(lines[first : first + shown])
+    chosen = lines[first : first + shown]
+    text = "".join(_numbered(chosen, first + 1) if numbered else chosen)
     left = len(lines) - first - shown
     notes = []
     if len(text) > READ_CHARACTERS:
@@ -53,6 +56,12 @@ def lines_of(text: str) -> list[str]:
     lines = text.split("\n")
     last = lines.pop()
     return [f"{line}\n" for line in lines] + ([last] if last else [])
+
+
+def _numbered(lines: list[str], first: int) -> list[str]:
+    # An edit's line ends are those of the file, whatever is shown.
+    plain = (line.replace("\r\n", "\n") for line in lines)
+    return [f"{number}\t{line}" for number, line in enumerate(plain, first)]
 
 
 def _fitting(lines: list[str]) -> int:

@@ -4,26 +4,33 @@ Paths come from models and count as hostile: nothing leads out, and nothing touc
 `.git`, whose content would make git run what somebody else chose.
 """
 
-import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import crew.workspace.files as files
 import crew.workspace.paths as paths
+import crew.workspace.record as record
+import crew.workspace.ripgrep as ripgrep
 import crew.workspace.search as search
 import crew.workspace.worktrees as worktrees
+import crew.workspace.written as written
 from crew.errors import WorkspaceError, file_problem
 from crew.settings import Inputs
-from crew.settings.values import is_address
+from crew.workspace.difference import Change, change
+from crew.workspace.edits import Edit, Edited, apply
 from crew.workspace.notices import notices
+from crew.workspace.outline import Outline
+from crew.workspace.placing import placed, unused
 from crew.workspace.secrets import is_private_key, is_secret
-from crew.workspace.text import TEXT_BYTES, excerpt, shown
-from crew.workspace.worktrees import Change, Repository
+from crew.workspace.text import TEXT_BYTES, decoded, excerpt, shown
+from crew.workspace.worktrees import Repository
 
 WRITE_BYTES = 1024 * 1024
+_HEAD_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +44,23 @@ class Workspace:
     repositories: tuple[Repository, ...] = ()
     images: tuple[str, ...] = ()
     _written: set[str] = field(default_factory=set)
+    _created: set[str] = field(default_factory=set)
+    known_outlines: dict[str, Outline] = field(default_factory=dict)
+    """What `repo_map` parsed, by content."""
 
     @classmethod
     def prepare(
-        cls, root: Path, run: str, inputs: Inputs, *, own: Sequence[Path] = ()
+        cls,
+        root: Path,
+        run: str,
+        inputs: Inputs,
+        *,
+        own: Sequence[Path] = (),
+        rehearsal: bool = False,
     ) -> "Workspace":
         """Make the workspace of a new run; no copy takes along `own`, directories of
-        ours. Raises WorkspaceError, and then nothing of it is left."""
+        ours, and a `rehearsal` leaves nothing in a repository. Raises WorkspaceError,
+        and then nothing of it is left."""
         root = root.absolute()
         try:
             root.mkdir(parents=True)
@@ -55,11 +72,15 @@ class Workspace:
             for given in inputs.repositories:
                 source = Path(given).resolve()
                 top = worktrees.top_level(source) or source
-                name = _unused(root, top.name.removesuffix(".git"))
-                made.append(worktrees.add(source, root / name, name, run, own=own))
-            images = tuple(_placed(root, image) for image in inputs.images)
+                name = unused(root, top.name.removesuffix(".git"))
+                made.append(
+                    worktrees.add(
+                        source, root / name, name, run, own=own, rehearsal=rehearsal
+                    )
+                )
+            images = tuple(placed(root, image) for image in inputs.images)
             workspace = cls(root=root, repositories=tuple(made), images=images)
-            workspace._remember()
+            record.remember(root, made, images)
         except BaseException:
             cls(root=root, repositories=tuple(made)).discard()
             raise
@@ -68,29 +89,25 @@ class Workspace:
     @classmethod
     def reopen(cls, root: Path, run: str) -> "Workspace":
         """The workspace of a run that goes on. Raises WorkspaceError if it is gone."""
-        root = root.absolute()
-        try:
-            known = json.loads(_record(root).read_text(encoding="utf-8"))
-            repositories = tuple(
-                Repository(
-                    name=entry["name"],
-                    source=Path(entry["source"]),
-                    path=Path(entry["path"]),
-                    branch=entry["branch"],
-                    base=entry["base"],
-                    submodules=tuple(entry["submodules"]),
-                    empty=tuple(entry.get("empty", ())),
-                    filters=tuple(entry.get("filters", ())),
-                )
-                for entry in known["repositories"]
-            )
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise WorkspaceError(f"the workspace of run {run} is gone: {exc}") from exc
-        for repository in repositories:
+        workspace = cls.recorded(root, run)
+        for repository in workspace.repositories:
             if not repository.path.is_dir():
                 raise WorkspaceError(f"the workspace {repository.path} is gone")
             worktrees.take(repository)
-        return cls(root=root, repositories=repositories, images=tuple(known["images"]))
+        return workspace
+
+    @classmethod
+    def recorded(cls, root: Path, run: str) -> "Workspace":
+        """The workspace of a run as it was recorded; nothing is changed, and it need
+        not be there any more. Raises WorkspaceError."""
+        root = root.absolute()
+        repositories, images = record.recall(root, run)
+        return cls(
+            root=root,
+            repositories=repositories,
+            images=images,
+            _written=written.noted(root),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,22 +124,23 @@ class Workspace:
         for repository in self.repositories:
             worktrees.commit(repository, message)
 
-    def finish(self) -> None:
+    def finish(self, message: str = "crew: work in progress") -> None:
         """Commit the rest and let go of the branches; the files stay."""
-        self.commit("crew: work in progress")
+        self.commit(message)
         for repository in self.repositories:
             worktrees.release(repository)
 
     def changes(self) -> list[Change]:
         """What the run changed in each repository."""
-        return [worktrees.change(repository) for repository in self.repositories]
+        return [change(repository, self._written) for repository in self.repositories]
 
     def discard(self) -> None:
         """Take everything away again."""
         for repository in self.repositories:
             worktrees.remove(repository)
         shutil.rmtree(self.root, ignore_errors=True)
-        _record(self.root).unlink(missing_ok=True)
+        record.path_of(self.root).unlink(missing_ok=True)
+        written.forget(self.root)
         with suppress(OSError):
             self.root.parent.rmdir()
 
@@ -138,15 +156,38 @@ class Workspace:
             raise WorkspaceError(f"{path!r} looks like a secret; no tool reads those")
         return raw
 
-    def read(self, path: str, *, start_line: int = 1, line_count: int = 400) -> str:
+    def read(
+        self,
+        path: str,
+        *,
+        start_line: int = 1,
+        line_count: int = 400,
+        numbered: bool = False,
+    ) -> str:
         """Lines of a text file, `start_line` counting from 1; a last line says how
         many follow. Raises WorkspaceError."""
         raw = self.content(path, limit=TEXT_BYTES + 1)
-        return excerpt(raw, path, start_line, line_count)
+        return excerpt(raw, path, start_line, line_count, numbered=numbered)
 
     def write(self, path: str, content: str) -> int:
         """Write a text file whole, atomically; makes its directories. Returns bytes
         written. Raises WorkspaceError."""
+        return self._put(path, content, WRITE_BYTES)
+
+    def edit(self, path: str, edits: Sequence[Edit]) -> Edited:
+        """Change places of a text file, all of them or none; all else in it stays, and
+        so does its mode. Raises WorkspaceError."""
+        raw = self.content(path, limit=TEXT_BYTES + 1)
+        if len(raw) > TEXT_BYTES:
+            raise WorkspaceError(f"{path!r}: over {TEXT_BYTES} bytes; it is not edited")
+        try:
+            edited = apply(decoded(raw, path), edits)
+        except WorkspaceError as exc:
+            raise WorkspaceError(f"{path!r}: {exc}") from None
+        self._put(path, edited.text, TEXT_BYTES)
+        return edited
+
+    def _put(self, path: str, content: str, most: int) -> int:
         target = self.resolve(path)
         try:
             raw = content.encode("utf-8")
@@ -154,13 +195,29 @@ class Workspace:
             raise WorkspaceError(f"{path!r}: the content is not Unicode") from None
         if b"\0" in raw:
             raise WorkspaceError(f"{path!r}: the content is not text")
-        if len(raw) > WRITE_BYTES:
-            raise WorkspaceError(f"{path!r}: over {WRITE_BYTES} bytes")
+        if len(raw) > most:
+            raise WorkspaceError(f"{path!r}: over {most} bytes")
         if any(worktrees.loses(repository, target) for repository in self.repositories):
             raise WorkspaceError(f"{path!r}: nothing in a submodule would be kept")
+        is_new = not target.exists()
         files.replace(self.root, target, path, raw)
-        self._written.add(self._inside(target))
+        if is_new:
+            self._created.add(self._inside(target))
+        if (name := self._inside(target)) not in self._written:
+            self._written.add(name)
+            written.note(self.root, name)
         return len(raw)
+
+    def is_given(self, path: str) -> bool:
+        """Whether a file was there before the run. Raises WorkspaceError."""
+        target = self.resolve(path)
+        if not target.is_file() or self._inside(target) in self._created:
+            return False
+        for repository in self.repositories:
+            if repository.base and target.is_relative_to(repository.path.resolve()):
+                # An earlier part of the run may have created it.
+                return worktrees.held(repository, target)
+        return True
 
     def touched(self) -> list[str]:
         """The files that were written here, sorted."""
@@ -174,18 +231,51 @@ class Workspace:
         return sorted(shown(str(path.relative_to(root))) for path in found)
 
     def search(self, pattern: str, directory: str = ".") -> list[str]:
-        """Lines that match a regular expression, as `path:line: text`. Raises
-        WorkspaceError; a slow expression is one."""
-        wanted = search.compiled(pattern)
-        return search.matches(wanted, self.root.resolve(), self._walk(directory))
+        """Lines that match a regular expression, as `path:line: text`, in the files
+        that git would not ignore. Raises WorkspaceError."""
+        top = self._directory(directory)
+        return search.matches(
+            pattern,
+            self.root.resolve(),
+            top,
+            above=self._in_worktree(top),
+            is_readable=self._is_readable,
+        )
 
-    def _walk(self, directory: str) -> Iterator[Path]:
+    def source_files(self, directory: str = ".") -> list[str]:
+        """As `files`, without those that git would ignore. Raises WorkspaceError."""
+        top, root = self._directory(directory), self.root.resolve()
+        found = ripgrep.files(root, top, above=self._in_worktree(top))
+        names = (os.fsdecode(path) for path, _ in found.lines)
+        return [shown(name) for name in names if not self._is_withheld(root / name)]
+
+    def _directory(self, directory: str) -> Path:
         top = self.resolve(directory)
         with suppress(OSError):  # out of reach
             if top.is_dir():
-                found = paths.files_below(top)
-                return (path for path in found if not self._is_withheld(path))
+                return top
         raise WorkspaceError(f"{directory!r} is not a directory")
+
+    def _in_worktree(self, directory: Path) -> bool:
+        return any(
+            one.branch is not None and directory.is_relative_to(one.path.resolve())
+            for one in self.repositories
+        )
+
+    def _is_readable(self, target: Path) -> bool:
+        """Whether a file that a search found may be shown: no secret, no link."""
+        name = self._inside(target)
+        if any(paths.is_git(part) for part in Path(name).parts):
+            return False
+        try:
+            head = files.content(self.root, target, name, _HEAD_BYTES)
+        except WorkspaceError:
+            return False
+        return not self._is_withheld(target, head)
+
+    def _walk(self, directory: str) -> Iterator[Path]:
+        found = paths.files_below(self._directory(directory))
+        return (path for path in found if not self._is_withheld(path))
 
     def _inside(self, target: Path) -> str:
         return str(target.relative_to(self.root.resolve()))
@@ -196,49 +286,3 @@ class Workspace:
         inside = self._inside(target)
         looks = is_secret(Path(inside)) or is_private_key(raw)
         return looks and inside not in self._written
-
-    def _remember(self) -> None:
-        known = {
-            "repositories": [
-                {
-                    name: str(value) if isinstance(value, Path) else value
-                    for name, value in asdict(repository).items()
-                }
-                for repository in self.repositories
-            ],
-            "images": self.images,
-        }
-        record = _record(self.root)
-        try:
-            record.write_text(json.dumps(known, indent=2), encoding="utf-8")
-        except OSError as exc:
-            what = file_problem(exc)
-            raise WorkspaceError(f"{record} cannot be written: {what}") from exc
-
-
-def _record(root: Path) -> Path:
-    return root.with_suffix(".json")
-
-
-def _unused(directory: Path, name: str) -> str:
-    """A name that is not taken there, nor reserved for the images."""
-    stem = name = "repository" if not name or paths.is_git(name) else name
-    count = 1
-    while (directory / name).exists() or name == "images":
-        count += 1
-        name = f"{stem}-{count}"
-    return name
-
-
-def _placed(root: Path, image: str) -> str:
-    """Put an image file into the workspace; returns the name it has there."""
-    if is_address(image):
-        return image
-    directory = root / "images"
-    directory.mkdir(exist_ok=True)
-    name = _unused(directory, Path(image).name)
-    try:
-        shutil.copyfile(image, directory / name)
-    except OSError as exc:
-        raise WorkspaceError(f"{image} cannot be copied: {exc.strerror}") from exc
-    return f"images/{name}"

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
 
 from crew.errors import WorkspaceError
+from crew.workspace import apart
 from crew.workspace.git import git
 from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.submodules import fill as fill_submodules
@@ -18,7 +20,7 @@ COPY_BYTES = 200 * 1024 * 1024
 _FACTS = ("--is-bare-repository", "--is-inside-git-dir", "--absolute-git-dir")
 # A submodule has a configuration of its own, which git would follow there.
 _OWN = ("--ignore-submodules=dirty",)
-_DIFF = ("diff", "--no-ext-diff", "--no-textconv", *_OWN)
+DIFF = ("diff", "--no-ext-diff", "--no-textconv", *_OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Repository:
     which nothing is kept, `empty` those of them that hold nothing. `secrets` are files
     that look like one: a copy lacks them, and in a worktree no tool reads them.
     `filters` are those that the repository's attributes name: they do not run here.
+    `apart`: the branch is in a repository of the crew's own, not in the user's.
     """
 
     name: str
@@ -42,26 +45,25 @@ class Repository:
     secrets: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+    apart: bool = False
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What a run changed in one repository."""
-
-    name: str
-    source: Path
-    path: Path
-    branch: str | None
-    base: str | None
-    files: int
-    insertions: int
-    deletions: int
+    @property
+    def began(self) -> Path:
+        """The git directory with the content that a copy began with."""
+        return self.path.parent.with_suffix(".began") / self.path.name
 
 
 def add(
-    source: Path, directory: Path, name: str, run: str, *, own: Sequence[Path] = ()
+    source: Path,
+    directory: Path,
+    name: str,
+    run: str,
+    *,
+    own: Sequence[Path] = (),
+    rehearsal: bool = False,
 ) -> Repository:
-    """Make a worktree of a git repository, or a copy of any other directory.
+    """Make a worktree of a git repository, or a copy of any other directory. In a
+    `rehearsal` nothing is made in the repository itself.
 
     A directory of a repository stands for the whole repository, in which its name
     points at that directory; one that the repository does not know is copied, and so
@@ -75,14 +77,16 @@ def add(
     top = top_level(source)
     if top is None:
         secrets = _copy(source, directory, {path.resolve() for path in own})
-        return Repository(name=name, source=source, path=directory, secrets=secrets)
+        copy = Repository(name=name, source=source, path=directory, secrets=secrets)
+        return replace(copy, base=apart.record(directory, copy.began))
     base = git(top, "rev-parse", "HEAD").strip()
     made = Repository(
         name=str(PurePosixPath(name, source.relative_to(top).as_posix())),
         source=top,
         path=directory,
-        branch=_new_branch(top, run, base),
+        branch=f"crew/{run}" if rehearsal else _new_branch(top, run, base),
         base=base,
+        apart=rehearsal,
     )
     try:
         return _filled(made)
@@ -94,9 +98,12 @@ def add(
 def _filled(made: Repository) -> Repository:
     top, directory = made.source, made.path
     path, branch = str(directory), str(made.branch)
-    git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
-    # A command of its own: it asks for the filters that the configuration has there.
-    git(directory, "reset", "--quiet", "--hard")
+    if made.apart:
+        apart.borrow(top, directory, branch, str(made.base))
+    else:
+        git(top, "worktree", "add", "--quiet", "--no-checkout", path, branch)
+        # A command of its own: it asks for the filters of the configuration there.
+        git(directory, "reset", "--quiet", "--hard")
     submodules, empty = fill_submodules(top, directory)
     return replace(
         made,
@@ -109,11 +116,12 @@ def _filled(made: Repository) -> Repository:
 
 def remove(repository: Repository) -> None:
     """Take a worktree and its branch, or a copy, away again."""
-    if repository.branch is not None:
+    if repository.branch is not None and not repository.apart:
         path = str(repository.path)
         git(repository.source, "worktree", "remove", "--force", path, check=False)
         git(repository.source, "branch", "-D", repository.branch, check=False)
     shutil.rmtree(repository.path, ignore_errors=True)
+    shutil.rmtree(repository.began, ignore_errors=True)
 
 
 def commit(repository: Repository, message: str) -> None:
@@ -121,10 +129,18 @@ def commit(repository: Repository, message: str) -> None:
     if repository.branch is None:
         return
     here = repository.path
-    git(here, "add", "--all")
+    # What the crew wrote beyond a sparse checkout belongs into the commit as well.
+    sparse = git(here, "config", "--get", "core.sparseCheckout", check=False).strip()
+    git(here, "add", "--all", *(("--sparse",) if sparse == "true" else ()))
     # Not `status`: it also lists changes that no commit can take.
-    if git(here, *_DIFF, "--cached", "--name-only"):
-        git(here, "commit", "--quiet", "--no-verify", "-m", message)
+    if git(here, *DIFF, "--cached", "--name-only"):
+        # In a file: arguments of a process are for everybody to read. As it is: a
+        # configuration may take lines with a `#` out of it.
+        with NamedTemporaryFile("w", encoding="utf-8") as file:
+            file.write(message)
+            file.flush()
+            whole = ("--no-verify", "--cleanup=verbatim", "-F", file.name)
+            git(here, "commit", "--quiet", *whole)
 
 
 def release(repository: Repository) -> None:
@@ -139,29 +155,16 @@ def take(repository: Repository) -> None:
         git(repository.path, "checkout", "--quiet", repository.branch)
 
 
-def change(repository: Repository) -> Change:
-    """What the branch holds beyond its base; nothing is known of a copy."""
-    rows: list[list[str]] = []
-    if repository.branch is not None and repository.base is not None:
-        span = f"{repository.base}..{repository.branch}"
-        reported = git(repository.source, *_DIFF, "--numstat", span)
-        rows = [line.split("\t") for line in reported.splitlines()]
-    return Change(
-        name=repository.name,
-        source=repository.source,
-        path=repository.path,
-        branch=repository.branch,
-        base=repository.base,
-        files=len(rows),
-        insertions=sum(int(row[0]) for row in rows if row[0].isdigit()),
-        deletions=sum(int(row[1]) for row in rows if row[1].isdigit()),
-    )
-
-
 def loses(repository: Repository, target: Path) -> bool:
     """Whether a file is where no commit of the repository can hold it."""
     top = repository.path.resolve()
     return any(target.is_relative_to(top / one) for one in repository.submodules)
+
+
+def held(repository: Repository, target: Path) -> bool:
+    """Whether the commit that the run began with holds a file."""
+    name = target.relative_to(repository.path.resolve()).as_posix()
+    return bool(git(repository.path, "ls-tree", str(repository.base), "--", name))
 
 
 def is_dirty(source: Path) -> bool:

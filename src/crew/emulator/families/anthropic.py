@@ -33,6 +33,7 @@ class Anthropic(Family):
     """Anthropic: buckets of input and output tokens, and reasoning that it signs."""
 
     path = ""
+    client = 'anthropic.Anthropic(base_url="{address}", api_key="any")'
     endpoints = (("/v1/messages", Messages()),)
     call_ids = re.compile(r"[a-zA-Z0-9_-]+")
     repeated_id = "messages.1.content.0: `tool_use` ids must be unique"

@@ -33,6 +33,10 @@ class Family(Variant):
 
     path = "v1"
     """What a client of litellm has behind the provider's own path."""
+    client = 'openai.OpenAI(base_url="{address}", api_key="any")'
+    """How a client of its own is opened, with `{address}` in it."""
+    client_path: str | None = None
+    """What that client has behind the provider's path, where it is not `path`."""
     endpoints: tuple[tuple[str, Wire], ...] = chat_at("/v1")
     """Where calls go, below the provider's own path, as on its real host."""
     lists: tuple[str, ...] = ("/v1/models",)

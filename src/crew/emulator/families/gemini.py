@@ -33,6 +33,10 @@ class Gemini(Family):
     """Google's Gemini: all violated quotas in the body of a refusal."""
 
     path = "v1beta"
+    client = (
+        'google.genai.Client(api_key="any", http_options={{"base_url": "{address}"}})'
+    )
+    client_path = ""
     endpoints = (
         (f"/v1{_METHOD}", _GENERATE_CONTENT),
         (f"/v1beta{_METHOD}", _GENERATE_CONTENT),

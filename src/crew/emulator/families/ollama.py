@@ -26,6 +26,7 @@ class Ollama(Family):
     """Ollama: its own protocol beside OpenAI's, and no limit but its own capacity."""
 
     path = ""
+    client = 'ollama.Client(host="{address}")'
     endpoints = (("/api/chat", Chat()),)
     lists = (_TAGS, "/v1/models")
     reasoning_taken = FIELDS

@@ -1,0 +1,40 @@
+"""What `crew run` and `crew report` print at the end of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from crew.cli.console import print_safe
+from crew.reports.report import RunReport
+from crew.reports.summary import (
+    WIDTH,
+    changed_lines,
+    next_commands,
+    open_lines,
+    proof_lines,
+)
+from crew.reports.text import summary_lines, task_lines
+
+
+def show_end(
+    document: Mapping[str, Any], report: RunReport, output: Path, config: str | None
+) -> None:
+    """What changed, what proved it and what is open; then who did it and at what cost;
+    then how to go on."""
+    for part in (
+        changed_lines(document["workspace"]),
+        proof_lines(document["tasks"]),
+        open_lines(document),
+    ):
+        for line in part:
+            print_safe(line)
+    print()
+    for line in task_lines(document["tasks"]):
+        print_safe(line)
+    print_safe(f"\n{summary_lines(report, width=WIDTH)}")
+    commands = next_commands(document, config)
+    if commands:
+        print("\nNext:")
+    for line in commands:
+        print_safe(f"  {line}")
+    print_safe(f"\nrun {document['run']}: {document['status']}; see {output}/")

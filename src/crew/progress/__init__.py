@@ -1,0 +1,1 @@
+"""What happens in a run, while it happens: events for whoever follows it."""

@@ -1,0 +1,152 @@
+"""The end of a run for a person: what changed, what proved it, what is open, and the
+commands that go on."""
+
+import shlex
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from crew.reports.verdicts import PASSED, verdicts_of
+
+WIDTH = 80
+FILES_SHOWN = 20
+_NAME_CHARACTERS = 56
+
+
+def changed_lines(workspace: Mapping[str, Any]) -> Iterator[str]:
+    """What a run changed: files and lines of each repository, and its branch."""
+    for one in workspace["repositories"]:
+        yield from _repository(one)
+    files = workspace.get("files", [])
+    if files:
+        outside = "Written outside the repositories, in" if _any(workspace) else ""
+        yield from _wrapped(f"{outside or 'Written in'} {workspace['path']}:")
+        yield from _some([f"  {_short(name)}" for name in files])
+    if not files and not _any(workspace):
+        yield "No file was written."
+
+
+def proof_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Whether anything proved the work: the gates that passed, by task."""
+    rows: list[str] = []
+    tested = False
+    for task in tasks:
+        passed = [
+            found for found in verdicts_of(task["gates"]) if found.verdict == PASSED
+        ]
+        tested = tested or any(found.trust == "tests" for found in passed)
+        named = (
+            f"{found.gate} ({found.trust})" if found.trust else found.gate
+            for found in passed
+        )
+        if passed:
+            rows.append(f"  {task['name']}: passed {', '.join(named)}")
+    tested = tested or any(task["status"] == "proved" for task in tasks)
+    if tested:
+        yield "Proved by checks that ran:"
+    elif rows:
+        yield "Not proved: no check ran. What was looked at:"
+    else:
+        yield "Not proved: no check ran, and no gate passed."
+    for row in rows:
+        yield from _wrapped(row, indent="    ")
+
+
+def open_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """What is open: tasks that are not done or not proved, deployments that are waited
+    for, files that are in no commit."""
+    lines: list[str] = []
+    for entry in document.get("failures", []):
+        if entry["what"] == "task":
+            lines.append(f"{entry['task']} failed: {entry['reason']}")
+    lines += [
+        f"{task['name']} is unproved: no check looked at it"
+        for task in document["tasks"]
+        if task["status"] == "unproved"
+    ]
+    if document.get("open"):
+        lines.append(f"not done yet: {', '.join(document['open'])}")
+    lines += [
+        f"{entry['deployment']} opens at {entry['opens_at']} ({entry['limit']})"
+        for entry in document.get("closed", [])
+        if entry["opens_at"] is not None
+    ]
+    for one in document["workspace"]["repositories"]:
+        if ignored := one.get("ignored"):
+            names = ", ".join(ignored[:FILES_SHOWN])
+            lines.append(f"git ignores, so in no commit: {names}; in {one['path']}")
+    if lines:
+        yield "Open:"
+    for line in lines:
+        yield from _wrapped(f"  {line}", indent="    ")
+
+
+def next_commands(document: Mapping[str, Any], config: str | None = None) -> list[str]:
+    """The commands that go on after a run that changed something, to be copied."""
+    repositories = document["workspace"]["repositories"]
+    crew = f"crew --config {shlex.quote(config)}" if config else "crew"
+    run = document["run"]
+    if not any(one["files"] or one.get("ignored") for one in repositories):
+        return []
+    if document["rehearsal"]:
+        return [f"{crew} diff {run}"]
+    return [f"{crew} diff {run}", f"{crew} apply {run}"]
+
+
+def count_of(files: int, insertions: int, deletions: int) -> str:
+    """The figures of a change."""
+    return f"{files:,} file{'s' * (files != 1)}, +{insertions:,} -{deletions:,}"
+
+
+def _repository(one: Mapping[str, Any]) -> Iterator[str]:
+    source = one["source"]
+    if not one.get("compared", True):
+        yield from _wrapped(f"{source} is in no commit: see the copy {one['path']}")
+        return
+    if not one["files"]:
+        yield from _wrapped(f"nothing changed in {source}")
+        return
+    where = f", branch {one['branch']}" if one["branch"] else f", in {one['path']}"
+    figures = count_of(one["files"], one["insertions"], one["deletions"])
+    yield from _wrapped(f"Changed in {source}:")
+    yield from _wrapped(f"  {figures}{where}")
+    rows = [
+        f"  {_short(file['path']):<{_NAME_CHARACTERS}} {_lines(file)}".rstrip()
+        for file in one.get("changed", ())
+    ]
+    yield from _some(rows)
+
+
+def _lines(file: Mapping[str, Any]) -> str:
+    if file["insertions"] is None:
+        return "not text"
+    return f"+{file['insertions']:,} -{file['deletions']:,}"
+
+
+def _some(rows: Sequence[str]) -> Iterator[str]:
+    yield from rows[:FILES_SHOWN]
+    if len(rows) > FILES_SHOWN:
+        yield f"  and {len(rows) - FILES_SHOWN:,} more"
+
+
+def _any(workspace: Mapping[str, Any]) -> bool:
+    return bool(workspace["repositories"])
+
+
+def _short(name: str) -> str:
+    """The name of a file on one line, its end in any case."""
+    name = name.replace("\n", "\\n").replace("\t", "\\t")
+    room = _NAME_CHARACTERS
+    return name if len(name) <= room else f"...{name[-(room - 3) :]}"
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    """Lines of at most WIDTH columns; a path is not broken."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    ) or [""]

@@ -1,0 +1,36 @@
+"""The events with which a run begins and ends."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from crew.calls.run import Run
+from crew.progress.events import PlannedTask, RunBegun, RunEnded
+from crew.settings import Inputs
+
+if TYPE_CHECKING:
+    from crew.runs.ending import Outcome, Underway
+
+
+def run_begun(
+    underway: "Underway", inputs: Inputs, finished: Mapping[str, str]
+) -> RunBegun:
+    """What the run is about to do; `finished` are the results that there are."""
+    workspace, settings = underway.workspace, underway.run.settings
+    return RunBegun(
+        request=inputs.request,
+        repositories=tuple(workspace.names),
+        tasks=tuple(
+            PlannedTask(name=spec.name, role=spec.agent)
+            for spec in settings.tasks.values()
+            if spec.name not in finished and (spec.when != "images" or workspace.images)
+        ),
+        finished=tuple(finished),
+        rehearsal=settings.rehearsal,
+    )
+
+
+def announce_end(run: Run, outcome: "Outcome") -> "Outcome":
+    """Publish how a run ended; returns the same outcome."""
+    error = (str(outcome.error),) if outcome.error is not None else ()
+    run.guard.progress.publish(RunEnded(status=outcome.status, error=error))
+    return outcome
