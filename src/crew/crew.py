@@ -54,10 +54,9 @@ def assemble(
 ) -> Crew:
     """The crew of a run.
 
-    `finished` maps the tasks that need not run again to their results; they reach
-    the others as context. `watch` follows how work is judged, by `checks`, too. `own`
-    is what the settings name of their user's; it is gathered where it is not given,
-    which may raise SettingsError.
+    `finished` maps the tasks that need not run again to their results, which are
+    context for the others. `own` is what the settings name of their user's; it is
+    gathered where it is not given, which may raise SettingsError.
     """
     settings, finished = run.settings, finished or {}
     following = Following(run=run, workspace=workspace)

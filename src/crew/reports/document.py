@@ -35,8 +35,7 @@ def run_document(
 
     `results` are the tasks' results by name, `verdicts` what their gates found, and
     `kept` the files with the texts of those that are not done. `workspace` goes in as
-    it is, `error` of a run that is not done, `closed` of one that is closed. `about`
-    is what the run was made with.
+    it is, `error` of a run that is not done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
         **_beginning(record, about),

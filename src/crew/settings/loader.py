@@ -157,7 +157,8 @@ def _settings(
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
         tasks={
-            n: with_schemas(task(n, one), directory) for n, one in shapes.tasks.items()
+            n: with_schemas(task(n, one), place.directory)
+            for n, one in shapes.tasks.items()
         },
         process=shapes.process,
         manager=MANAGER,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crew.settings.schema import InputsFile
+from crew.settings.schema_inputs import InputsFile
 from crew.setup.chains import ordered_chains
 from crew.setup.checks import Check
 from crew.setup.keys import Keys

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import crew.workspace.apart as apart
 from crew.errors import WorkspaceError
-from crew.workspace import apart
 from crew.workspace.git import git
 from crew.workspace.worktrees import DIFF, Repository
 from crew.workspace.written import ignored

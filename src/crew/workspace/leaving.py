@@ -4,8 +4,8 @@ import filecmp
 from collections.abc import Iterable
 from pathlib import Path
 
+import crew.workspace.apart as apart
 from crew.errors import WorkspaceError
-from crew.workspace import apart
 from crew.workspace.difference import change, head_of
 from crew.workspace.git import git
 from crew.workspace.worktrees import Repository

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
+import crew.workspace.apart as apart
 from crew.errors import WorkspaceError
 from crew.processes.environment import inherited
 from crew.texts.masking import Secrets
-from crew.workspace import apart
 from crew.workspace.git import git
 
 _SECONDS = 120

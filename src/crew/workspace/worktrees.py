@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 
+import crew.workspace.apart as apart
 from crew.errors import WorkspaceError
-from crew.workspace import apart
 from crew.workspace.git import git
 from crew.workspace.secrets import is_private_key, is_secret
 from crew.workspace.submodules import fill as fill_submodules
