@@ -11,7 +11,7 @@ from building import deployment, provider, role, settings
 from crew import kickoff
 from crew.calls.unread_calls import unread
 from crew.calls.written_calls import written_calls
-from crew.errors import TaskFailed
+from crew.errors import RunFailed, TaskFailed
 from crew.settings import Settings, TaskSpec
 from scripted import Scripted, serving
 
@@ -104,7 +104,7 @@ def test_a_model_hears_what_is_wrong_with_its_call(text: str, why: str) -> None:
     "text",
     [
         "I changed a.py.",
-        '{"name": "shop", "arguments": {}}',
+        '{"name": "shop", "version": "1.0"}',
         '{"name": "edit_file"}',
         f"I called {edit(**CHANGE)} and it worked.",
         "edit_file",
@@ -113,6 +113,17 @@ def test_a_model_hears_what_is_wrong_with_its_call(text: str, why: str) -> None:
 )
 def test_what_is_not_meant_as_a_call_is_an_answer(text: str) -> None:
     assert unread(text, TOOLS) == ""
+
+
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```", "<tool_call>{}"])
+def test_a_model_hears_that_a_tool_does_not_exist(form: str) -> None:
+    text = form.replace("{}", '{"name": "replace_file", "arguments": {"path": "a"')
+
+    heard = unread(text, TOOLS)
+
+    assert heard == (
+        "Error: there is no tool 'replace_file'; the tools are edit_file, run_checks."
+    )
 
 
 def test_without_tools_nothing_is_meant_as_a_call() -> None:
@@ -178,7 +189,8 @@ def test_the_reason_goes_back_at_once_and_the_work_goes_on(
 def test_a_model_that_never_writes_it_right_comes_to_an_end(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:
-    server.replies["m0"] = [WRONG]
+    wrong = [json.dumps({"name": "write_file", "arguments": {n: ""}}) for n in "abcd"]
+    server.replies["m0"] = [*wrong]
 
     with pytest.raises(TaskFailed, match="No file was changed"):
         kickoff(request="Write hello.py", config=made())
@@ -186,12 +198,23 @@ def test_a_model_that_never_writes_it_right_comes_to_an_end(
     assert len(server.requests) == 3
 
 
+def test_a_model_that_repeats_its_call_word_for_word_is_not_told_again(
+    server: Scripted, made: Callable[..., Settings]
+) -> None:
+    server.replies["m0"] = [WRONG]
+
+    with pytest.raises(TaskFailed, match="No file was changed"):
+        kickoff(request="Write hello.py", config=made())
+
+    assert len(server.requests) == 2
+
+
 def test_each_of_those_calls_counts_for_the_run(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:
     server.replies["m0"] = [WRONG]
 
-    with pytest.raises(Exception, match="2 model calls"):
-        kickoff(request="Write hello.py", config=made(max_calls=2))
+    with pytest.raises(RunFailed, match="1 model calls"):
+        kickoff(request="Write hello.py", config=made(max_calls=1))
 
-    assert len(server.requests) == 2
+    assert len(server.requests) == 1
