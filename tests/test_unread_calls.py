@@ -74,6 +74,32 @@ def test_a_docstring_that_was_not_escaped_is_read() -> None:
     assert entry["replace"] == 'def a():\n    """Do.\n    """\n    return 1'
 
 
+DOCUMENTED = (
+    '{"name": "edit_file", "arguments": {"path": "a.py", "search": "pass", '
+    '"replace": "def a():\\n    """Do."""\\n    return 1"}}'
+)
+
+
+def test_several_calls_with_such_a_docstring_are_read() -> None:
+    checks = '{"name": "run_checks", "arguments": {"names": ["test"]}}'
+
+    found = written_calls(f"{checks}\n{DOCUMENTED}\n{checks}", TOOLS)
+
+    assert [call.name for call in found] == ["run_checks", "edit_file", "run_checks"]
+    assert '"""Do."""' in json.loads(found[1].arguments)["edits"][0]["replace"]
+
+
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```"])
+def test_the_calls_before_one_that_cannot_be_read_are_made(form: str) -> None:
+    broken = '{"name": "run_checks", "arguments": {"names": ["te"st"]}}'
+    text = form.replace("{}", f"{edit(path='a.py', **CHANGE)}\n{broken}")
+
+    found = written_calls(text, TOOLS, asked=True)
+
+    assert [call.name for call in found] == ["edit_file"]
+    assert written_calls(text, TOOLS) == ()
+
+
 UNREAD = {
     edit(**CHANGE): "it needs 'path'; its arguments are 'path', 'edits'",
     f"```json\n{edit(**CHANGE)}\n```": "it needs 'path'",
