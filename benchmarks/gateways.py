@@ -221,7 +221,7 @@ def show(run: Mapping[str, Any], gateway: Gateway, emulator: str) -> None:
         f"{name} {outcome} x{len(list(same))}"
         for (name, outcome), same in groupby(steps)
     )
-    done = sum(task["status"] == "done" for task in run["tasks"])
+    done = sum(task["status"] != "failed" for task in run["tasks"])
     print(
         f"  status {run['status']}, {done} of {TASKS} tasks; calls in order: {reported}"
     )

@@ -133,7 +133,6 @@ def test_no_flat_module_is_new() -> None:
         "clock",
         "crew",
         "errors",
-        "gates",
         "main",
         "notices",
         "routing",
@@ -160,7 +159,6 @@ def test_only_the_crews_own_rooms_import_crewai() -> None:
     assert _users("crewai") <= {
         "calls",
         "crew",
-        "gates",
         "own",
         "tasks",
         "tools",

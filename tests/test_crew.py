@@ -15,7 +15,7 @@ from configured import with_ready_task
 from crew import QuotaExceeded, build_crew, kickoff, load_settings
 from crew.errors import RunFailed
 from crew.journal import Journal
-from crew.settings import Settings, TaskSpec
+from crew.settings import GateSpec, Settings, TaskSpec
 from scripted import Reply, Scripted, serving, tool_call
 
 MODELS = {
@@ -433,7 +433,8 @@ def test_a_gate_sends_a_bad_result_back(
 ) -> None:
     bad, good = "```python\ndef f(:\n```", "```python\ndef f():\n    pass\n```"
     server.replies["smith"] = [bad, good]
-    tasks = [task("code", "coder", gates=("python_parses",), changed=False)]
+    gates = (GateSpec(name="python_parses"),)
+    tasks = [task("code", "coder", gates=gates, changed=False)]
 
     result = kickoff(
         request="Add pages", config=made(tasks=tasks, process="sequential")

@@ -11,6 +11,7 @@ import pytest
 from configured import with_ready_task
 from crew.routing import Request, route
 from crew.settings import KINDS, Settings
+from crew.settings.gates import gate
 from crew.settings.litellm_table import lookup
 from crew.settings.loader import load_settings
 from crew.settings.placeholders import check_placeholders
@@ -300,7 +301,9 @@ def test_images_are_looked_at_first_and_reach_the_design() -> None:
     assert next(iter(settings.tasks)) == "look"
     assert settings.tasks["look"].when == "images"
     assert settings.tasks["design"].context is None  # all that come before it
-    assert settings.tasks["code"].gates == ("python_parses",)
+    assert settings.tasks["code"].gates == tuple(
+        map(gate, ("changed", "python_parses", "checks"))
+    )
 
 
 READY = ("accessibility", "api_documentation", "error_screenshot")

@@ -13,6 +13,7 @@ from building import deployment, provider, role, settings
 from crew import build_crew, kickoff, load_settings
 from crew.errors import TaskFailed
 from crew.settings import Settings, TaskSpec
+from crew.settings.gates import gate
 from scripted import Reply, Scripted, serving, tool_call
 
 GOOD = tool_call("write_file", path="made.py", content="ANSWER = 42\n")
@@ -34,6 +35,7 @@ def made(
         process: str = "hierarchical",
         tools: tuple[str, ...] = ("read_file", "write_file"),
         options: dict[str, Any] | None = None,
+        gates: tuple[object, ...] = (),
         **task: Any,
     ) -> Settings:
         by = provider("one", base_url=server.url)
@@ -41,6 +43,7 @@ def made(
             name="code",
             description="code {request}",
             expected_output="code",
+            gates=tuple(map(gate, gates)),
             **{"agent": "coder", **task},
         )
         return settings(
@@ -162,7 +165,8 @@ def test_a_task_without_a_role_goes_to_the_only_coworker(
 def test_a_writing_task_that_changed_no_file_is_not_done(
     server: Scripted, made: Callable[..., Settings], tmp_path: Path, process: str
 ) -> None:
-    server.replies["boss"] = [delegate("coder"), "passed on", "passed on again"]
+    managed = process == "hierarchical"
+    server.replies["boss"] = [*[delegate("coder")] * managed, "passed on"]
     server.replies["smith"] = ['{"name": "hello.py", "arguments": {"text": "x"}}']
 
     with pytest.raises(
@@ -170,19 +174,22 @@ def test_a_writing_task_that_changed_no_file_is_not_done(
     ) as caught:
         run(made(process))
 
-    assert "guardrail" not in str(caught.value)
+    assert "It was tried 4 times, and there is no further step." in str(caught.value)
     (entry,) = document(tmp_path)["tasks"]
     assert entry["status"] == "failed"
     assert entry["result"] is None
     assert entry["kept"].endswith("code.failed.md")
     assert entry["kept"] in str(caught.value)
-    last = Path(entry["kept"]).read_text()
-    assert last == ("passed on again" if process == "hierarchical" else LAST)
+    # The same model is told once, and then the premium; the manager is not asked.
+    models = [request["model"] for request in server.requests]
+    first = ["boss", "smith", "boss"] if managed else ["smith"]
+    assert models == [*first, "smith", "boss", "boss"]
     asked = [r for r in server.requests if "No file was changed" in str(r["messages"])]
-    assert len(asked) == 1
+    assert len(asked) == 3
     assert document(tmp_path)["status"] == "failed"
 
 
+PASSED = {"name": "changed", "trust": "shape", "verdict": "passed", "reason": ""}
 LAST = '{"name": "hello.py", "arguments": {"text": "x"}}'
 
 
@@ -194,7 +201,7 @@ def test_a_file_written_when_sent_back_is_enough(
     result = run(made("sequential"))
 
     assert result.raw == "Now it is written."
-    assert result.document["tasks"][0]["gates"] == {"changed": "passed"}
+    assert result.document["tasks"][0]["gates"] == [PASSED]
     assert list(tmp_path.glob("output/*/code.failed.md")) == []
 
 
@@ -231,9 +238,17 @@ def test_a_gate_without_anything_to_look_at_does_not_count_as_passed(
 
     result = run(config, listener=reported.append)
 
-    gates = result.document["tasks"][0]["gates"]
-    assert gates["not_empty"] == "passed"
-    assert gates["python_parses"].startswith("nothing to look at: no Python")
+    (entry,) = result.document["tasks"]
+    assert entry["status"] == "passed"
+    assert entry["gates"] == [
+        {**PASSED, "name": "not_empty"},
+        {
+            "name": "python_parses",
+            "trust": "shape",
+            "verdict": "nothing",
+            "reason": "no Python in the result or in what was written",
+        },
+    ]
     assert any("python_parses had nothing to look at" in line for line in reported)
 
 
@@ -241,6 +256,7 @@ def test_the_last_answer_is_kept_and_the_failure_is_in_our_words(
     server: Scripted, made: Callable[..., Settings], tmp_path: Path
 ) -> None:
     server.replies["smith"] = [f"```python\nx{n} = = 1\n```" for n in range(3)]
+    server.replies["boss"] = ["```python\nx = = 1\n```"]
     config = made(
         "sequential",
         changed=False,
@@ -252,10 +268,10 @@ def test_the_last_answer_is_kept_and_the_failure_is_in_our_words(
     with pytest.raises(TaskFailed, match="python_parses: code block 1") as caught:
         run(config)
 
-    assert "sent back 2 times" in str(caught.value)
+    assert "It was tried 6 times" in str(caught.value)
     (kept,) = tmp_path.glob("output/*/code.failed.md")
-    assert kept.read_text() == "```python\nx2 = = 1\n```"
-    assert server.hits("smith") == 3
+    assert kept.read_text() == "```python\nx = = 1\n```"
+    assert (server.hits("smith"), server.hits("boss")) == (3, 3)
 
 
 def test_a_task_that_wrote_another_file_than_asked_is_not_done(
@@ -269,15 +285,15 @@ def test_a_task_that_wrote_another_file_than_asked_is_not_done(
 
     assert result.raw == "Now it is written."
     assert "pages.md" in str(server.requests[2]["messages"])
-    assert result.document["tasks"][0]["gates"]["asked_files"] == "passed"
+    assert result.document["tasks"][0]["gates"][1] == {**PASSED, "name": "asked_files"}
 
 
 def test_a_role_that_repeats_itself_is_stopped_in_our_words(
     server: Scripted, made: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    server.replies["smith"] = [GOOD]
+    server.replies["smith"] = server.replies["boss"] = [GOOD]
 
-    with pytest.raises(TaskFailed, match="called write_file again") as caught:
+    with pytest.raises(TaskFailed, match="called write_file 3 times") as caught:
         run(made("sequential"))
 
     assert "ToolExecutionFailed" not in str(caught.value)
@@ -325,8 +341,13 @@ def test_every_writing_task_of_a_rehearsal_is_done(
 
     result = kickoff(request="Add pages", config=load_settings(config, environ={}))
 
-    assert [task["status"] for task in result.document["tasks"]] == ["done"] * 4
-    assert result.document["tasks"][3]["gates"] == {"changed": "passed"}
+    assert [task["status"] for task in result.document["tasks"]] == [
+        "unproved",
+        "passed",
+        "passed",
+        "passed",
+    ]
+    assert result.document["tasks"][3]["gates"] == [PASSED]
 
 
 def test_in_an_event_loop_the_role_gets_the_task_directly_too(

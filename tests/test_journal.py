@@ -141,7 +141,7 @@ def test_resumed_run_runs_again_and_keeps_its_start(
     start(journal, "r1")
     began = clock.now()
     journal.record(CALL)
-    journal.finish_task("r1", "design", "architect")
+    journal.finish_task("r1", "design", "architect", "passed")
     journal.finish_run("r1", "closed")
     clock.advance(3600)
     start(journal, "r1")
@@ -158,15 +158,15 @@ def test_resumed_run_runs_again_and_keeps_its_start(
 def test_tasks_are_told_in_the_order_they_finished(
     journal: Journal, clock: ManualClock
 ) -> None:
-    journal.finish_task("r1", "write", "documenter")
+    journal.finish_task("r1", "write", "documenter", "passed")
     clock.advance(5)
-    journal.finish_task("r1", "code", "coder")
-    journal.finish_task("r1", "write", "documenter")
+    journal.finish_task("r1", "code", "coder", "passed")
+    journal.finish_task("r1", "write", "documenter", "passed")
     tasks = journal.tasks("r1")
 
     assert [(task.name, task.agent, task.status) for task in tasks] == [
-        ("write", "documenter", "done"),
-        ("code", "coder", "done"),
+        ("write", "documenter", "passed"),
+        ("code", "coder", "passed"),
     ]
     assert {task.finished_at for task in tasks} == {clock.now()}
 
@@ -271,7 +271,7 @@ def test_new_file_is_opened_by_many_at_once(tmp_path: Path, clock: ManualClock) 
     def work(path: Path, number: int, barrier: threading.Barrier) -> None:
         barrier.wait()
         with Journal.open(path, clock) as journal:
-            journal.finish_task("r1", f"task {number}", "coder")
+            journal.finish_task("r1", f"task {number}", "coder", "passed")
             opened.append(number)
 
     for attempt in range(20):

@@ -263,7 +263,7 @@ def test_long_names_stay_in_their_columns(journal: Journal, width: int) -> None:
 
 def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> None:
     report = reported(journal, CALL, FAILED)
-    journal.finish_task("r1", "design", "architect")
+    journal.finish_task("r1", "design", "architect", "passed")
     document = run_document(
         report,
         RECORD,
@@ -289,10 +289,10 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
             {
                 "name": "design",
                 "agent": "architect",
-                "status": "done",
+                "status": "passed",
                 "result": "Two classes.",
                 "roles": {"architect": 1},
-                "gates": {},
+                "gates": [],
                 "kept": None,
             }
         ],
@@ -357,7 +357,7 @@ def test_cached_tokens_and_what_they_saved_are_shown(journal: Journal) -> None:
 
 def test_unknown_is_null_in_the_document(journal: Journal) -> None:
     report = reported(journal, UNPRICED, replace(CALL, senior_usd=None))
-    journal.finish_task("r1", "design", "architect")
+    journal.finish_task("r1", "design", "architect", "passed")
     document = run_document(
         report,
         RECORD,

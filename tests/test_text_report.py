@@ -120,15 +120,18 @@ def test_it_needs_neither_crewai_nor_litellm() -> None:
 def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
     done = {
         "name": "code",
-        "status": "done",
+        "status": "proved",
         "roles": {"coder": 3, "manager": 1},
-        "gates": {"changed": "passed", "python_parses": "nothing to look at: none"},
+        "gates": [
+            {"name": "changed", "verdict": "passed"},
+            {"name": "python_parses", "verdict": "nothing"},
+        ],
         "kept": None,
     }
-    lost = {**done, "status": "failed", "roles": {}, "gates": {}, "kept": "a.failed.md"}
+    lost = {**done, "status": "failed", "roles": {}, "gates": [], "kept": "a.failed.md"}
 
     assert list(task_lines([done, lost])) == [
-        "code: done, by coder (3 calls), manager (1 call); "
+        "code: proved, by coder (3 calls), manager (1 call); "
         "nothing to look at for python_parses",
         "code: failed, by nobody; its last answer: a.failed.md",
     ]

@@ -19,8 +19,10 @@ from crew.errors import RunFailed
 from crew.own import Own, gather
 from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
-from crew.tasks.done import Done, Watch
+from crew.tasks.climbing import accepted, guardrail
+from crew.tasks.done import Done
 from crew.tasks.following import FollowedTask, Following
+from crew.tasks.watch import Watch
 from crew.texts.stream import SharedSafety
 from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
@@ -123,17 +125,18 @@ def _workers(kit: _Kit) -> dict[str, Agent]:
 
 def _tasks(kit: _Kit, workers: Mapping[str, Agent], watch: Watch) -> dict[str, Task]:
     """The tasks of a run, in order."""
-    settings, workspace = kit.following.run.settings, kit.following.workspace
+    run, workspace = kit.following.run, kit.following.workspace
     tasks: dict[str, Task] = {}
-    for spec in settings.tasks.values():
+    for spec in run.settings.tasks.values():
         if spec.when == "images" and not workspace.images:
             continue
         done = Done(
+            run=run,
             spec=spec,
-            settings=settings,
             workspace=workspace,
             watch=watch,
-            own_gates=kit.own.gates,
+            own=kit.own.gates,
+            checks=kit.checks,
         )
         tasks[spec.name] = _task(kit, done, tasks, workers)
     return tasks
@@ -201,10 +204,9 @@ def _task(
     else:
         context = [earlier[name] for name in spec.context if name in earlier]
     options: dict[str, Any] = dict(spec.options)
-    if gates := done.guardrails():
-        options["guardrails"] = gates
-        options["guardrail_max_retries"] = done.retries
     options.update(kit.own.outputs.get(spec.name, {}))
+    # The attempts are ours.
+    options["guardrails"] = [guardrail(done)]
     options["callback"] = _callback(done, kit.own)
     task = FollowedTask(
         name=spec.name,
@@ -214,7 +216,7 @@ def _task(
         context=context,
         **options,
     ).followed_by(kit.following)
-    return task.in_workspace(done.workspace)
+    return task.decided_by(done)
 
 
 def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:
@@ -222,7 +224,7 @@ def _callback(done: Done, own: Own) -> Callable[[TaskOutput], None]:
     spec, theirs = done.spec, own.callbacks.get(done.spec.name)
 
     def callback(output: TaskOutput) -> None:
-        done.watch.done(spec, output)
+        done.watch.done(spec, output, accepted())
         if theirs is None:
             return
         try:

@@ -14,6 +14,7 @@ class Request:
     `characters` and `images` are what is sent, where that is known: each deployment
     has its own ratio of tokens to characters.
 
+    `chain` are the deployments of the present step of the task's ladder: they go first.
     `tier` is where the search starts when no routing rule fits `kind` and
     `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
     """
@@ -31,6 +32,7 @@ class Request:
     patience: float = 0.0
     characters: int | None = None
     images: int = 0
+    chain: tuple[str, ...] = ()
 
     @property
     def needs(self) -> frozenset[str]:
@@ -88,7 +90,8 @@ def rule(
 
 
 def _names(settings: Settings, request: Request) -> Iterator[str]:
-    """Deployment names: the rule's, then the tier's, then those of the tiers after."""
+    """Deployment names: of the step, of the rule, of the tier and those after it."""
+    yield from request.chain
     yield from rule(settings, request.kind, request.complexity)
     tier: str | None = request.tier
     while tier is not None:

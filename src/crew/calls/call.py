@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from crew.calls.current_task import chain_for, note_answer
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -21,7 +22,7 @@ from crew.providers.reasoning import KeptReasoning
 from crew.providers.tool_calls import made_call
 from crew.providers.transport import OnChunk
 from crew.routing import Request
-from crew.settings import Deployment, TaskSpec
+from crew.settings import Deployment, Role, TaskSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,8 @@ class Call:
     `role` and `task` are names in agents.yaml and tasks.yaml. `validate` makes an
     instance of the response model of an answer; what it cannot use is a ValueError,
     or comes back as text. `relay` is given where the answer is streamed.
-    `reasoning` is what the models reasoned in this conversation.
+    `reasoning` is what the models reasoned in this conversation. `asked` is the role
+    where agents.yaml has none of this name.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class Call:
     validate: Callable[[str, type[BaseModel]], str | BaseModel]
     relay: Relay | None
     reasoning: KeptReasoning
+    asked: Role | None = None
 
     def complete(self) -> Answer:
         """The answer of the first deployment that gives one.
@@ -116,6 +119,13 @@ class Call:
         self.reasoning.keep(
             lease.deployment, answer.tool_calls, answer.reasoning, answer.text
         )
+        if self.asked is None:
+            note_answer(
+                self.role,
+                cut_off=answer.finish_reason == "length",
+                deployment=lease.deployment.name,
+                calls=answer.tool_calls,
+            )
         return answer
 
     def structured(self, answer: Answer) -> BaseModel | None:
@@ -159,7 +169,7 @@ class Call:
 
     def _request(self, messages: list[Any]) -> Request:
         settings = self.run.settings
-        role = settings.roles[self.role]
+        role = self.asked or settings.roles[self.role]
         task: TaskSpec | None = settings.tasks.get(self.task or "")
         own = task is not None and task.agent == role.name
         size = measure(messages, self.tools)
@@ -168,6 +178,7 @@ class Call:
         )
         return Request(
             tier=role.tier,
+            chain=chain_for(role.name),
             input_tokens=size.tokens,
             output_tokens=self._expected_output(role.name),
             role=role.name,

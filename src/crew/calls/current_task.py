@@ -2,10 +2,12 @@
 
 import contextvars
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+from crew.calls.stalls import Stalls
 from crew.workspace.changes import Mark
 
 
@@ -14,16 +16,40 @@ class Execution:
     """One execution of a task, from its start until it is done or fails.
 
     `answers` counts the answers of each role, by its name in agents.yaml; `cut_off` is
-    whether the latest ended at the bound of its length. `sent_back` counts how often
-    each gate refused the result. `mark` is how the files stood at the start, and
-    `hand_over` lets the task's own role do it, where a manager has not delegated it.
+    whether the latest ended at the bound of its length. `mark` is how the files stood
+    at the start, `context` what CrewAI gave the task of earlier ones. `again` lets the
+    task's own role do it with another context, `manage` the manager; None: there is no
+    one role, or no manager.
+
+    One execution may hold several attempts: `role` is whose calls go to the deployments
+    of `chain` first (None: everybody's but the manager's), `served` which of them
+    answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
+    the accepted attempt, and `began` is in seconds since the epoch.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
     cut_off: bool = False
-    sent_back: Counter[str] = field(default_factory=Counter)
     mark: Mark | None = None
-    hand_over: Callable[[], str] | None = None
+    context: str = ""
+    again: Callable[[str], str] | None = None
+    manage: Callable[[str], str] | None = None
+    role: str | None = None
+    manager: str | None = None
+    chain: tuple[str, ...] = ()
+    served: str = ""
+    stalls: Stalls = field(default_factory=Stalls)
+    outcome: Any = None
+    began: float = 0.0
+
+    def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
+        """Another attempt begins."""
+        self.chain, self.began = tuple(chain), now
+        self.cut_off = False
+        self.stalls = Stalls(limit=limit)
+
+    def is_own(self, role: str) -> bool:
+        """Whether a role does the work of the task itself."""
+        return role == self.role if self.role is not None else role != self.manager
 
 
 # The task of the crew that a delegated call works for: CrewAI gives a coworker a
@@ -49,9 +75,27 @@ def working_on(task: str | None) -> Iterator[Execution]:
         current_task.reset(token)
 
 
-def note_answer(role: str, *, cut_off: bool) -> None:
+def chain_for(role: str) -> tuple[str, ...]:
+    """The deployments that the present step of the ladder gives this role."""
+    execution = current_execution.get()
+    return execution.chain if execution and execution.is_own(role) else ()
+
+
+def stalled() -> str:
+    """Why the present attempt gets nowhere; empty as long as it does not."""
+    execution = current_execution.get()
+    return execution.stalls.reason if execution is not None else ""
+
+
+def note_answer(
+    role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
+) -> None:
     """Count an answer of a role for the task that it works for."""
     execution = current_execution.get()
-    if execution is not None:
-        execution.answers[role] += 1
-        execution.cut_off = cut_off
+    if execution is None:
+        return
+    execution.answers[role] += 1
+    execution.cut_off = cut_off
+    if execution.is_own(role):
+        execution.served = deployment
+        execution.stalls.note(calls)

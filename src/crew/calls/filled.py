@@ -14,12 +14,15 @@ from crewai.agents.agent_builder.base_agent import BaseAgent
 from crewai.events.event_bus import crewai_event_bus
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
+from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureReason
 from pydantic import PrivateAttr
 
 from crew.calls import settable
+from crew.calls.current_task import current_execution
 from crew.calls.event_loop import in_a_loop, in_a_thread
 from crew.calls.llm import TieredLLM
 from crew.calls.person import check_answerable
+from crew.calls.stalls import Stalled
 from crew.settings.placeholders import fill, names
 from crew.texts.stream import SharedSafety
 
@@ -28,7 +31,8 @@ _DESCRIPTION, _EXPECTED = "crew_filled_description", "crew_filled_expected_outpu
 
 class FilledAgent(Agent):
     """An agent whose role, goal and backstory may hold placeholders, and before whose
-    tasks a text may stand."""
+    tasks a text may stand. Where it gets nowhere it answers with nothing: what follows
+    is for the task to decide."""
 
     _preface: str = PrivateAttr(default="")
 
@@ -40,6 +44,28 @@ class FilledAgent(Agent):
 
     def _prepare_task_execution(self, task: Task, context: str | None) -> str:
         return self._preface + super()._prepare_task_execution(task, context)
+
+    def execute_task(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's."""
+        try:
+            return super().execute_task(*args, **kwargs)
+        except Stalled:
+            return ""
+        except ToolExecutionFailedError as exc:
+            if _goes_round(exc):
+                return ""
+            raise
+
+    async def aexecute_task(self, *args: Any, **kwargs: Any) -> Any:
+        """As CrewAI's."""
+        try:
+            return await super().aexecute_task(*args, **kwargs)
+        except Stalled:
+            return ""
+        except ToolExecutionFailedError as exc:
+            if _goes_round(exc):
+                return ""
+            raise
 
     _built: bool = PrivateAttr(default=False)
 
@@ -198,6 +224,21 @@ class FilledCrew(Crew):
         made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
         assert isinstance(made, FilledCrew)
         return made
+
+
+def _goes_round(error: ToolExecutionFailedError) -> bool:
+    """Note that CrewAI stopped a role that makes the same call again and again. False
+    where the tool failed, or where nobody waits for the note."""
+    record, execution = error.record, current_execution.get()
+    if record.failure.reason is not ToolFailureReason.REPEATED_CALL:
+        return False
+    if execution is None:
+        return False
+    execution.stalls.reason = (
+        f"it called {record.tool_name} again and again, with the same input and the "
+        "same result"
+    )
+    return True
 
 
 def _filled(text: str, inputs: Mapping[str, Any] | None) -> str:

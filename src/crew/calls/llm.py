@@ -16,10 +16,11 @@ from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, PrivateAttr
 
 from crew.calls.call import Call
-from crew.calls.current_task import current_task, note_answer
+from crew.calls.current_task import current_task, stalled
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
+from crew.calls.stalls import Stalled
 from crew.calls.stops import as_stop
 from crew.calls.summaries import Summaries, endless
 from crew.errors import ContextTooLong, CrewError, RunFailed
@@ -197,6 +198,8 @@ class TieredLLM(BaseLLM):
     ) -> Call:
         if self._run.failure is not None:
             raise as_stop(self._run.failure)
+        if reason := stalled():
+            raise Stalled(reason)
         self._emit_call_started_event(
             messages=messages, tools=tools, from_task=from_task, from_agent=from_agent
         )
@@ -267,7 +270,6 @@ class TieredLLM(BaseLLM):
     ) -> Any:
         self._window = None
         self._summaries.answered()
-        note_answer(self.role, cut_off=answer.finish_reason == "length")
         if answer.usage is not None:
             self._track_token_usage_internal(answer.usage.model_dump())
         text = self._apply_stop_words(answer.text)

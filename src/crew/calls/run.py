@@ -169,6 +169,11 @@ class Run:
                 "(with `tools: false` in providers.yaml it is asked for that form)"
             )
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody ends the run."""
+        return self._interrupted
+
     def interrupt(self) -> None:
         """Break off the attempts that are under way; no other begins."""
         self._interrupted = True

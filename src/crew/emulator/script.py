@@ -24,6 +24,16 @@ def rehearsed() -> bool:
     """Say that a rehearsal came by."""
     return True
 '''
+# Beside the checks of the user the note has a test, and is right at the third attempt.
+_TEST = """
+
+class RehearsedTest(unittest.TestCase):
+    def test_a_rehearsal_came_by(self) -> None:
+        self.assertTrue(rehearsed())
+"""
+_RIGHT_AT = 2
+_REFUSED = "The last attempt at this task was not accepted"
+_REFUSED_BEFORE = "Earlier attempts, which were not accepted"
 _EDIT = {
     "search": '    """Say that a rehearsal came by."""',
     "replace": '    """Say that a rehearsal came by, and edited its note."""',
@@ -189,14 +199,31 @@ def _edit_file(talk: Conversation) -> Mapping[str, object] | None:
 def _note_path(talk: Conversation) -> str:
     tops = (path.partition("/") for path in _listed(talk) if not _IMAGE.search(path))
     place = next((f"{top}/" for top, slash, _ in tops if slash and top), "")
-    return f"{place}rehearsal_note.py"
+    return f"{place}{'test_' if _has_checks(talk) else ''}rehearsal_note.py"
 
 
 def _note(talk: Conversation) -> str:
     """Another content for each task: one that changes no file is not done."""
     asked = "\n".join([talk.system, *talk.texts("user")[:1]])
     digest = hashlib.sha256(asked.encode(errors="replace")).hexdigest()
-    return f'{_NOTE}\n\nTASK = "{digest[:12]}"\n'
+    note = f'{_NOTE}\n\nTASK = "{digest[:12]}"\n'
+    if not _has_checks(talk):
+        return note
+    if _refusals(talk) < _RIGHT_AT:
+        note = note.replace("return True", "return False")
+    # The imports of a module come after its docstring.
+    note = note.replace('"""\n', '"""\n\nimport unittest\n', 1)
+    return f"{note}{_TEST}"
+
+
+def _has_checks(talk: Conversation) -> bool:
+    return any(tool.name == "run_checks" for tool in talk.tools)
+
+
+def _refusals(talk: Conversation) -> int:
+    """How many attempts at this task were refused before, as far as it was told."""
+    told = "\n".join(talk.texts("user"))
+    return (_REFUSED in told) + (_REFUSED_BEFORE in told)
 
 
 def _look_at_image(talk: Conversation) -> Mapping[str, object] | None:

@@ -15,6 +15,7 @@ from typing import Self
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
+from crew.journal.attempts import AttemptTable
 from crew.journal.records import (
     CALL_FIELDS,
     CallRecord,
@@ -53,6 +54,7 @@ class Journal:
         self._listener = listener
         self._waiting: deque[CallRecord] = deque()
         self._db = Database(path, MIGRATIONS, listener)
+        self.attempts = AttemptTable(self._db)
 
     @classmethod
     def open(
@@ -120,10 +122,9 @@ class Journal:
         values = {name: stored(getattr(call, name)) for name in CALL_FIELDS}
         self._db.run(_ADD_CALL, values)
 
-    def finish_task(
-        self, run: str, name: str, agent: str, status: str = "done"
-    ) -> None:
-        """Note that a task is done, or `failed`. Ended twice, the later time counts."""
+    def finish_task(self, run: str, name: str, agent: str, status: str) -> None:
+        """Note how a task ended: `proved`, `passed`, `unproved` or `failed`. Ended
+        twice, the later time counts."""
         self._db.run(
             "INSERT INTO task VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (run, name) DO UPDATE SET agent = excluded.agent, "

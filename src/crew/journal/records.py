@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+FAILED = "failed"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
@@ -51,13 +53,19 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """One task of a run that came to an end."""
+    """One task of a run that came to an end. `status` is `proved`, `passed`,
+    `unproved` or `failed`; in records of older versions also `done`."""
 
     run: str
     name: str
     agent: str
     status: str
     finished_at: float | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its result counts."""
+        return self.status != FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The tables of the journal, migration by migration."""
 
+from crew.journal.attempts import ATTEMPTS
+
 _FIRST = """
 CREATE TABLE run (
     run TEXT PRIMARY KEY, status TEXT NOT NULL, rehearsal INTEGER NOT NULL,
@@ -29,4 +31,4 @@ ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS)

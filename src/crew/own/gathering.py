@@ -19,7 +19,7 @@ from crew.own.servers import NotServed, server_tools
 from crew.own.tools import tool_of
 from crew.settings import TOOLS, Role, Settings, TaskSpec
 from crew.settings.document import Document, KeyPath
-from crew.settings.own import OUTPUTS, is_dotted
+from crew.settings.own import OUTPUTS
 from crew.settings.own_values import OwnTool
 
 Made = tuple[KeyPath, object]
@@ -61,10 +61,10 @@ def gather(settings: Settings) -> Own:
             if "callback" in spec.own
         },
         gates={
-            gate: tasks.gate((name, "gates", index), gate)
+            gate.name: tasks.gate((name, "gates", index), gate.name)
             for name, spec in settings.tasks.items()
             for index, gate in enumerate(spec.gates)
-            if is_dotted(gate)
+            if gate.is_own
         },
     )
     if mistakes := [*agents.mistakes, *tasks.mistakes]:

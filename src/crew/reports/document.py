@@ -27,7 +27,7 @@ def run_document(
     *,
     error: str | None = None,
     closed: Sequence[Closed] = (),
-    verdicts: Mapping[str, Mapping[str, str]] = {},
+    verdicts: Mapping[str, Sequence[Mapping[str, str]]] = {},
     kept: Mapping[str, str] = {},
     about: About = _UNKNOWN,
 ) -> dict[str, object]:
@@ -78,12 +78,12 @@ def _task_documents(
     report: RunReport,
     tasks: Sequence[TaskRecord],
     results: Mapping[str, str],
-    verdicts: Mapping[str, Mapping[str, str]],
+    verdicts: Mapping[str, Sequence[Mapping[str, str]]],
     kept: Mapping[str, str],
 ) -> list[dict[str, object]]:
     return [
         _task_document(task, results, report)
-        | {"gates": verdicts.get(task.name, {}), "kept": kept.get(task.name)}
+        | {"gates": list(verdicts.get(task.name, ())), "kept": kept.get(task.name)}
         for task in tasks
     ]
 

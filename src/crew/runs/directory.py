@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -142,17 +142,18 @@ class RunDirectory:
         self._write(self._result(task), self.secrets.masked(text))
         self.refused(task).unlink(missing_ok=True)
 
-    def note(self, task: str, agent: str) -> None:
+    def note(self, task: str, agent: str, status: str) -> None:
         """Note that a task is done which the journal does not take. Raises OSError."""
-        self._write(self._notes, json.dumps({**self.noted(), task: agent}))
+        noted = {**self.noted(), task: (agent, status)}
+        self._write(self._notes, json.dumps(noted))
 
-    def noted(self) -> dict[str, str]:
-        """The tasks that were noted, and who did them."""
+    def noted(self) -> dict[str, tuple[str, str]]:
+        """The tasks that were noted: who did them, and how they ended."""
         try:
-            found: dict[str, str] = json.loads(self._notes.read_text("utf-8"))
-        except (OSError, ValueError):
+            found = json.loads(self._notes.read_text("utf-8"))
+            return {task: (agent, status) for task, (agent, status) in found.items()}
+        except (OSError, ValueError, AttributeError):
             return {}
-        return found
 
     def forget_notes(self) -> None:
         """The journal knows them now."""
@@ -174,6 +175,22 @@ class RunDirectory:
     def refused(self, task: str) -> Path:
         """Where the latest text of a task is that is not done."""
         return self.path / f"{task}.failed.md"
+
+    def write_attempts(self, task: str, attempts: Sequence[object]) -> None:
+        """Keep how the attempts at a task ended, for a resumed run. Raises OSError."""
+        masked = self.secrets.masked_document(attempts)
+        self._write(self._attempts(task), json.dumps(masked, indent=2))
+
+    def attempts(self, task: str) -> list[Any]:
+        """The attempts at a task, as they were kept."""
+        try:
+            found = json.loads(self._attempts(task).read_text("utf-8"))
+        except (OSError, ValueError):
+            return []
+        return found if isinstance(found, list) else []
+
+    def _attempts(self, task: str) -> Path:
+        return self.path / f"{task}.attempts.json"
 
     def results(self, tasks: Iterable[str]) -> dict[str, str]:
         """The results that there are of these tasks, by name."""

@@ -60,7 +60,7 @@ class Underway:
     """What was asked for, without secrets."""
     began: float
     """When this part of the run began, by the monotonic clock."""
-    verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    verdicts: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     """What each gate found, by task."""
 
     def commit(self, task: str, trailers: Trailers = NO_TRAILERS) -> None:
@@ -117,10 +117,10 @@ class Underway:
         ended = self._conclude("", Interrupted(reason), document)
         return announce_end(self.run, ended)
 
-    def _verdicts(self) -> dict[str, dict[str, str]]:
+    def _verdicts(self) -> dict[str, list[dict[str, str]]]:
         """Those of a part of the run that ended earlier are in its record."""
         earlier = (self.directory.document() or {}).get("tasks", [])
-        known = {task["name"]: task.get("gates", {}) for task in earlier}
+        known = {task["name"]: task.get("gates", []) for task in earlier}
         return {**known, **self.verdicts}
 
     def _kept(self) -> dict[str, str]:

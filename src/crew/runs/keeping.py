@@ -16,17 +16,17 @@ class Keeping:
 
     run: Run
     directory: RunDirectory
-    _unkept: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _unkept: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
-    def keep(self, task: str, agent: str, text: str) -> bool:
+    def keep(self, task: str, agent: str, text: str, status: str) -> bool:
         """Keep a finished task. False, and the run fails, when it can be kept nowhere:
         its next call stops."""
         try:
             # The result first: a task counts as finished only when it is there.
             self._write(task, text)
-            self._note(task, agent)
+            self._note(task, agent, status)
         except (OSError, StoreUnavailable) as exc:
-            self._unkept[task] = (agent, text)
+            self._unkept[task] = (agent, text, status)
             problem = file_problem(exc) if isinstance(exc, OSError) else str(exc)
             self.run.failure = RunFailed(
                 f"{task} is done and cannot be kept: {problem}"
@@ -36,22 +36,22 @@ class Keeping:
 
     def try_again(self) -> None:
         """Keep what could not be kept, if there is room now."""
-        for task, (agent, text) in list(self._unkept.items()):
+        for task, (agent, text, status) in list(self._unkept.items()):
             with suppress(OSError, StoreUnavailable):
                 self._write(task, text)
-                self._note(task, agent)
+                self._note(task, agent, status)
                 del self._unkept[task]
 
     def results(self) -> dict[str, str]:
         """The results of the tasks that ended, in the order of tasks.yaml. Raises
         StoreUnavailable."""
         noted = self.directory.noted()
-        for task, agent in noted.items():
-            self.run.journal.finish_task(self.run.id, task, agent)
+        for task, (agent, status) in noted.items():
+            self.run.journal.finish_task(self.run.id, task, agent, status)
         if noted and self.run.journal.is_there:
             self.directory.forget_notes()
         records = self.run.journal.tasks(self.run.id)
-        done = {task.name for task in records if task.status == "done"}
+        done = {task.name for task in records if task.is_done}
         names = [name for name in self.run.settings.tasks if name in done]
         found = {**self._spare.results(names), **self.directory.results(names)}
         return {name: found[name] for name in names if name in found}
@@ -73,19 +73,19 @@ class Keeping:
                 f"{self._spare.path}/"
             )
 
-    def _note(self, task: str, agent: str) -> None:
+    def _note(self, task: str, agent: str, status: str) -> None:
         journal = self.run.journal
         try:
-            journal.finish_task(self.run.id, task, agent)
+            journal.finish_task(self.run.id, task, agent, status)
             problem = "" if journal.is_there else "the journal was removed"
         except StoreUnavailable as exc:
             problem = str(exc)
             self.directory.give_way()
             with suppress(StoreUnavailable):
-                journal.finish_task(self.run.id, task, agent)
+                journal.finish_task(self.run.id, task, agent, status)
                 problem = ""
         if problem:
-            self.directory.note(task, agent)
+            self.directory.note(task, agent, status)
             self.run.guard.listener(
                 f"WARNING: {problem}; that {task} is done is in {self.directory.path}/"
             )

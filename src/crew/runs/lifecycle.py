@@ -11,6 +11,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from crew.calls.run import Run
+from crew.checks import Checks
 from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
@@ -251,8 +252,14 @@ def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
         notice=f"run {run.id}: results go to {underway.directory.path}/",
     )
 
-    watch = watching(underway)
-    crew = assemble(run, workspace, finished=finished, watch=watch, own=own)
+    crew = assemble(
+        run,
+        workspace,
+        finished=finished,
+        watch=watching(underway),
+        own=own,
+        checks=Checks.of(run.settings, workspace, stopped=lambda: run.is_interrupted),
+    )
     secrets = run.settings.secrets
     values = {
         name: secrets.masked_answer(text)

@@ -1,9 +1,10 @@
 """The YAML files as frozen values. `loader` reads them and finds every mistake."""
 
+from crew.settings.gates import GATES, GateSpec
 from crew.settings.inputs import Inputs
+from crew.settings.ladder import LadderSpec
 from crew.settings.values import (
     COMPLEXITIES,
-    GATES,
     KINDS,
     PLACEHOLDERS,
     TOOLS,
@@ -25,7 +26,9 @@ __all__ = [
     "PLACEHOLDERS",
     "TOOLS",
     "Deployment",
+    "GateSpec",
     "Inputs",
+    "LadderSpec",
     "Plan",
     "Price",
     "Provider",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes
-from crew.settings.own import CALLBACKS, OUTPUTS, is_dotted
+from crew.settings.own import CALLBACKS, OUTPUTS
 from crew.settings.own_code import Code, NotFound, definition, locate
 from crew.settings.own_entries import named, own
 from crew.settings.own_values import OwnTool, Server
@@ -55,8 +55,8 @@ class _Reader:
 
 def _check_task(tasks: _Reader, name: str, task: TaskShape) -> None:
     for index, gate in enumerate(task.gates):
-        if is_dotted(gate):
-            tasks.check((name, "gates", index), gate, _gate)
+        if gate.is_own:
+            tasks.check((name, "gates", index), gate.name, _gate)
     for key, dotted in named(task, CALLBACKS).items():
         tasks.check((name, key), dotted, _function)
     outputs = named(task, OUTPUTS)

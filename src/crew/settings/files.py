@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crew.settings.document import Document, KeyPath
+from crew.settings.ladder_shape import LadderShape
 from crew.settings.schema import (
     DeploymentShape,
     ProviderShape,
@@ -47,6 +48,7 @@ class Shapes:
     tiers: Mapping[str, TierShape] = field(default_factory=dict)
     rules: Mapping[str, RuleShape] = field(default_factory=dict)
     tiers_file: TiersFile | None = None
+    ladder: LadderShape = field(default_factory=LadderShape)
     inputs: InputsFile | None = None
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from crew.errors import SettingsError
 from crew.settings.check_commands import check_checks, check_settings
+from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
 from crew.settings.check_providers import (
@@ -36,6 +37,7 @@ from crew.settings.environment import (
 )
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
+from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
 from crew.settings.schema import (
     DeploymentShape,
@@ -51,9 +53,7 @@ from crew.settings.schema import (
 from crew.settings.schema_inputs import InputsFile
 from crew.settings.secrets import secrets_of
 from crew.settings.validation import read
-from crew.settings.values import (
-    Settings,
-)
+from crew.settings.values import Settings
 from crew.settings.wording import unknown
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -81,6 +81,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
     return _checked(place, environ, files, shapes)
 
@@ -155,7 +156,10 @@ def _settings(
         tiers={n: tier(n, one, shapes.tiers) for n, one in shapes.tiers.items()},
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
-        tasks={name: task(name, shape) for name, shape in shapes.tasks.items()},
+        tasks={
+            n: with_schemas(task(n, one), place.directory)
+            for n, one in shapes.tasks.items()
+        },
         process=shapes.process,
         manager=MANAGER,
         budgets=tuple(limits.budgets),
@@ -168,6 +172,7 @@ def _settings(
         max_calls=limits.max_calls,
         deadline=limits.deadline,
         store_failure=limits.store_failure,
+        ladder=ladder(shapes.ladder),
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
@@ -210,6 +215,7 @@ def _shapes(files: Files) -> Shapes:
         tiers=_entries(files.tiers, TierShape, "tiers"),
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
+        ladder=read_ladder(files.tiers),
         inputs=inputs,
     )
 

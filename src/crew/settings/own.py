@@ -11,7 +11,7 @@ from pydantic import (
 
 from crew.settings.fields import Text
 from crew.settings.own_values import OwnTool
-from crew.settings.values import GATES, TOOLS
+from crew.settings.values import TOOLS
 from crew.settings.wording import shown, unknown
 
 FORM = "FILE.NAME, for what FILE.py beside this YAML defines"
@@ -40,14 +40,6 @@ def _tool_name(value: str) -> str:
     if value == "mcp":
         raise ValueError("allowed: `mcp: {command: [...]}` or `mcp: {url: ...}`")
     raise ValueError(f"{unknown('tool', value, TOOLS)}; or {FORM}")
-
-
-def _gate_name(value: str) -> str:
-    if is_dotted(value):
-        return _dotted(value)
-    if value in GATES:
-        return value
-    raise ValueError(f"{unknown('gate', value, GATES)}; or {FORM}")
 
 
 def _with_arguments(value: object) -> OwnTool:
@@ -85,7 +77,6 @@ ToolName = Annotated[Text, AfterValidator(_tool_name)]
 ToolWithArguments = Annotated[InstanceOf[OwnTool], BeforeValidator(_with_arguments)]
 Variable = Annotated[str, AfterValidator(_word)]
 Word = Annotated[Text, AfterValidator(_word)]
-GateEntry = Annotated[Text, AfterValidator(_gate_name)]
 DottedPath = Annotated[Text, AfterValidator(_dotted)]
 
 CALLBACKS = ("callback", "step_callback")

@@ -35,9 +35,9 @@ from crew.settings.fields import (
     one_of,
     plan_condition,
 )
+from crew.settings.gates import GateSpec, gate
 from crew.settings.own import (
     DottedPath,
-    GateEntry,
     ToolName,
     ToolWithArguments,
     Variable,
@@ -135,7 +135,7 @@ class TaskShape(TaskOptions):
     context: list[Text] | None = None
     complexity: Complexity = "medium"
     kind: Kinds | None = None
-    gates: list[GateEntry] = []
+    gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     callback: DottedPath | None = None
     output_pydantic: DottedPath | None = None
     output_json: DottedPath | None = None
@@ -224,4 +224,5 @@ class TiersFile(Shape):
     max_wait: Duration = 300.0
     max_calls: Positive = 200
     deadline: Timeout | None = None
+    ladder: dict[str, object] = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

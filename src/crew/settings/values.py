@@ -12,7 +12,9 @@ from pathlib import Path
 
 from crew.quota.limits import Limit
 from crew.settings.checks import CheckSettings
+from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
+from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.texts.masking import Secrets
 
@@ -30,7 +32,6 @@ KINDS = (
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
 COMPLEXITIES = ("low", "medium", "high")
-GATES = ("not_empty", "python_parses", "json_parses", "files_exist", "asked_files")
 TOOLS = (
     "list_files", "repo_map", "read_file", "search_files", "edit_file",
     "write_file", "look_at_image", "run_checks", "run_command",
@@ -214,7 +215,7 @@ class TaskSpec:
     context: tuple[str, ...] | None = None
     complexity: str = "medium"
     kind: str | None = None
-    gates: tuple[str, ...] = ()
+    gates: tuple[GateSpec, ...] = ()
     when: str | None = None
     changed: bool = True
     own: Mapping[str, str] = field(default_factory=dict)
@@ -256,6 +257,7 @@ class Settings:
     max_calls: int = 200
     deadline: float | None = None
     store_failure: str = "stop"
+    ladder: LadderSpec = field(default_factory=LadderSpec)
     inputs: Inputs | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False

@@ -1,20 +1,21 @@
 """A CrewAI task that knows its name, its manager's place, and how the files stood."""
 
 import contextvars
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from crewai.tasks.task_output import TaskOutput
-from crewai.tools.tool_failure import ToolExecutionFailedError, ToolFailureReason
-from pydantic import PrivateAttr
+from crewai.tools.tool_failure import ToolExecutionFailedError
+from pydantic import BaseModel, PrivateAttr
 
 from crew.calls.current_task import Execution, working_on
 from crew.calls.filled import FilledTask
 from crew.errors import TaskFailed
+from crew.tasks.climbing import begin
+from crew.tasks.done import Done
 from crew.tools.delegation import coworkers, delegating
-from crew.workspace import Workspace
 from crew.workspace.changes import begun
 
 
@@ -23,48 +24,76 @@ class NamedTask(FilledTask):
     a task without a name. A manager gets the delegation tools alone: CrewAI hands it
     the coworker's as well, and then small models never delegate."""
 
-    _workspace: Workspace | None = PrivateAttr(default=None)
+    _done: Done | None = PrivateAttr(default=None)
 
-    def in_workspace(self, workspace: Workspace) -> "NamedTask":
-        """The same task, which notes how the files of the workspace stood."""
-        self._workspace = workspace
+    def decided_by(self, done: Done) -> "NamedTask":
+        """The same task, whose attempts are judged by `done`."""
+        self._done = done
         return self
 
     def copy(self, *args: Any, **kwargs: Any) -> "NamedTask":
         copied = super().copy(*args, **kwargs)
         assert isinstance(copied, NamedTask)
-        copied._workspace = self._workspace
+        copied._done = self._done
         return copied
 
     def _execute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
         with working_on(self.name) as execution, _in_our_words(self.name):
-            own = self._begin(execution, agent, context, tools or [])
-            return super()._execute_core(agent, context, own)
+            own, known = self._begin(execution, agent, context, tools or [])
+            return super()._execute_core(agent, known, own)
 
     async def _aexecute_core(self, agent: Any, context: Any, tools: Any) -> TaskOutput:
         with working_on(self.name) as execution, _in_our_words(self.name):
-            own = self._begin(execution, agent, context, tools or [])
-            if (directly := execution.hand_over) is not None:
-                # A gate runs in the event loop, where CrewAI cannot work.
-                execution.hand_over = lambda: _apart(directly)
-            return await super()._aexecute_core(agent, context, own)
+            own, known = self._begin(execution, agent, context, tools or [])
+            # A gate runs in the event loop, where CrewAI cannot work.
+            execution.again = _apart(execution.again)
+            execution.manage = _apart(execution.manage)
+            return await super()._aexecute_core(agent, known, own)
 
     def _begin(
         self, execution: Execution, agent: Any, context: Any, tools: Sequence[Any]
-    ) -> list[Any]:
-        """Note what the gates need; returns the tools of who executes the task."""
-        if self._workspace is not None and self.name:
-            execution.mark = begun(self._workspace, self.name)
+    ) -> tuple[list[Any], Any]:
+        """Note what the gates need; returns the tools of who executes the task, and
+        its context."""
         crew = getattr(agent, "crew", None)
         managed = crew is not None and crew.manager_agent is agent
-        workers = coworkers(tools)
+        own = delegating(tools, alone=managed)
+        execution.context = context or ""
         if managed:
-            self._check_tools(workers)
-        if managed and len(workers) == 1:
-            execution.hand_over = lambda: str(
-                workers[0].execute_task(self, context, workers[0].tools)
-            )
-        return delegating(tools, alone=managed)
+            self._check_tools(coworkers(tools))
+            self._under(execution, agent, own, coworkers(tools))
+        else:
+            execution.role = getattr(agent.llm, "role", None)
+            execution.again = lambda known: _text(agent.execute_task(self, known, own))
+        if self._done is None:
+            return own, context
+        execution.mark = begun(self._done.workspace, self._done.spec.name)
+        earlier = begin(self._done, execution)
+        return own, "\n\n".join(filter(None, (context, earlier)))
+
+    def _under(
+        self,
+        execution: Execution,
+        manager: Any,
+        tools: Sequence[Any],
+        workers: Sequence[Any],
+    ) -> None:
+        """Note who does what under a manager."""
+        roles = {worker.llm.role: worker for worker in workers}
+        execution.manager = manager.llm.role
+        execution.role = next(iter(roles)) if len(roles) == 1 else None
+
+        def again(known: str) -> str:
+            """Who did most of it does it again, directly; where nobody did anything,
+            the manager."""
+            did = [role for role, _ in execution.answers.most_common() if role in roles]
+            who = execution.role or (did[0] if did else None)
+            if who is None:
+                return _text(manager.execute_task(self, known, tools))
+            return _text(roles[who].execute_task(self, known, roles[who].tools))
+
+        execution.again = again
+        execution.manage = lambda known: _text(manager.execute_task(self, known, tools))
 
     def _check_tools(self, workers: Sequence[Any]) -> None:
         """A manager delegates without a tool of the task's. Raises TaskFailed for one
@@ -78,26 +107,32 @@ class NamedTask(FilledTask):
             )
 
 
+def _text(result: Any) -> str:
+    """A result as text; where a form was asked for it is JSON."""
+    return result.model_dump_json() if isinstance(result, BaseModel) else str(result)
+
+
 @contextmanager
 def _in_our_words(task: str | None) -> Iterator[None]:
-    """CrewAI stops a role that makes the same call again and again, and calls it a
-    failure of the tool."""
+    """A tool that fails is a failure of the task."""
     try:
         yield
     except ToolExecutionFailedError as exc:
         record = exc.record
-        found = record.failure
-        why = (
-            f"{record.agent_role} called {record.tool_name} again and again with the "
-            "same arguments and the same result, and was stopped"
-            if found.reason is ToolFailureReason.REPEATED_CALL
-            else f"the tool {record.tool_name} failed: {found.message}"
-        )
         raise TaskFailed(
-            f"{task or 'the task'} is not done: {why}.", task=task or ""
+            f"{task or 'the task'} is not done: the tool {record.tool_name} failed: "
+            f"{record.failure.message}.",
+            task=task or "",
         ) from exc
 
 
-def _apart(work: Any) -> str:
-    with ThreadPoolExecutor(1) as pool:
-        return str(pool.submit(contextvars.copy_context().run, work).result())
+def _apart(work: Callable[[str], str] | None) -> Callable[[str], str] | None:
+    """The work in a thread of its own."""
+    if work is None:
+        return None
+
+    def in_a_thread(known: str) -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(contextvars.copy_context().run, work, known).result()
+
+    return in_a_thread

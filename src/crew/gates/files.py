@@ -1,0 +1,71 @@
+"""Gates on the files of the workspace: changed, and there."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+from crew.errors import WorkspaceError
+from crew.gates.blocks import prose
+from crew.gates.gate import PASSES, Finding, Work, fails, nothing
+from crew.workspace import Workspace
+
+# As people write a path in Markdown: `src/shop/orders.py`. Without a directory only
+# endings that no name of code has: `orders.list` is none.
+_ENDING = (
+    r"\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
+    r"|go|rs|java|rb|php|sql|csv|xml)"
+)
+_PATH = re.compile(
+    r"(?<!`)`((?:[\w.@+-]+/)+[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5}"
+    rf"|[\w@+-][\w.@+-]*{_ENDING})`(?!`)"
+)
+# As people write one in a request, without backquotes. `Node.js` and its like are
+# names, and what follows `://` is an address.
+_ASKED = re.compile(
+    rf"(?<![\w./@:+-])(?![A-Z]\w*\.js\b)((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*?{_ENDING})"
+    r"(?![\w/-]|\.\w)"
+)
+
+
+def changed(work: Work) -> Finding:
+    """A file of the workspace differs from how it stood when the task began."""
+    if work.changed is None:
+        return nothing("the task was executed outside of its crew")
+    if work.changed:
+        return PASSES
+    return fails(
+        "No file was changed. Text does not change files: write each file with "
+        "the tool write_file, then answer."
+    )
+
+
+def files_exist(work: Work) -> Finding:
+    """Every path that the result names in backquotes is in the workspace."""
+    named = _PATH.findall(prose(work.text))
+    if not named:
+        return nothing("no path in backquotes")
+    return _all_there(named, work.workspace)
+
+
+def asked_files(work: Work) -> Finding:
+    """Every file that the task's text names is in the workspace."""
+    named = _ASKED.findall(work.asked)
+    if not named:
+        return nothing("the task names no file")
+    return _all_there(named, work.workspace)
+
+
+def _all_there(named: Sequence[str], workspace: Workspace) -> Finding:
+    missing = [path for path in dict.fromkeys(named) if not _exists(path, workspace)]
+    if not missing:
+        return PASSES
+    return fails(f"These files are not in the workspace: {', '.join(missing[:10])}.")
+
+
+def _exists(path: str, workspace: Workspace) -> bool:
+    """In the workspace, or below one of its repositories."""
+    for place in (path, *(f"{name}/{path}" for name in workspace.names)):
+        with suppress(WorkspaceError, OSError):
+            if workspace.resolve(place).exists():
+                return True
+    return False

@@ -1,0 +1,21 @@
+"""The ladder: who tries a task, in which order, and what follows a verdict (pure)."""
+
+from crew.ladder.planning import is_audited, plan
+from crew.ladder.rates import Rate, Rates, Unmeasured
+from crew.ladder.steps import Climb, End, Ladder, Move, Place, Retry, Step, after
+
+__all__ = [
+    "Climb",
+    "End",
+    "Ladder",
+    "Move",
+    "Place",
+    "Rate",
+    "Rates",
+    "Retry",
+    "Step",
+    "Unmeasured",
+    "after",
+    "is_audited",
+    "plan",
+]
