@@ -10,10 +10,17 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from generated.api import api
 from generated.commands import commands
+from generated.reference import reference, refused
 
 DOCS = Path(__file__).parent
-PARTS: Mapping[str, Callable[[], str]] = {"commands": commands}
+PARTS: Mapping[str, Callable[[], str]] = {
+    "api": api,
+    "commands": commands,
+    "reference": reference,
+    "refused": refused,
+}
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
