@@ -18,7 +18,11 @@ from crew.settings.loader import load_settings
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
-PAGES = [PROJECT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [
+    PROJECT / "README.md",
+    PROJECT / "examples" / "README.md",
+    *sorted(DOCS.glob("*.md")),
+]
 ALL = [pytest.param(path, id=path.name) for path in PAGES]
 OPTION = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*")
 OUTSIDE = ("git ", "uv ", "pip ", "npm ", "node ", "litellm ")

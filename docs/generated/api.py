@@ -16,6 +16,7 @@ _SHOWN: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("Outcome", Outcome, ()),
     ("build_crew", crew.build_crew, ()),
     ("load_settings", crew.load_settings, ()),
+    ("load_tiers", crew.load_tiers, ()),
     ("tiers", crew.tiers, ()),
     ("Tiers", Tiers, ("llm", "close")),
     ("QuotaGuard", crew.QuotaGuard, ("open", "lease", "close")),
