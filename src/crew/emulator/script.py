@@ -156,7 +156,7 @@ def _look_at_image(talk: Conversation) -> Mapping[str, object] | None:
 
 def _named_image(text: str) -> str | None:
     """The image that a text names: a path, or an address that is one by its looks."""
-    placed = _PLACEDIMAGE.search(text)
+    placed = _PLACED_IMAGE.search(text)
     if placed is not None:
         return placed[0]
     for found in _ADDRESS.finditer(text):
