@@ -8,19 +8,14 @@ from math import ceil
 from crew.calls.run import Run
 from crew.gates import Trust, Verdict
 from crew.journal import AttemptRecord, CallRecord
-from crew.ladder import Ladder
+from crew.ladder import Ladder, Step, kind_of
 from crew.settings import Settings, TaskSpec
 from crew.tasks.attempt import Attempt
 
 DAY = 86_400.0
+_NONE = Step(name="", deployments=())
 LOOKS_BACK = 30 * DAY
 """Seconds over which failed and escalated tasks are counted."""
-
-
-def kind_of(settings: Settings, spec: TaskSpec) -> str | None:
-    """The kind of a task's work."""
-    role = settings.roles.get(spec.agent or "")
-    return spec.kind or (role.kind if role is not None else None)
 
 
 def row(
@@ -32,7 +27,7 @@ def row(
 ) -> AttemptRecord:
     """The row of an attempt that made these calls."""
     decided = _decided(attempt)
-    step = ladder.steps[attempt.place] if attempt.place < len(ladder.steps) else None
+    step = ladder.steps[attempt.place] if attempt.place < len(ladder.steps) else _NONE
     return AttemptRecord(
         run=run.id,
         task=spec.name,
@@ -59,9 +54,10 @@ def row(
         cached_tokens=sum(call.cached_tokens for call in calls),
         is_free=all(call.cost_usd == 0 for call in calls),
         cut_off=attempt.cut_off,
-        p=step.rate.passes if step else None,
-        c=step.price if step else None,
-        rest=step.rest if step else None,
+        p=step.counted,
+        c=step.price,
+        rest=step.rest,
+        task_trust=ladder.trust,
     )
 
 
