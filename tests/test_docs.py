@@ -14,7 +14,8 @@ import yaml
 from crew.cli import main
 from crew.errors import SettingsError
 from crew.quota.limit_syntax import LimitSyntaxError, parse_limit
-from crew.settings.loader import load_settings
+from crew.routing import Request, route
+from crew.settings.loader import load_settings, load_tiers
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -224,6 +225,41 @@ def test_the_files_of_the_configuration_are_all_named() -> None:
     named = rows(page("tutorial-yaml.md").partition("\n## ")[0])
 
     assert set(named) == there
+
+
+def test_the_two_files_of_a_project_of_ones_own_load(tmp_path: Path) -> None:
+    (block,) = blocks(page("tutorial-own-project.md"), "yaml")
+    for name, text in files(block).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    settings = load_tiers(tmp_path, environ={})
+
+    assert settings.tiers["mid"].chain == ("flash", "oss")
+
+
+def test_the_order_that_the_page_of_routing_tells_is_the_one_that_is_taken(
+    tmp_path: Path,
+) -> None:
+    text = page("routing.md")
+    (block,) = blocks(text, "yaml")
+    shutil.copy(PROJECT / "config" / "providers.yaml", tmp_path)
+    (tmp_path / "tiers.yaml").write_text(files(block)["tiers.yaml"], encoding="utf-8")
+    providers = (tmp_path / "providers.yaml").read_text(encoding="utf-8")
+    keys = dict.fromkeys(re.findall(r"\$\{(\w+_API_KEY)\}", providers), "key")
+    settings = load_tiers(tmp_path, environ=keys)
+    told = re.findall(r"^\| `(high|medium)` \| (.+) \|$", text, re.MULTILINE)
+
+    assert len(told) == 2
+    for complexity, order in told:
+        request = Request(
+            tier="mid",
+            input_tokens=1,
+            output_tokens=1,
+            kind="coding",
+            complexity=complexity,
+        )
+        found = route(settings, request).candidates
+        assert ", ".join(one.name for one in found) == order
 
 
 # Limits
