@@ -1,6 +1,5 @@
 """What `crew init` writes beside the checks runs in the sandbox as it stands."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def test_an_environment_lends_no_home_through_its_links(tmp_path: Path) -> None:
         (usual, home / "tool/bin/python"),
     ):
         (environment / "bin").mkdir(parents=True)
-        os.symlink(target, environment / "bin/python")
+        (environment / "bin/python").symlink_to(target)
 
     assert interpreter(hostile, home) == [home / "bin"]
     assert home / "tool" not in interpreter(usual, home)
