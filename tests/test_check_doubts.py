@@ -15,9 +15,8 @@ from test_worktrees import git
 shop, opened = checked.shop, checked.opened
 TEST = "checks: {test: python3 -m unittest -q}"
 MENDED = TESTS.replace("assertEqual(total([]), None)", "assertEqual(total([]), 0)")
-SKIPPED = MENDED.replace(
-    "    def test_old", "    @unittest.skip('x')\n    def test_old"
-)
+OLD = "    def test_old"
+SKIPPED = MENDED.replace(OLD, f"    @unittest.skip('x')\n{OLD}")
 WITHOUT = MENDED[: MENDED.index(OLD)]
 
 
