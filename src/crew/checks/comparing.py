@@ -7,6 +7,7 @@ from crew.checks.counts import Counts, counted
 from crew.checks.doubts import asks_base, doubts, runs_tests
 from crew.checks.failures import plain
 from crew.checks.ground import Ground
+from crew.checks.lacking import advice
 from crew.checks.result import CheckResult
 from crew.checks.touched import Touched, touched
 from crew.sandbox.job import Ended
@@ -39,12 +40,15 @@ class Comparing:
         earlier = before.failing if before is not None else frozenset()
         # Where nothing could be told apart before, nothing is told apart now.
         old = [one for one in now if one in earlier or self.name in earlier]
+        # What the base lacks as well is no work of the run's.
+        lacks = self._advice(ended) if len(old) == len(now) else ""
+        whole = before is None or self.name in earlier
         return CheckResult(
             name=self.name,
             passed=False,
-            reason=runner.shown(ended, self.ground),
+            reason="\n".join(filter(None, (runner.shown(ended, self.ground), lacks))),
             seconds=ended.seconds,
-            ended_by=ended.by,
+            ended_by="refused" if lacks and whole and ended.by == "exit" else ended.by,
             broke=tuple(runner.masked(one) for one in now if one not in old),
             failing_before=tuple(map(runner.masked, old)),
             doubts=self._doubts(ended, before),
@@ -82,6 +86,13 @@ class Comparing:
         if not self._seen:
             self._seen.append(touched(self.ground))
         return self._seen[0]
+
+    def _advice(self, ended: Ended) -> str:
+        runner = self.baseline.runner
+        if ended.by not in ("exit", "setup") or runner.settings.runtime == "off":
+            return ""
+        share = runner.settings.share
+        return runner.masked(advice(plain(ended.output), self.ground.source, share))
 
     def _base(self) -> Known | None:
         return self.baseline.known(self.name, self.ground, self.command)

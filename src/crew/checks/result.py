@@ -10,10 +10,11 @@ class CheckResult:
     `reason` is the part of its output that shows what fails; empty where it passed.
     `ended_by` is "exit", or what ended it: "timeout", "memory", "processes", "disk",
     "output", "interrupted", "setup" where the setup failed, "refused" where it did not
-    start. `broke` names what fails now and did not at the base commit, `failing_before`
-    what fails now and did so there too: the ids of tests where the output shows them,
-    else the check's name. `doubts` says, in lines, why it proves less than it seems
-    to: tests that the run removed or that are skipped now, or that none ran.
+    start, or what it starts is not in the sandbox. `broke` names what fails now and did
+    not at the base commit, `failing_before` what fails now and did so there too: the
+    ids of tests where the output shows them, else the check's name. `doubts` says, in
+    lines, why it proves less than it seems to: tests that the run removed or that are
+    skipped now, or that none ran.
     """
 
     name: str
