@@ -17,6 +17,10 @@ from crew.workspace.worktrees import Repository
 _BINARIES = (".venv/bin", "venv/bin", "node_modules/.bin")
 
 
+WORKSPACE = "workspace"
+"""The name of a workspace without a repository, in `checks`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """A directory in which commands run. `tree` is on this machine, `inside` is where
@@ -47,10 +51,11 @@ class Ground:
 
 
 def grounds(workspace: Workspace) -> tuple[Ground, ...]:
-    """The repositories of a run; the workspace itself where there is none."""
+    """The repositories of a run; the workspace itself where there is none, which the
+    checks call `workspace`."""
     if not workspace.repositories:
         root = workspace.root.resolve()
-        return (Ground(name="", tree=root, inside=_inside(root, root.name)),)
+        return (Ground(name=WORKSPACE, tree=root, inside=_inside(root, root.name)),)
     return tuple(
         Ground(
             name=one.path.name,

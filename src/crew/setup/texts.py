@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crew.settings.schema_inputs import InputsFile
 from crew.setup.chains import ordered_chains
 from crew.setup.checks import Check
 from crew.setup.keys import Keys
@@ -14,7 +13,7 @@ from crew.setup.local_servers import LocalServer
 FILES = ("agents.yaml", "tasks.yaml", "providers.yaml", "tiers.yaml", "inputs.yaml")
 _OLLAMA = re.compile(r"(?<=\n    model: ollama_chat/)qwen3:8b(?=\s)")
 _LAST = re.compile(r"(?<=\n  last-resort: \[)([^\]\n]*)(?=\])")
-_CHECKS = re.compile(r"^checks:.*(?:\n[ \t]+\S.*)*\n?", re.MULTILINE)
+_CHECKS = re.compile(r"^checks:\n((?:[ \t]+\S.*\n)*)", re.MULTILINE)
 _SHARE = """\
 # What they need of your checkout, lent read-only; one that is missing is passed over.
 """
@@ -80,17 +79,13 @@ def _with_server(providers: str, tiers: str, server: LocalServer) -> tuple[str, 
 def with_checks(
     inputs: str, checks: Sequence[Check], shares: Sequence[str] = ()
 ) -> str:
-    """inputs.yaml with the checks in it; as it is where there are none, or where the
-    loader knows no checks."""
-    if not checks or "checks" not in InputsFile.model_fields:
+    """inputs.yaml with the checks in it, before the one for a run without a
+    repository; as it is where there are none."""
+    if not checks:
         return inputs
     files = ", ".join(dict.fromkeys(check.file for check in checks))
     found = f"# Found by `crew init` in {files}.\nchecks:\n" + "".join(
         f"  {check.name}: {json.dumps(check.command)}\n" for check in checks
     )
-    if shares:
-        found += f"{_SHARE}share: [{', '.join(shares)}]\n"
-    if _CHECKS.search(inputs):
-        return _CHECKS.sub(lambda _: found, inputs, count=1)
-    what = "# The commands that prove a change, by name. Each runs in its repository.\n"
-    return f"{inputs.rstrip()}\n\n{what}{found}"
+    shared = f"{_SHARE}share: [{', '.join(shares)}]\n" if shares else ""
+    return _CHECKS.sub(lambda usual: f"{found}{usual[1]}{shared}", inputs, count=1)
