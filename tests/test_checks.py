@@ -1,64 +1,20 @@
 """Checks: the commands of the user, run in the sandbox, and what is told apart."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from crew.checks import Checks
-from crew.settings import Inputs, Settings
-from crew.settings.loader import load_settings
-from crew.workspace import Workspace
-from small_config import write_files
+import checked
+from checked import Opened, isolated
+from crew.checks.failures import failing, plain
+from crew.checks.reasons import failing_part
+from crew.errors import WorkspaceError
+from crew.tools.check_tools import check_tool
 from test_worktrees import git, repository
 
+pytestmark = isolated
+shop, opened = checked.shop, checked.opened
 TEST = "test: python3 -m unittest -q"
-GOOD = """\
-import unittest
-from shop import total
-
-class Totals(unittest.TestCase):
-    def test_total(self):
-        self.assertEqual(total([1, 2]), 3)
-
-    def test_old(self):
-        self.assertEqual(total([]), None)
-"""
-CODE = "def total(numbers):\n    return sum(numbers)\n"
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A repository in which one test of two fails."""
-    made = repository(tmp_path / "shop")
-    (made / "shop.py").write_text(CODE)
-    (made / "test_shop.py").write_text(GOOD)
-    git(made, "add", "--all")
-    git(made, "commit", "--quiet", "-m", "a shop")
-    return made
-
-
-Opened = Callable[..., Checks]
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Opened:
-    """Checks by the text of inputs.yaml, on repositories."""
-
-    def open_checks(text: str, *repositories: Path) -> Checks:
-        config = tmp_path / "config"
-        if not config.exists():
-            write_files(config)
-        (config / "inputs.yaml").write_text(f"request: x\n{text}\n")
-        settings: Settings = load_settings(config, environ={})
-        settings = replace(settings, state_dir=tmp_path / "state")
-        names = tuple(map(str, repositories))
-        inputs = Inputs(request="x", repositories=names)
-        made = Workspace.prepare(tmp_path / "output" / "r1" / "workspace", "r1", inputs)
-        return Checks.of(settings, made)
-
-    return open_checks
 
 
 def test_a_check_runs_in_the_root_of_the_worktree(opened: Opened, shop: Path) -> None:
@@ -85,3 +41,128 @@ def test_what_failed_before_is_told_apart(opened: Opened, shop: Path) -> None:
     assert after.blames_run
     assert "AssertionError: 4 != 3" in after.reason
     assert 'File "test_shop.py", line 6, in test_total' in after.reason
+
+
+PRINTED = [
+    (
+        "FAILED tests/test_a.py::test_x[1 - 2] - assert 1 == 2\n"
+        "ERROR tests/test_b.py - ImportError: no\n= 2 failed in 0.1s =",
+        ("tests/test_a.py::test_x[1 - 2]", "tests/test_b.py"),
+    ),
+    ("FAIL: test_x (pkg.test_a.Case.test_x)", ("pkg.test_a.Case.test_x",)),
+    ("ERROR: test_x (pkg.test_a.Case)", ("pkg.test_a.Case.test_x",)),
+    ("    --- FAIL: TestA/sub (0.00s)\nFAIL\tshop 0.1s", ("TestA/sub",)),
+    ("test orders::adds ... FAILED\ntest b ... ok", ("orders::adds",)),
+    (
+        "  \x1b[31m● orders \u203a adds\x1b[0m\n  ● orders \u203a adds",
+        ("orders \u203a adds",),
+    ),
+    (" FAIL  src/a.test.ts > adds > two 3ms", ("src/a.test.ts > adds > two",)),
+    ("not ok 2 - adds # time=1ms\nok 3 - b", ("adds",)),
+    (
+        "a.py:3:1: F401 `x` unused\na.py:9:1: F401 `x` unused",
+        ("a.py: F401 `x` unused", "a.py: F401 `x` unused (2)"),
+    ),
+    ("src/a.ts(3,1): error TS2322: no", ("src/a.ts: error TS2322: no",)),
+    ("make: *** [all] Error 1", ()),
+]
+
+
+@pytest.mark.parametrize(("printed", "ids"), PRINTED)
+def test_the_usual_runners_are_understood(printed: str, ids: tuple[str, ...]) -> None:
+    assert failing(plain(printed)) == ids
+
+
+def test_a_reason_is_bounded_and_keeps_both_ends() -> None:
+    failure = "____ test_{} ____\n" + "x = 1\n" * 500 + "E  assert 3 == {}\n"
+    output = "".join(failure.format(n, n) for n in range(50)) + "50 failed in 1s\n"
+
+    part = failing_part(output)
+
+    assert len(part) < 7_000
+    for expected in ("test_0", "assert 3 == 0", "test_2", "50 failed in 1s"):
+        assert expected in part
+
+
+def test_the_base_is_asked_once_for_a_commit(
+    opened: Opened, shop: Path, tmp_path: Path
+) -> None:
+    checks = opened(f"checks: {{{TEST}}}", shop)
+
+    checks.run("test")
+    (kept,) = (tmp_path / "state/checks").iterdir()
+    kept.write_text("[]")
+    again = checks.run("test")
+
+    assert again.broke == ("test_shop.Totals.test_old",)
+    assert not (tmp_path / "output/r1/workspace.base/shop").exists()
+    assert git(shop, "worktree", "list").count("\n") == 2
+
+
+def test_a_check_without_tests_counts_as_a_whole(opened: Opened, shop: Path) -> None:
+    checks = opened("checks: {there: test -f new, gone: test -f shop.py}", shop)
+    checks.workspace.resolve("shop/shop.py").unlink()
+
+    there, gone = checks.run("there"), checks.run("gone")
+
+    assert (there.broke, there.failing_before) == ((), ("there",))
+    assert (gone.broke, gone.failing_before) == (("gone",), ())
+
+
+def test_each_repository_has_its_turn(
+    opened: Opened, shop: Path, tmp_path: Path
+) -> None:
+    api = repository(tmp_path / "api")
+    text = "checks: {all: test -f shop.py, api: {own: test -f a.txt}}"
+    checks = opened(text, shop, api)
+
+    found, own = checks.run("all"), checks.run("own")
+
+    assert checks.names == ("all", "own")
+    assert own.passed
+    assert (found.passed, found.failing_before) == (False, ("api: all",))
+    assert found.reason == "In api: exit code 1"
+
+
+def test_paths_take_the_place_of_a_commands_own(opened: Opened, shop: Path) -> None:
+    (shop / "pytest").write_text('#!/bin/sh\necho "$@"; exit 1\n')
+    (shop / "pytest").chmod(0o755)
+    git(shop, "add", "--all")
+    git(shop, "commit", "--quiet", "-m", "more")
+    text = "checks: {t: ./pytest -q ., m: make x, s: 'pytest | cat'}"
+    checks = opened(text, shop)
+
+    found = checks.run("t", paths=["shop/test_shop.py"])
+
+    assert found.reason == "-q ./test_shop.py\nexit code 1"
+    for name, path in (("m", "shop/shop.py"), ("s", "shop/shop.py"), ("t", "../x")):
+        with pytest.raises(WorkspaceError):
+            checks.run(name, paths=[path])
+    with pytest.raises(WorkspaceError, match="there is no check 'no'; there are: t"):
+        checks.run("no")
+
+
+def test_without_a_repository_checks_run_in_the_workspace(opened: Opened) -> None:
+    checks = opened("checks: {t: python3 a.py}")
+    checks.workspace.write("a.py", "raise SystemExit(3)\n")
+
+    found = checks.run("t")
+
+    assert (found.reason, found.broke) == ("exit code 3", ("t",))
+
+
+def test_the_tools_run_checks_and_allowed_programs(opened: Opened, shop: Path) -> None:
+    checks = opened(f"checks: {{{TEST}, ok: 'true'}}", shop)
+    run_checks = check_tool("run_checks", checks, ())
+    run_command = check_tool("run_command", checks, ("python3",))
+
+    every = run_checks.run(names=[])
+    one = run_checks.run(names=["ok; rm -rf x"])
+    ran = run_command.run(command=["python3", "-c", "print(6 * 7)"])
+    shell = run_command.run(command=["sh", "-c", "id"])
+
+    assert "ok: passed" in every
+    assert "These failed before you began, too: test_shop.Totals.test_old" in every
+    assert one == "Error: there is no check 'ok; rm -rf x'; there are: test, ok"
+    assert ran == "42"
+    assert shell == "Error: 'sh' is not allowed; allowed: python3"

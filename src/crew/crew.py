@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
@@ -13,8 +14,8 @@ from crew.calls.event_record import keep_no_events
 from crew.calls.filled import FilledAgent, FilledCrew
 from crew.calls.llm import TieredLLM
 from crew.calls.run import Run
+from crew.checks import Checks
 from crew.errors import RunFailed
-from crew.gates.checks import Checks
 from crew.own import Own, gather
 from crew.own.loading import reason
 from crew.settings import Role, Settings, TaskSpec
@@ -49,33 +50,33 @@ def assemble(
     *,
     finished: Mapping[str, str] | None = None,
     watch: Watch | None = None,
-    checks: Checks | None = None,
     own: Own | None = None,
+    checks: Checks | None = None,
 ) -> Crew:
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results, which are
-    context for the others. `own` is what the settings name of their user's; it is
-    gathered where it is not given, which may raise SettingsError.
+    context for the others. `watch` gets each task that ends and its verdicts. `own` is
+    what the settings name of their user's; it is gathered where it is not given, which
+    may raise SettingsError. `checks` are those of the run, where somebody has them.
     """
     settings, finished = run.settings, finished or {}
-    following = Following(run=run, workspace=workspace)
-    own = own or gather(settings)
     managed = settings.process == "hierarchical"
-    words = repository_words(workspace, settings.secrets.masked)
-    workers = {
-        name: _agent(run, role, following, own, words)
-        for name, role in settings.roles.items()
-        if not (managed and name == settings.manager)
-    }
-    tasks = _tasks(following, workers, own, watch=watch or Watch(), checks=checks)
+    kit = _Kit(
+        following=Following(run=run, workspace=workspace),
+        own=own or gather(settings),
+        checks=checks or _checks(run, workspace),
+        words=repository_words(workspace, settings.secrets.masked),
+    )
+    workers = _workers(kit)
+    tasks = _tasks(kit, workers, watch or Watch())
     for name in finished.keys() & tasks.keys():
         tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(
         agents=list(workers.values()),
         tasks=[task for name, task in tasks.items() if name not in finished],
         process=Process.hierarchical if managed else Process.sequential,
-        manager_agent=_manager(run, own) if managed else None,
+        manager_agent=_manager(run, kit.own) if managed else None,
         # Each of these would call a model of CrewAI's own choice, past the guard.
         memory=False,
         planning=False,
@@ -95,16 +96,36 @@ def _kept(spec: TaskSpec, result: str) -> TaskOutput:
     )
 
 
-def _tasks(
-    following: Following,
-    workers: Mapping[str, Agent],
-    own: Own,
-    *,
-    watch: Watch,
-    checks: Checks | None,
-) -> dict[str, Task]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kit:
+    """What the agents and tasks of a run are made with. `words` are what the roles are
+    given of the repositories' own texts."""
+
+    following: Following
+    own: Own
+    checks: Checks
+    words: str
+
+
+def _checks(run: Run, workspace: Workspace) -> Checks:
+    """The checks of a run; an interrupted run ends them."""
+    return Checks.of(run.settings, workspace, stopped=lambda: run.failure is not None)
+
+
+def _workers(kit: _Kit) -> dict[str, Agent]:
+    """An agent for each role but the manager of a hierarchical process."""
+    settings = kit.following.run.settings
+    managed = settings.process == "hierarchical"
+    return {
+        name: _agent(kit, role)
+        for name, role in settings.roles.items()
+        if not (managed and name == settings.manager)
+    }
+
+
+def _tasks(kit: _Kit, workers: Mapping[str, Agent], watch: Watch) -> dict[str, Task]:
     """The tasks of a run, in order."""
-    run, workspace = following.run, following.workspace
+    run, workspace = kit.following.run, kit.following.workspace
     tasks: dict[str, Task] = {}
     for spec in run.settings.tasks.values():
         if spec.when == "images" and not workspace.images:
@@ -114,14 +135,15 @@ def _tasks(
             spec=spec,
             workspace=workspace,
             watch=watch,
-            checks=checks,
-            own=own.gates,
+            own=kit.own.gates,
+            checks=kit.checks,
         )
-        tasks[spec.name] = _task(done, tasks, workers, following, own)
+        tasks[spec.name] = _task(kit, done, tasks, workers)
     return tasks
 
 
-def _agent(run: Run, role: Role, following: Following, own: Own, words: str) -> Agent:
+def _agent(kit: _Kit, role: Role) -> Agent:
+    run, following = kit.following.run, kit.following
     llm = TieredLLM.bound(run, role)
     options: dict[str, Any] = {"allow_delegation": False, **role.options}
     agent = FilledAgent(
@@ -130,12 +152,18 @@ def _agent(run: Run, role: Role, following: Following, own: Own, words: str) -> 
         backstory=role.backstory,
         llm=llm,
         tools=[
-            *build_tools(role.tools, following.workspace, llm),
-            *own.tools.get(role.name, ()),
+            *build_tools(
+                role.tools,
+                following.workspace,
+                llm,
+                checks=kit.checks,
+                commands=role.commands,
+            ),
+            *kit.own.tools.get(role.name, ()),
         ],
         **_known(options),
-        **own.agent_options.get(role.name, {}),
-    ).prefaced(words if works_on_files(role.tools) else "")
+        **kit.own.agent_options.get(role.name, {}),
+    ).prefaced(kit.words if works_on_files(role.tools) else "")
     following.tools(agent.tools or [], agent)
     return agent
 
@@ -162,11 +190,7 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _task(
-    done: Done,
-    earlier: Mapping[str, Task],
-    workers: Mapping[str, Agent],
-    following: Following,
-    own: Own,
+    kit: _Kit, done: Done, earlier: Mapping[str, Task], workers: Mapping[str, Agent]
 ) -> Task:
     spec = done.spec
     asynchronous = bool(spec.options.get("async_execution"))
@@ -180,10 +204,10 @@ def _task(
     else:
         context = [earlier[name] for name in spec.context if name in earlier]
     options: dict[str, Any] = dict(spec.options)
-    options.update(own.outputs.get(spec.name, {}))
-    options["guardrails"] = [guardrail(done)]
+    options.update(kit.own.outputs.get(spec.name, {}))
     # The attempts are ours.
-    options["callback"] = _callback(done, own)
+    options["guardrails"] = [guardrail(done)]
+    options["callback"] = _callback(done, kit.own)
     task = FollowedTask(
         name=spec.name,
         description=spec.description,
@@ -191,7 +215,7 @@ def _task(
         agent=workers[spec.agent] if spec.agent else None,
         context=context,
         **options,
-    ).followed_by(following)
+    ).followed_by(kit.following)
     return task.decided_by(done)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crew.calls.argument_fit import Schema, as_texts, fits
+from crew.calls.argument_fit import Schema, as_lists, as_texts, fits
 
 _NAME_KEYS = ("name", "tool", "function", "tool_name", "action")
 _ARGUMENT_KEYS = (
@@ -92,7 +92,7 @@ def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
     schema = offered.get(name)
     if schema is None:
         return None
-    arguments = as_texts(arguments, schema)
+    arguments = as_texts(as_lists(arguments, schema), schema)
     if not fits(arguments, schema):
         return None
     return WrittenCall(name=name, arguments=json.dumps(arguments))
@@ -220,6 +220,8 @@ def _values(text: str) -> list[_Raw]:
 def _literal(text: str) -> list[_Raw]:
     """A call that is not quite JSON: small models put a file between triple quotes,
     as in Python, or leave the last brackets out."""
+    # Three quotes are never JSON: those of a docstring, which were not escaped.
+    text_alone = re.sub(r'(?<!\\)"""', r'\\"\\"\\"', text)
     for end in ("", "}", "}}") if text.startswith("{") else ("",):
         try:
             with warnings.catch_warnings():
@@ -228,6 +230,8 @@ def _literal(text: str) -> list[_Raw]:
                 value = json.loads(json.dumps(ast.literal_eval(text + end)))
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             value = _object(text + end)
+        if value is None:
+            value = _object(text_alone + end)
         if value is not None:
             return _named(value)
     return []

@@ -10,7 +10,9 @@ _LONGEST = 300
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _TESTS = (
     # pytest
-    re.compile(r"^(?:FAILED|ERROR) (?P<id>\S+?\.py(?:::.+?)?)(?: - .*)?$"),
+    re.compile(
+        r"^(?:FAILED|ERROR) (?P<id>\S+?\.py(?:::[^\s\[]+(?:\[.*?\])?)?)(?: - .*)?$"
+    ),
     # unittest; since Python 3.11 the whole name stands in the parentheses.
     re.compile(r"^(?:FAIL|ERROR): (?P<name>\w+) \((?P<id>[\w.<>]+)\)"),
     re.compile(r"^\s*--- FAIL: (?P<id>\S+)"),  # go
@@ -27,7 +29,7 @@ _TESTS = (
 _FINDING = re.compile(
     r"^(?P<path>[^\s:()]+\.\w+)(?::\d+(?::\d+)?:|\(\d+,\d+\):) (?P<what>\S.*)$"
 )
-_NUMBERS = re.compile(r"\d+")
+_NUMBERS = re.compile(r"\b\d+\b")
 
 
 def plain(output: str) -> str:

@@ -14,6 +14,8 @@ _BY_PATHS = frozenset(
 )  # fmt: skip
 _RUNNERS = frozenset(("uv", "poetry", "pdm", "hatch", "npx", "bunx", "bundle", "time"))
 _AFTER_DASHES = frozenset(("npm", "pnpm"))
+_FLAGS = frozenset(("-q", "-qq", "-v", "-vv", "-x", "-s"))
+"""Options without a value: what follows one is a path."""
 _SHELL = frozenset("|&;<>()$`\\\"'*?[]#~=%\n")
 
 
@@ -27,7 +29,7 @@ def filtered(command: str, paths: Sequence[str], tree: Path) -> str:
     kept = [words[0]]
     for before, word in itertools.pairwise(words):
         is_path = not word.startswith("-") and (tree / word).exists()
-        if not (is_path and not before.startswith("-")):
+        if not is_path or (before.startswith("-") and before not in _FLAGS):
             kept.append(word)
     # With ./ in front none is taken for an option.
     named = [shlex.quote(f"./{path}") for path in paths]

@@ -14,6 +14,7 @@ from crew.errors import WorkspaceError
 from crew.sandbox.job import MB, Bounds, Ended
 from crew.sandbox.leftovers import clean
 from crew.sandbox.running import Sandbox, run
+from crew.sandbox.toolchains import Toolchains, toolchains
 from crew.settings.checks import CheckSettings
 from crew.texts.escapes import escape_control
 from crew.texts.masking import Secrets
@@ -33,6 +34,7 @@ class Runner:
     done: Path
     stopped: Callable[[], bool]
     _isolation: Sandbox | str | None = field(init=False, default=None)
+    _toolchains: Toolchains | None = field(init=False, default=None)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
     _setup: threading.Lock = field(init=False, default_factory=threading.Lock)
 
@@ -55,7 +57,7 @@ class Runner:
                 ground,
                 command,
                 self.settings,
-                self.environ,
+                self._tools(),
                 others=others,
                 online=online,
             )
@@ -65,6 +67,13 @@ class Runner:
             return run(self._isolation, wanted, stopped=self.stopped)
         finally:
             clean(ground.tree, own=ground.own_git)
+
+    def _tools(self) -> Toolchains:
+        """Those of the user; looked up once, as that takes longer than a sandbox."""
+        if self._toolchains is None:
+            home = Path(self.environ.get("HOME") or "/nonexistent")
+            self._toolchains = toolchains(self.environ, home)
+        return self._toolchains
 
     def prepared(self, ground: Ground) -> Ended | None:
         """Set a tree up, once per run; returns how that ended where it failed."""
@@ -121,6 +130,6 @@ def _why(ended: Ended, bounds: Bounds) -> str:
             return f"it was ended: it prints over {bounds.output // MB} MB"
         case "interrupted":
             return "it was interrupted"
-        case "exit" if ended.code:
+        case "exit" | "setup" if ended.code:
             return f"exit code {ended.code}"
     return ""

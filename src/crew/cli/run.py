@@ -72,6 +72,12 @@ _NO_USE = (
     metavar="K=V",
     help="A placeholder {K} of tasks.yaml; may be repeated.",
 )
+@click.option(
+    "--check",
+    multiple=True,
+    metavar="NAME=COMMAND",
+    help='A command that proves the work, such as test="npm test"; may be repeated.',
+)
 @click.option("--resume", metavar="RUN", help="Continue a run; finished tasks stay.")
 @click.option(
     "--comment",

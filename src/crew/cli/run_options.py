@@ -9,6 +9,7 @@ from crew.cli.console import argument_error, argument_mistake, resume_command
 from crew.cli.place import placed
 from crew.errors import Mistake, SettingsError
 from crew.settings import Inputs, Settings
+from crew.settings.check_commands import with_checks
 from crew.settings.check_inputs import check_file, check_inputs
 from crew.settings.check_tasks import check_human_input
 from crew.settings.environment import is_text
@@ -26,6 +27,7 @@ class RunOptions:
     no_repo: bool
     image: tuple[str, ...]
     input: tuple[str, ...]
+    check: tuple[str, ...]
     resume: str | None
     comment: str | None
     post: bool
@@ -57,9 +59,10 @@ class RunOptions:
 
     def resume_command(self, run: str) -> str:
         """The command that goes on with a run of these options."""
+        checks = [word for one in self.check for word in ("--check", one)]
         comment = ["--comment", self.comment] if self.comment else []
         post = ["--post"] if self.post else []
-        return resume_command(run, self.config, *comment, *post)
+        return resume_command(run, self.config, *checks, *comment, *post)
 
 
 def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
@@ -75,8 +78,8 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
         settings = load_settings(placed(options.config))
     except SettingsError as exc:
         raise SettingsError([*exc.mistakes, *mistakes]) from None
-    if not sys.stdin.isatty():
-        mistakes += check_human_input(settings)
+    settings, wrong = _fitted(settings, options)
+    mistakes += wrong
     if options.resume is not None:
         if given or options.names_work or options.input:
             raise argument_error(
@@ -96,6 +99,14 @@ def checked(options: RunOptions) -> tuple[Settings, Inputs | None]:
     if mistakes:
         raise SettingsError(mistakes)
     return settings, given
+
+
+def _fitted(settings: Settings, options: RunOptions) -> tuple[Settings, list[Mistake]]:
+    """The settings with the checks of the arguments, and what does not fit here."""
+    settings, mistakes = with_checks(settings, options.check)
+    if not sys.stdin.isatty():
+        mistakes += check_human_input(settings)
+    return settings, mistakes
 
 
 def _repository_mistakes(options: RunOptions) -> list[Mistake]:

@@ -9,6 +9,7 @@ from crew.gates.files import asked_files, changed, files_exist
 from crew.gates.gate import Asking, Gate, Look, Trust
 from crew.gates.judge import judge
 from crew.gates.python import python_parses
+from crew.gates.review import review
 from crew.gates.text import (
     has_sections,
     json_parses,
@@ -83,6 +84,9 @@ def _built(spec: GateSpec, means: Means) -> tuple[Trust, int, Look]:
             return Trust.SHAPE, 0, json_schema(spec.text)
         case "judge":
             return Trust.SHAPE, 3, judge(spec.tier, spec.text, means.ask)
+        case "review":
+            look = review(spec.tier, spec.names[0], means.checks, means.ask)
+            return Trust.SHAPE, 3, look
         case name if spec.is_own and means.own is not None:
             return Trust.SHAPE, 0, means.own(name)
         case name:

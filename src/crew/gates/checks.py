@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from crew.errors import RunFailed
-from crew.gates.gate import PASSES, Finding, Look, Work, fails, nothing
+from crew.gates.gate import Finding, Found, Look, Work, fails, nothing
 
 _LISTED, _SHORTEST = 5, 5
 """Tests that a reason names, and characters of a name that no other text has."""
@@ -74,10 +74,11 @@ def one_check(name: str, checks: Checks | None) -> Look:
 
 
 def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
-    notes = []
+    notes, proved = [], False
     for name in names:
         result = checks.run(name)
         if result.passed:
+            proved = True
             continue
         if result.ended_by == "interrupted":
             raise RunFailed("interrupted")
@@ -87,8 +88,8 @@ def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
             return fails(f"The check {name} failed.\n{result.reason}")
         old = ", ".join(list(result.failing_before)[:_LISTED])
         notes.append(f"{name}: nothing fails but what failed before this run: {old}")
-    # A check that does not pass proves nothing, whoever is at fault.
-    return nothing("; ".join(notes)) if notes else PASSES
+    # A check that does not pass proves nothing, whoever is at fault; others may.
+    return Finding(Found.PASSED if proved else Found.NOTHING, "; ".join(notes))
 
 
 def _is_old(result: Result, asked: str) -> bool:

@@ -33,9 +33,9 @@ def run_document(
 ) -> dict[str, object]:
     """The record of a run as a JSON document; docs/run-json.md describes it.
 
-    `results` are the tasks' results by name, `verdicts` what their gates found, and
-    `kept` the files with the texts of those that are not done. `workspace` goes in as
-    it is, `error` of a run that is not done, `closed` of one that is closed.
+    `results` are the tasks' results by name, `verdicts` what their gates found, `kept`
+    the files with the texts of those that are not done. `workspace` goes in as it is,
+    `error` of a run that is not done, `closed` of one that is closed.
     """
     document: dict[str, object] = {
         **_beginning(record, about),

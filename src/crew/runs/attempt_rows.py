@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 from crew.calls.run import Run
 from crew.gates import Trust, Verdict
@@ -44,14 +45,7 @@ def row(
         reason_hash=_hash(decided.reason) if decided and decided.reason else "",
         fed_back=attempt.told,
         why=attempt.why,
-        cost_usd=_sum([call.cost_usd for call in calls]),
-        premium_usd=_sum([call.senior_usd for call in calls if call.ok]),
-        seconds=sum(call.seconds for call in calls),
-        calls=len(calls),
-        input_tokens=sum(call.input_tokens for call in calls),
-        output_tokens=sum(call.output_tokens for call in calls),
-        cached_tokens=sum(call.cached_tokens for call in calls),
-        is_free=all(call.cost_usd == 0 for call in calls),
+        **_taken(calls),
         cut_off=attempt.cut_off,
         task_trust=ladder.trust,
     )
@@ -59,6 +53,20 @@ def row(
         return made
     step = ladder.steps[attempt.place]
     return replace(made, p=step.counted, c=step.price, rest=step.rest)
+
+
+def _taken(calls: Sequence[CallRecord]) -> dict[str, Any]:
+    """What the calls took together."""
+    return {
+        "cost_usd": _sum([call.cost_usd for call in calls]),
+        "premium_usd": _sum([call.senior_usd for call in calls if call.ok]),
+        "seconds": sum(call.seconds for call in calls),
+        "calls": len(calls),
+        "input_tokens": sum(call.input_tokens for call in calls),
+        "output_tokens": sum(call.output_tokens for call in calls),
+        "cached_tokens": sum(call.cached_tokens for call in calls),
+        "is_free": all(call.cost_usd == 0 for call in calls),
+    }
 
 
 def escalation_bound(run: Run, *, first: bool) -> str:

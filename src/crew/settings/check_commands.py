@@ -1,12 +1,17 @@
 """The checks of inputs.yaml become values, once their keys fit together."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from crew.errors import Mistake
 from crew.sandbox.job import Bounds
 from crew.settings.checks import CheckSettings
 from crew.settings.document import Document
+from crew.settings.environment import is_text
 from crew.settings.names import flaw
 from crew.settings.schema_inputs import InputsFile
+from crew.settings.values import Settings
 
 
 def check_settings(shape: InputsFile | None) -> CheckSettings:
@@ -59,10 +64,41 @@ def check_checks(document: Document, shape: InputsFile) -> None:
             document.reject(("share", index), f"{name!r}: {wrong}")
 
 
+def with_checks(
+    settings: Settings, pairs: Sequence[str]
+) -> tuple[Settings, list[Mistake]]:
+    """The settings with the checks of the arguments, each `NAME=COMMAND`, for every
+    repository, and what is wrong with those."""
+    mistakes = []
+    commands = dict(settings.checks.commands.get("", {}))
+    for pair in pairs:
+        name, _, command = pair.partition("=")
+        if wrong := _flaw_of_pair(name, command):
+            message = f"{pair!r}: {wrong}"
+            mistakes.append(
+                Mistake(file="arguments", line=None, key="--check", message=message)
+            )
+        commands[name] = command
+    if not pairs:
+        return settings, []
+    every = {**settings.checks.commands, "": commands}
+    return replace(settings, checks=replace(settings.checks, commands=every)), mistakes
+
+
+def _flaw_of_pair(name: str, command: str) -> str | None:
+    if not command.strip() or "\n" in command or "\0" in command:
+        return "not of the form NAME=COMMAND, in one line"
+    if not is_text(command):
+        return "not UTF-8"
+    return _flaw_of_name(name)
+
+
+def _flaw_of_name(name: str) -> str | None:
+    return "a name cannot begin with a hyphen" if name.startswith("-") else flaw(name)
+
+
 def _check_name(document: Document, path: tuple[str, ...], name: str) -> None:
-    wrong = flaw(name)
-    if wrong is None and name.startswith("-"):
-        wrong = "a name cannot begin with a hyphen"
+    wrong = _flaw_of_name(name)
     if wrong is not None:
         document.reject_key(path, wrong)
 

@@ -46,12 +46,22 @@ def _check_roles(files: Files, shapes: Shapes) -> None:
                 (name, "role"),
                 f"is also the role of {first!r}; {finder} by this text",
             )
+        _check_commands(files.agents, name, role)
         for key, needed in _NEEDED.items():
             if getattr(role, key) is not None and not getattr(role, needed):
                 files.agents.reject((name, key), f"does nothing without `{needed}`")
     names = files.agents.names()
     if names is not None and shapes.process == "hierarchical":
         _check_delegation(files.agents, names, shapes.roles)
+
+
+def _check_commands(document: Document, name: str, role: RoleShape) -> None:
+    runs = "run_command" in role.tools
+    if runs and not role.commands:
+        message = "run_command needs `commands: [...]`, the programs that it may run"
+        document.reject((name, "tools"), message)
+    elif role.commands and not runs:
+        document.reject((name, "commands"), "does nothing without the tool run_command")
 
 
 def _check_delegation(

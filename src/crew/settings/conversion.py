@@ -156,6 +156,7 @@ def role(name: str, shape: RoleShape) -> Role:
         tools=ours(shape.tools),
         own_tools=own(shape.tools),
         own=named(shape, CALLBACKS),
+        commands=tuple(shape.commands),
         options=options(shape, AgentOptions),
     )
 

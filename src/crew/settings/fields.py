@@ -136,6 +136,15 @@ def _plan_limits(value: object) -> object:
     return value if isinstance(value, dict) else {"": _listed(value)}
 
 
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+def _program(name: str) -> str:
+    if _PROGRAM.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no program; allowed: a name such as node")
+    return name
+
+
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
@@ -195,5 +204,6 @@ Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Text, AfterValidator(_header_value)]
 Parameter = Annotated[object, AfterValidator(plain_value)]
+Program = Annotated[Text, AfterValidator(_program)]
 Chain = Annotated[list[Text], Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1, le=_MOST)]

@@ -28,6 +28,7 @@ from crew.settings.fields import (
     Parameter,
     PlanLimits,
     Positive,
+    Program,
     ScopedLimits,
     Text,
     Timeout,
@@ -113,6 +114,7 @@ class RoleShape(AgentOptions):
     patience: Duration = 0.0
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
+    commands: list[Program] = []
 
 
 class TaskOptions(Shape):

@@ -30,10 +30,12 @@ def _size(value: object) -> int:
 
 
 def _sandbox(value: object) -> object:
-    """A bare word is the runtime; YAML reads `off` as false."""
-    if value is False:
-        return {"runtime": "off"}
-    return {"runtime": value} if isinstance(value, str) else value
+    """A bare word is the runtime."""
+    return {"runtime": value} if isinstance(value, str | bool) else value
+
+
+def _runtime(value: object) -> object:
+    return "off" if value is False else value
 
 
 def _command(value: object) -> object:
@@ -54,7 +56,10 @@ Command = Annotated[str | dict[str, str], BeforeValidator(_command)]
 class SandboxShape(Shape):
     """What isolates a command, and what it may take."""
 
-    runtime: Annotated[Text, one_of("runtime", RUNTIMES)] = RUNTIMES[0]
+    # YAML reads `off` as false.
+    runtime: Annotated[Text, BeforeValidator(_runtime), one_of("runtime", RUNTIMES)] = (
+        RUNTIMES[0]
+    )
     image: Text | None = None
     time: Timeout = 600.0
     memory: Size | None = None

@@ -33,14 +33,9 @@ KINDS = (
 
 COMPLEXITIES = ("low", "medium", "high")
 TOOLS = (
-    "list_files",
-    "repo_map",
-    "read_file",
-    "search_files",
-    "edit_file",
-    "write_file",
-    "look_at_image",
-)
+    "list_files", "repo_map", "read_file", "search_files", "edit_file",
+    "write_file", "look_at_image", "run_checks", "run_command",
+)  # fmt: skip
 PLACEHOLDERS = ("request", "repositories", "images")
 """What every run puts into the texts of agents.yaml and tasks.yaml, as `{request}`."""
 
@@ -187,8 +182,9 @@ class Tier:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
     """One agent. `patience` is how many seconds a call waits for a better
-    deployment before it takes the next one. `own_tools` are its user's, by their
-    place in the list; `own` has dotted paths by key. `options` go to `crewai.Agent`."""
+    deployment before it takes the next one. `commands` are the programs that it may
+    run. `own_tools` are its user's, by their place in the list; `own` has dotted paths
+    by key. `options` go to `crewai.Agent`."""
 
     name: str
     role: str
@@ -200,6 +196,7 @@ class Role:
     tools: tuple[str, ...] = ()
     own_tools: Mapping[int, OwnTool | Server] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
 
 
