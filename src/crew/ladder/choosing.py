@@ -67,8 +67,9 @@ def _cost(steps: Sequence[Step], *, failed: bool) -> Decimal | None:
     enough counts as if it were not there."""
     for at, step in enumerate(steps):
         if step.is_premium:
-            harder = HARDER if failed else 1
-            return None if step.price is None else step.price * harder
+            if not step.price:
+                return None  # unknown, or free: then there is nothing to save
+            return step.price * HARDER if failed else step.price
         p = _counted(step, is_first=not failed)
         if p is not None and step.price is not None:
             after = _cost(steps[at + 1 :], failed=True)

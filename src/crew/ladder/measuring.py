@@ -31,7 +31,8 @@ def measure(tries: Iterable[Try], trust: str, now: float) -> Rate:
     gate has this trust. They may come in any order."""
     known = sorted(tries, key=lambda one: one.at, reverse=True)
     first = weighted([one for one in known if one.number == 1], trust, now)
-    rate = _priced(known, now)
+    further = enough([one for one in known if one.is_further], trust, now)
+    rate = replace(_priced(known, now), further=further)
     if not first:
         return rate
     return replace(
@@ -39,7 +40,6 @@ def measure(tries: Iterable[Try], trust: str, now: float) -> Rate:
         outcomes=len(first),
         passes=_number(upper(first)),
         share=_number(share(first)),
-        further=enough([one for one in known if one.is_further], trust, now),
         source=_outcomes(first),
     )
 

@@ -109,8 +109,8 @@ def _mends(step: Step, ladder: Ladder) -> bool:
     """Whether a try with the reason is worth its price: r x P > c."""
     if ladder.stays or step.is_premium:
         return True  # nobody comes after it
-    if step.price is None or step.onward is None:
-        return True  # without prices the YAML holds
+    if not step.rate.is_measured or step.price is None or step.onward is None:
+        return True  # with few outcomes, or without prices, the YAML holds
     return mends(step, ladder.trust) * step.onward > step.price
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 from crew.calls.run import Run
 from crew.gates import Trust, Verdict
 from crew.journal import AttemptRecord, CallRecord
-from crew.ladder import Ladder, Step, kind_of
+from crew.ladder import Ladder, kind_of
 from crew.settings import Settings, TaskSpec
 from crew.tasks.attempt import Attempt
 
 DAY = 86_400.0
-_NONE = Step(name="", deployments=())
 LOOKS_BACK = 30 * DAY
 """Seconds over which failed and escalated tasks are counted."""
 
@@ -28,8 +28,7 @@ def row(
 ) -> AttemptRecord:
     """The row of an attempt that made these calls."""
     decided = _decided(attempt)
-    step = ladder.steps[attempt.place] if attempt.place < len(ladder.steps) else _NONE
-    return AttemptRecord(
+    made = AttemptRecord(
         run=run.id,
         task=spec.name,
         number=attempt.number,
@@ -48,11 +47,12 @@ def row(
         why=attempt.why,
         **_taken(calls),
         cut_off=attempt.cut_off,
-        p=step.counted,
-        c=step.price,
-        rest=step.rest,
         task_trust=ladder.trust,
     )
+    if attempt.place >= len(ladder.steps):
+        return made
+    step = ladder.steps[attempt.place]
+    return replace(made, p=step.counted, c=step.price, rest=step.rest)
 
 
 def _taken(calls: Sequence[CallRecord]) -> dict[str, Any]:
