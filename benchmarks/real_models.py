@@ -42,7 +42,7 @@ coder:
   backstory: You change files with your tools.
   tier: {tier}
   kind: coding
-  tools: [read_file, edit_file, write_file, run_checks]
+  tools: [read_file, write_file, run_checks]
   temperature: 0
   max_iter: 10
 """
@@ -130,9 +130,9 @@ def git(directory: Path, *arguments: str) -> str:
 
 def request(name: str) -> str:
     return (
-        f"Implement the function {name} in the file {name}.py, as its docstring says: "
-        f"replace `raise NotImplementedError` with working code. Its tests are in "
-        f"tests/test_{name}.py; do not change them."
+        f"Read {name}.py with read_file first. Then implement the function {name} in "
+        f"it, as its docstring says, and write the whole file {name}.py with "
+        f"write_file. Its tests are in tests/test_{name}.py; do not change them."
     )
 
 

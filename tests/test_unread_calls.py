@@ -11,7 +11,7 @@ from building import deployment, provider, role, settings
 from crew import kickoff
 from crew.calls.unread_calls import unread
 from crew.calls.written_calls import written_calls
-from crew.errors import TaskFailed
+from crew.errors import RunFailed, TaskFailed
 from crew.settings import Settings, TaskSpec
 from scripted import Scripted, serving
 
@@ -74,6 +74,32 @@ def test_a_docstring_that_was_not_escaped_is_read() -> None:
     assert entry["replace"] == 'def a():\n    """Do.\n    """\n    return 1'
 
 
+DOCUMENTED = (
+    '{"name": "edit_file", "arguments": {"path": "a.py", "search": "pass", '
+    '"replace": "def a():\\n    """Do."""\\n    return 1"}}'
+)
+
+
+def test_several_calls_with_such_a_docstring_are_read() -> None:
+    checks = '{"name": "run_checks", "arguments": {"names": ["test"]}}'
+
+    found = written_calls(f"{checks}\n{DOCUMENTED}\n{checks}", TOOLS)
+
+    assert [call.name for call in found] == ["run_checks", "edit_file", "run_checks"]
+    assert '"""Do."""' in json.loads(found[1].arguments)["edits"][0]["replace"]
+
+
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```"])
+def test_the_calls_before_one_that_cannot_be_read_are_made(form: str) -> None:
+    broken = '{"name": "run_checks", "arguments": {"names": ["te"st"]}}'
+    text = form.replace("{}", f"{edit(path='a.py', **CHANGE)}\n{broken}")
+
+    found = written_calls(text, TOOLS, asked=True)
+
+    assert [call.name for call in found] == ["edit_file"]
+    assert written_calls(text, TOOLS) == ()
+
+
 UNREAD = {
     edit(**CHANGE): "it needs 'path'; its arguments are 'path', 'edits'",
     f"```json\n{edit(**CHANGE)}\n```": "it needs 'path'",
@@ -104,7 +130,7 @@ def test_a_model_hears_what_is_wrong_with_its_call(text: str, why: str) -> None:
     "text",
     [
         "I changed a.py.",
-        '{"name": "shop", "arguments": {}}',
+        '{"name": "shop", "version": "1.0"}',
         '{"name": "edit_file"}',
         f"I called {edit(**CHANGE)} and it worked.",
         "edit_file",
@@ -113,6 +139,17 @@ def test_a_model_hears_what_is_wrong_with_its_call(text: str, why: str) -> None:
 )
 def test_what_is_not_meant_as_a_call_is_an_answer(text: str) -> None:
     assert unread(text, TOOLS) == ""
+
+
+@pytest.mark.parametrize("form", ["{}", "```json\n{}\n```", "<tool_call>{}"])
+def test_a_model_hears_that_a_tool_does_not_exist(form: str) -> None:
+    text = form.replace("{}", '{"name": "replace_file", "arguments": {"path": "a"')
+
+    heard = unread(text, TOOLS)
+
+    assert heard == (
+        "Error: there is no tool 'replace_file'; the tools are edit_file, run_checks."
+    )
 
 
 def test_without_tools_nothing_is_meant_as_a_call() -> None:
@@ -178,7 +215,8 @@ def test_the_reason_goes_back_at_once_and_the_work_goes_on(
 def test_a_model_that_never_writes_it_right_comes_to_an_end(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:
-    server.replies["m0"] = [WRONG]
+    wrong = [json.dumps({"name": "write_file", "arguments": {n: ""}}) for n in "abcd"]
+    server.replies["m0"] = [*wrong]
 
     with pytest.raises(TaskFailed, match="No file was changed"):
         kickoff(request="Write hello.py", config=made())
@@ -186,12 +224,23 @@ def test_a_model_that_never_writes_it_right_comes_to_an_end(
     assert len(server.requests) == 3
 
 
+def test_a_model_that_repeats_its_call_word_for_word_is_not_told_again(
+    server: Scripted, made: Callable[..., Settings]
+) -> None:
+    server.replies["m0"] = [WRONG]
+
+    with pytest.raises(TaskFailed, match="No file was changed"):
+        kickoff(request="Write hello.py", config=made())
+
+    assert len(server.requests) == 2
+
+
 def test_each_of_those_calls_counts_for_the_run(
     server: Scripted, made: Callable[..., Settings]
 ) -> None:
     server.replies["m0"] = [WRONG]
 
-    with pytest.raises(Exception, match="2 model calls"):
-        kickoff(request="Write hello.py", config=made(max_calls=2))
+    with pytest.raises(RunFailed, match="1 model calls"):
+        kickoff(request="Write hello.py", config=made(max_calls=1))
 
-    assert len(server.requests) == 2
+    assert len(server.requests) == 1

@@ -61,7 +61,7 @@ class Call:
         call = self
         for _ in range(unread_calls.MOST):
             answer = call._complete()
-            if not answer.unread:
+            if not call._is_to_tell(answer):
                 return answer
             call = call._told(answer)
         return call._complete()
@@ -71,10 +71,18 @@ class Call:
         call = self
         for _ in range(unread_calls.MOST):
             answer = await call._acomplete()
-            if not answer.unread:
+            if not call._is_to_tell(answer):
                 return answer
             call = call._told(answer)
         return await call._acomplete()
+
+    def _is_to_tell(self, answer: Answer) -> bool:
+        """Whether a model is to hear what is wrong with a call that it wrote: not
+        again, if it repeats that call word for word."""
+        if not answer.unread:
+            return False
+        told = [one.get("content") for one in self.messages[-2:]]
+        return told != [answer.text, answer.unread]
 
     def _told(self, answer: Answer) -> "Call":
         """The call that goes on after an answer with a call that cannot be read."""

@@ -19,6 +19,11 @@ _ARGUMENTS = re.compile(
     r'"(?:arguments|parameters|args|input|action_input|tool_input)"\s*:\s*'
 )
 _STARTS = ("{", "[", "```", "<")
+_FORM = re.compile(
+    r"\s*(?:```\w*\s*)?(?:<tool_call>\s*)?"
+    r'\{\s*"name"\s*:\s*"([\w.-]{1,60})"\s*,\s*"arguments"\s*:\s*\{'
+)
+"""The form that a model was asked for, whatever tool it names."""
 _ALONE = "answer with one call, and nothing before or behind it"
 
 
@@ -32,7 +37,9 @@ def unread(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
     text = text.strip()
     names = "|".join(map(re.escape, offered))
     named = list(re.finditer(_NAME.format(names=names), text)) if names else []
-    if not named or not _is_meant(text, named[0].start()):
+    if not named:
+        return _unknown(text, list(offered))
+    if not _is_meant(text, named[0].start()):
         return ""
     given = _ARGUMENTS.search(text, named[0].end()) or _ARGUMENTS.search(text)
     if given is None:
@@ -40,6 +47,13 @@ def unread(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
     name = named[0][1]
     why = _ALONE if len(named) > 1 else _why(text[given.end() :], offered[name])
     return f"Error: this call of {name} was not made: {why}."
+
+
+def _unknown(text: str, offered: Sequence[str]) -> str:
+    found = _FORM.match(text)
+    if found is None or not offered:
+        return ""
+    return f"Error: there is no tool {found[1]!r}; the tools are {', '.join(offered)}."
 
 
 def _is_meant(text: str, place: int) -> bool:

@@ -69,7 +69,7 @@ def written_calls(
     text = text.strip()
     readings = [_tagged, _actions, _plain]
     if asked:
-        readings += [_after_prose, _before_prose, _with_response]
+        readings += [_after_prose, _before_prose, _with_response, _leading]
     for read in readings:
         found = read(text)
         calls = tuple(_fitting(call, offered) for call in found)
@@ -200,28 +200,47 @@ def _is_quoted(before: str) -> bool:
     return before.count("```") % 2 == 1
 
 
+def _leading(text: str) -> list[_Raw]:
+    """Calls in a row, of which a later one cannot be read: those before it are made,
+    as the model must see their results first."""
+    text = text.removeprefix("```json").removesuffix("```").strip()
+    found, rest = _row(text)
+    return found if rest.startswith("{") else []
+
+
 def _values(text: str) -> list[_Raw]:
     """One JSON value after the other, each a call or a list of calls."""
-    decoder, place, found = json.JSONDecoder(strict=False), 0, []
     text = text.strip()
+    found, rest = _row(text)
+    if not rest:
+        return found
+    # Three quotes are never JSON: those of a docstring, which were not escaped.
+    escaped = re.sub(r'(?<!\\)"""', r'\\"\\"\\"', text)
+    literal = _literal(text) or _literal(escaped) if rest == text else []
+    if literal or escaped == text:
+        return literal
+    found, rest = _row(escaped)
+    return [] if rest else found
+
+
+def _row(text: str) -> tuple[list[_Raw], str]:
+    """One JSON value after the other, and what stands behind them."""
+    decoder, place, found = json.JSONDecoder(strict=False), 0, []
     while place < len(text):
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            return _literal(text) if place == 0 else []
-        found += [
-            _named(part) for part in (value if isinstance(value, list) else [value])
-        ]
+            break
+        for part in value if isinstance(value, list) else [value]:
+            found += _named(part)
         while place < len(text) and text[place] in " \t\r\n,;":
             place += 1
-    return [raw for raws in found for raw in raws]
+    return found, text[place:]
 
 
 def _literal(text: str) -> list[_Raw]:
     """A call that is not quite JSON: small models put a file between triple quotes,
     as in Python, or leave the last brackets out."""
-    # Three quotes are never JSON: those of a docstring, which were not escaped.
-    text_alone = re.sub(r'(?<!\\)"""', r'\\"\\"\\"', text)
     for end in ("", "}", "}}") if text.startswith("{") else ("",):
         try:
             with warnings.catch_warnings():
@@ -230,8 +249,6 @@ def _literal(text: str) -> list[_Raw]:
                 value = json.loads(json.dumps(ast.literal_eval(text + end)))
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             value = _object(text + end)
-        if value is None:
-            value = _object(text_alone + end)
         if value is not None:
             return _named(value)
     return []
