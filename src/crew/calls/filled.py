@@ -165,7 +165,8 @@ class FilledCrew(Crew):
 
     _built: bool = PrivateAttr(default=False)
     _safety: SharedSafety | None = PrivateAttr(default=None)
-    _failed: Callable[[BaseException], None] = PrivateAttr(default=lambda error: None)
+    # No function by default: pydantic would bind it.
+    _failed: Callable[[BaseException], None] | None = PrivateAttr(default=None)
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
@@ -205,7 +206,8 @@ class FilledCrew(Crew):
         try:
             yield
         except BaseException as exc:
-            self._failed(exc)
+            if self._failed is not None:
+                self._failed(exc)
             raise
 
     @contextmanager
