@@ -19,12 +19,14 @@ from crew.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """The checks of a run, for the repositories of its workspace."""
+    """The checks of a run, for the repositories of its workspace. `ran` gets the
+    result of each check that ran."""
 
     workspace: Workspace
     runner: Runner
     baseline: Baseline
     grounds: tuple[Ground, ...]
+    ran: Callable[[CheckResult], None] = lambda result: None
 
     @classmethod
     def of(
@@ -75,7 +77,10 @@ class Checks:
             if inside:
                 command = filtered(command, inside, ground.tree)
             parts[ground.name] = self._result(name, ground, command, whole=not inside)
-        return joined(name, parts)
+        result = joined(name, parts)
+        if result.ended_by not in ("refused", "interrupted"):
+            self.ran(result)
+        return result
 
     def command(self, argv: Sequence[str], repository: str = "") -> Ended:
         """Run a program with its arguments in a repository; its output is as a model

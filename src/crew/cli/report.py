@@ -1,7 +1,9 @@
 """`crew report`."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -13,13 +15,13 @@ from crew.cli.console import (
     print_safe,
     resume_command,
 )
+from crew.cli.ending import run_line, show_summary
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
 from crew.reports.about import About
 from crew.reports.document import run_document
 from crew.reports.report import build_report
-from crew.reports.text import summary_lines
 from crew.reports.why import Story
 from crew.runs.directory import RUNNING, RunDirectory
 from crew.runs.listing import listed, pick
@@ -57,12 +59,16 @@ def command(config: str | None, run: str | None, as_json: bool, why: str | None)
         directory = RunDirectory(record.output)
         killed = record.status == RUNNING
         record = replace(record, status=directory.status(record.status))
+        document = _document(journal, record, directory, killed)
         if as_json:
-            print(_document(journal, record, directory, killed))
+            # As ASCII: models also write what takes a terminal over.
+            print(json.dumps(document, indent=2))
             return DONE
-        see = f"; see {record.output}/" if record.output.exists() else ""
-        print(f"run {record.run}: {record.status}{see}")
-        print_safe(summary_lines(build_report(journal, record.run)))
+        print_safe(run_line(document, record.output))
+        if not killed and document.get("error"):
+            print_safe(document["error"])
+        print()
+        show_summary(document, build_report(journal, record.run), config)
     if record.status not in ("done", RUNNING) and directory.is_begun:
         print(f"go on with: {resume_command(record.run, config)}")
     return DONE
@@ -91,26 +97,24 @@ def _print_why(story: Story, as_json: bool) -> None:
 
 def _document(
     journal: Journal, record: RunRecord, directory: RunDirectory, killed: bool
-) -> str:
-    """The record of a run as JSON: as it was written when the run ended, else what
-    the journal knows."""
-    document: dict[str, object] | None = None
+) -> dict[str, Any]:
+    """The record of a run: as it was written when the run ended, else what the journal
+    knows."""
     if not killed:  # else an earlier part of the run wrote it
-        document = directory.document()
-    if document is None:
-        tasks = journal.tasks(record.run)
-        document = run_document(
-            build_report(journal, record.run),
-            record,
-            tasks,
-            directory.results(task.name for task in tasks),
-            None,
-            {"path": str(directory.workspace)},
-            error=f"the run is {record.status}",
-            about=_about(directory),
-        )
-    # As ASCII: models also write what takes a terminal over.
-    return json.dumps(document, indent=2)
+        with suppress(OSError, ValueError):  # it may be gone, or torn
+            if (found := directory.document()) is not None:
+                return found
+    tasks = journal.tasks(record.run)
+    return run_document(
+        build_report(journal, record.run),
+        record,
+        tasks,
+        directory.results(task.name for task in tasks),
+        None,
+        {"path": str(directory.workspace)},
+        error=f"the run is {record.status}",
+        about=_about(directory),
+    )
 
 
 def _about(directory: RunDirectory) -> About:
