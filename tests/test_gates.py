@@ -371,7 +371,10 @@ class Checks:
             "the check test cannot run: no bwrap",
         ),
         (
-            [Result("test", True, doubts=("the run removed tests: a.py::test_x",))],
+            [
+                Result("test", True, doubts=("the run removed tests: a.py::test_x",)),
+                Result("lint", True),
+            ],
             Found.NOTHING,
             "test: the run removed tests: a.py::test_x",
         ),

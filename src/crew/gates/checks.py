@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from crew.errors import RunFailed
-from crew.gates.gate import Finding, Found, Look, Work, fails, nothing
+from crew.gates.gate import (
+    REASON_CHARACTERS,
+    Finding,
+    Found,
+    Look,
+    Work,
+    fails,
+    nothing,
+)
 
 _LISTED, _SHORTEST = 5, 5
 """Tests that a reason names, and characters of a name that no other text has."""
@@ -77,10 +85,11 @@ def one_check(name: str, checks: Checks | None) -> Look:
 
 
 def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
-    notes, proved = [], False
+    notes, proved, doubted = [], False, False
     for name in names:
         result = checks.run(name)
-        if result.doubts:
+        if result.doubts:  # another check that passes is no answer to these
+            doubted = True
             notes.append(f"{name}: {'; '.join(result.doubts)}")
         if result.passed:
             proved = True
@@ -95,7 +104,8 @@ def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
         old = ", ".join(list(result.failing_before)[:_LISTED])
         notes.append(f"{name}: nothing fails but what failed before this run: {old}")
     # A check that does not pass proves nothing, whoever is at fault; others may.
-    return Finding(Found.PASSED if proved else Found.NOTHING, "; ".join(notes))
+    found = Found.PASSED if proved and not doubted else Found.NOTHING
+    return Finding(found, "; ".join(notes)[:REASON_CHARACTERS])
 
 
 def _is_old(result: Result, asked: str) -> bool:
