@@ -278,8 +278,6 @@ def test_check_prints_the_ladders_of_the_journal(
                 task,
                 at=SystemClock().now(),
                 deployment="glm-free",
-                trust="shape",
-                task_trust="shape",
             )
             journal.attempts.add(row)
 
@@ -289,6 +287,22 @@ def test_check_prints_the_ladders_of_the_journal(
     assert "mid: p x P > c, p 1.00 (12 outcomes since " in told
     assert "P $0.2000 (the premium: the tokens of 12 attempts since " in told
     assert told.index("Ladders") < told.index("\nDeployments")
+
+
+def test_a_journal_that_cannot_be_read_is_no_reason_to_stop(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("GEMINI_API_KEY", "not-a-key")
+    (tmp_path / "journal.db").mkdir()
+
+    assert main(["--config", str(PROJECT / "config"), "check"]) == 0
+
+    found = capsys.readouterr()
+    assert "ladders are shown as the YAML orders them" in found.err
+    assert "Ladders" in found.out
 
 
 def test_the_ladders_need_neither_crewai_nor_litellm() -> None:

@@ -58,15 +58,19 @@ class Measured:
 
 
 def known_rates(settings: Settings, listener: Listener) -> Rates:
-    """What the journal of this state directory says now, for who runs nothing. Raises
-    StoreUnavailable."""
+    """What the journal of this state directory says now, for who runs nothing; the
+    listener hears why it cannot be read."""
     path = settings.state_dir / "journal.db"
     if not path.exists():
         return Unmeasured()
     clock = SystemClock()
-    with Journal.open(path, clock, listener) as journal:
-        measured = Measured(settings, journal.attempts, clock)
-        measured.read()
+    try:
+        with Journal.open(path, clock, listener) as journal:
+            measured = Measured(settings, journal.attempts, clock)
+            measured.read()
+    except StoreUnavailable as exc:
+        listener(f"WARNING: {exc}; ladders are shown as the YAML orders them")
+        return Unmeasured()
     return measured
 
 
