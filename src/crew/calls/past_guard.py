@@ -35,8 +35,9 @@ def _past(crew: Crew) -> Iterator[str]:
     """Each thing that calls a model of no tier, and what to do."""
     if crew.planning and not isinstance(crew.planning_llm, TieredLLM):
         yield "the crew's planning has no LLM of a tier; set `planning_llm`"
-    for owner in (crew, *crew.agents):
-        name = "the crew" if owner is crew else f"agent {str(owner.role).strip()!r}"
+    named: list[tuple[str, Any]] = [("the crew", crew)]
+    named += [(f"agent {agent.role.strip()!r}", agent) for agent in crew.agents]
+    for name, owner in named:
         for key in _EMBEDDED:
             if getattr(owner, key, None):
                 kind = key.partition("_")[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from crew.errors import Mistake, SettingsError
 from crew.journal import RunRecord
-from crew.runs.directory import RunDirectory
+from crew.runs.directory import RunDirectory, begun_in
 
 _EVERY = 10_000
 
@@ -68,9 +68,9 @@ def listed(records: Iterable[RunRecord], output: Path) -> list[ListedRun]:
     first."""
     runs = [_of_journal(record) for record in records]
     known = {run.run for run in runs}
-    for path in output.glob("*/inputs.json") if output.is_dir() else ():
-        if path.parent.name not in known:
-            runs.append(_of_directory(RunDirectory(path.parent.absolute())))
+    for directory in begun_in(output):
+        if directory.run not in known:
+            runs.append(_of_directory(directory))
     return sorted(runs, key=lambda run: (run.started_at, run.run), reverse=True)
 
 
@@ -117,7 +117,7 @@ def _of_directory(directory: RunDirectory) -> ListedRun:
         run=directory.run,
         status=directory.status(str(document.get("status", "running"))),
         rehearsal=rehearsal,
-        started_at=(directory.path / "inputs.json").stat().st_mtime,
+        started_at=directory.begun_at,
         directory=directory,
         **_facts(directory),
     )
