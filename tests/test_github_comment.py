@@ -309,6 +309,7 @@ def server() -> Iterator[Scripted]:
 @pytest.fixture
 def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")
     monkeypatch.setenv(KEY, SECRET)
     for name in ("GITHUB_TOKEN", "GITHUB_API_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -368,7 +368,14 @@ MISTAKES = [
         "coder.function_calling_llm",
         "would not pass the quota guard; use `tier:`",
     ),
-    ("agents", "max_iter: 5", "memory: true", 14, "coder.memory", "past the quota"),
+    (
+        "agents",
+        "max_iter: 5",
+        "memory: true",
+        14,
+        "coder.memory",
+        "it needs embeddings",
+    ),
     ("agents", "max_iter: 5", "knowledge: x", 14, "coder.knowledge", "not allowed"),
     ("agents", "max_iter: 5", "planning: true", 14, "coder.planning", "not allowed"),
     (

@@ -283,6 +283,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         "seconds": None,
         "versions": {},
         "config_hash": None,
+        "notices": [],
         "result": "Done.",
         "workspace": {"path": "output/r1/workspace"},
         "tasks": [
@@ -464,14 +465,14 @@ def test_status_reads_well() -> None:
         == """\
 Pool                Limit                              Used      Left  Resets in
 --------------------------------------------------------------------------------
-provider:gemini     15 requests/minute                    4        11        40s
-                    1M input_tokens/minute          120,500   879,500        40s
-                    200 requests/day @                    0       200
-                    America/Los_Angeles
 provider:anthropic  cooldown: RateLimited (429)                           1m 30s
-                    throttled to 50%
-                    100 usd/month @ UTC            $17.3457  $82.6543      7d 3h
-deployment:gpt-4    cooldown                                               1h 1m"""
+provider:anthropic  throttled to 50%
+deployment:gpt-4    cooldown                                               1h 1m
+provider:gemini     15 requests/minute                    4        11        40s
+provider:anthropic  100 usd/month @ UTC            $17.3457  $82.6543      7d 3h
+provider:gemini     1M input_tokens/minute          120,500   879,500        40s
+provider:gemini     200 requests/day @                    0       200
+                    America/Los_Angeles"""
     )
 
 

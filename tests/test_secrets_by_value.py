@@ -179,7 +179,7 @@ def test_escapes_of_a_model_reach_no_terminal(
     agents.write_text(text, encoding="utf-8")
     server.brain = lambda request: f"Look: {ESCAPES} done."
 
-    code = main(["run", "Add pages"])
+    code = main(["--config", str(config), "run", "Add pages"])
 
     shown = capfd.readouterr()
     assert code == 0
@@ -254,7 +254,7 @@ def test_a_wrong_configuration_shows_no_key_either(
     with (config / "tiers.yaml").open("a", encoding="utf-8") as file:
         file.write("sk-1234: \x1b\n")
 
-    assert main(["check"]) == 2
+    assert main(["--config", str(config), "check"]) == 2
 
     shown = capfd.readouterr().err
     assert "sk-1234" not in shown

@@ -59,6 +59,11 @@ class RunDirectory:
         return self._inputs.exists()
 
     @property
+    def begun_at(self) -> float:
+        """When the run began, in seconds since the epoch. Raises OSError."""
+        return self._inputs.stat().st_mtime
+
+    @property
     def _inputs(self) -> Path:
         return self.path / "inputs.json"
 
@@ -253,6 +258,11 @@ def hide_from_git(directory: Path) -> None:
 def _named(error: OSError, path: Path) -> OSError:
     """The error with the name of the file that a person knows."""
     return OSError(error.errno, error.strerror, str(path))
+
+
+def begun_in(output: Path) -> list[RunDirectory]:
+    """The runs that began below a directory, oldest first."""
+    return [RunDirectory((output / name).absolute()) for name in _runs(output)]
 
 
 def _runs(output: Path) -> list[str]:
