@@ -95,7 +95,10 @@ def test_without_native_tools_the_tools_are_described_and_the_calls_are_text(
     assert "tools" not in first
     assert '"name": "write_file"' in first["messages"][0]["content"]
     # Small models forget what was said before the task; the cache keeps its prompt.
-    assert first["messages"][1]["content"].endswith("Tools: read_file, write_file.)")
+    assert first["messages"][1]["content"].endswith(
+        "Tools: read_file, write_file. The content of write_file stands behind its "
+        "call, in a code block.)"
+    )
     assert second["messages"][1] == first["messages"][1]
     assert {message["role"] for message in second["messages"]} == {
         "system",

@@ -100,6 +100,49 @@ def test_the_calls_before_one_that_cannot_be_read_are_made(form: str) -> None:
     assert written_calls(text, TOOLS) == ()
 
 
+FILE = 'def a():\n    """Do "it"."""\n    return "\\n"\n'
+HEAD = '{"name": "write_file", "arguments": {"path": "a.py"}}'
+WRITER = {
+    "type": "object",
+    "properties": {"path": {"type": "string"}, "content": {"type": "string"}},
+    "required": ["path", "content"],
+}
+WRITERS = [
+    {"type": "function", "function": {"name": "write_file", "parameters": WRITER}}
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<tool_call>\n{HEAD}\n</tool_call>\n```python\n{FILE}```",
+        f"{HEAD}\n```python\n{FILE}```",
+        f"```json\n{HEAD}\n```\n```python\n{FILE}```\n",
+        f"<tool_call>\n{HEAD}\n```\n{FILE}```\n</tool_call>",
+        f"I write it.\n<tool_call>{HEAD}</tool_call>\n```\n{FILE}```",
+    ],
+)
+def test_the_content_of_a_file_may_stand_behind_the_call(text: str) -> None:
+    (call,) = written_calls(text, WRITERS, asked=True)
+
+    assert json.loads(call.arguments) == {"path": "a.py", "content": FILE}
+    assert written_calls(text, WRITERS) == ()
+
+
+def test_a_file_with_code_blocks_of_its_own_stands_behind_the_call_too() -> None:
+    own = "# Use\n\n```\na()\n```\n"
+
+    (call,) = written_calls(f"{HEAD}\n```markdown\n{own}```", WRITERS, asked=True)
+
+    assert json.loads(call.arguments)["content"] == own
+
+
+def test_a_block_behind_a_call_that_takes_no_content_is_not_its_content() -> None:
+    text = f"{edit(path='a.py', edits=[CHANGE])}\n```python\n{FILE}```"
+
+    assert written_calls(text, TOOLS, asked=True) == ()
+
+
 UNREAD = {
     edit(**CHANGE): "it needs 'path'; its arguments are 'path', 'edits'",
     f"```json\n{edit(**CHANGE)}\n```": "it needs 'path'",

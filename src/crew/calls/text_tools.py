@@ -33,9 +33,19 @@ To call a tool, answer with the call and nothing else, in exactly this form:
 The result comes in the next message, between <tool_response> tags: never write it \
 yourself. Only a call changes a file or passes work on; describing it does nothing. \
 When no call is left to make, give your final answer as plain text without a call."""
+CONTENT = """
+
+The content of {name} stands behind its call, in a code block, without escapes:
+<tool_call>
+{{"name": "{name}", "arguments": {{"path": "the path"}}}}
+</tool_call>
+```
+the whole content
+```"""
+"""For a tool that writes a file: few small models can escape one for JSON."""
 REMINDER = (
     '(To use a tool, answer with <tool_call>{{"name": ..., "arguments": {{...}}}}'
-    "</tool_call> alone. Tools: {names}.)"
+    "</tool_call> alone. Tools: {names}.{content})"
 )
 """Goes behind the task: small models forget what was said before it."""
 
@@ -60,7 +70,10 @@ def as_text(
 
 def _reminded(message: Message, tools: Sequence[Mapping[str, Any]]) -> Message:
     names = ", ".join(str(tool["function"]["name"]) for tool in tools)
-    text, content = REMINDER.format(names=names), message.get("content")
+    writing = _writing(tools)
+    more = f" The content of {writing} stands behind its call, in a code block."
+    text = REMINDER.format(names=names, content=more if writing else "")
+    content = message.get("content")
     if isinstance(content, list):
         return {**message, "content": [*content, {"type": "text", "text": text}]}
     return {**message, "content": f"{content or ''}\n\n{text}"}
@@ -70,12 +83,22 @@ def _described(
     messages: list[Message], tools: Sequence[Mapping[str, Any]]
 ) -> list[Message]:
     lines = "\n".join(json.dumps(tool["function"]) for tool in tools)
-    text = INSTRUCTION.format(tools=lines)
+    text, writing = INSTRUCTION.format(tools=lines), _writing(tools)
+    text += CONTENT.format(name=writing) if writing else ""
     first = messages[0] if messages else {}
     if first.get("role") == "system" and isinstance(first.get("content"), str):
         content = f"{first['content']}\n\n{text}"
         return [{**first, "content": content}, *messages[1:]]
     return [{"role": "system", "content": text}, *messages]
+
+
+def _writing(tools: Sequence[Mapping[str, Any]]) -> str:
+    """The tool that takes a path and a content; empty without one."""
+    for tool in tools:
+        schema = tool["function"].get("parameters") or {}
+        if {"path", "content"} <= set(schema.get("properties") or ()):
+            return str(tool["function"]["name"])
+    return ""
 
 
 def _written(message: Message) -> Message:

@@ -36,6 +36,10 @@ _FUNCTION = re.compile(r"<function=([\w.-]+)>\s*(.*?)\s*(?:</function>|\Z)", re.
 _PARAMETER = re.compile(
     r"<parameter=([\w.-]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)", re.DOTALL
 )
+_CONTENT = re.compile(
+    r"\s*(?:</tool_call>|```)?\s*```[\w.+-]*[ \t]*\n(.*?)\n?```\s*(?:</tool_call>)?\s*",
+    re.DOTALL,
+)
 _MARKS = ("[TOOL_CALLS]", "<|python_tag|>")
 _ACTION = re.compile(
     r"^[ \t]*\**Action:\**[ \t]*[`\"]?([\w .-]+?)[`\"]?[ \t]*\n+"
@@ -69,7 +73,8 @@ def written_calls(
     text = text.strip()
     readings = [_tagged, _actions, _plain]
     if asked:
-        readings += [_after_prose, _before_prose, _with_response, _leading]
+        readings += [_with_content, _after_prose, _before_prose]
+        readings += [_with_response, _leading]
     for read in readings:
         found = read(text)
         calls = tuple(_fitting(call, offered) for call in found)
@@ -200,9 +205,24 @@ def _is_quoted(before: str) -> bool:
     return before.count("```") % 2 == 1
 
 
+def _with_content(text: str) -> list[_Raw]:
+    """One call, and behind it the content of its file in a code block."""
+    start = text.find("{")
+    try:
+        value, end = json.JSONDecoder(strict=False).raw_decode(text, max(0, start))
+    except (ValueError, RecursionError):
+        return []
+    behind, calls = _CONTENT.fullmatch(text[end:]), _named(value)
+    if behind is None or len(calls) != 1:
+        return []
+    name, given = calls[0]
+    if not isinstance(given, dict) or "content" in given:
+        return []
+    return [(name, {**given, "content": f"{behind[1]}\n"})]
+
+
 def _leading(text: str) -> list[_Raw]:
-    """Calls in a row, of which a later one cannot be read: those before it are made,
-    as the model must see their results first."""
+    """Calls in a row before one that cannot be read: their results come first."""
     text = text.removeprefix("```json").removesuffix("```").strip()
     found, rest = _row(text)
     return found if rest.startswith("{") else []
