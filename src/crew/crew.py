@@ -28,8 +28,8 @@ from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
 from crew.workspace.repository_words import repository_words
 
-# Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
-warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
+# Ours are closures and methods; CrewAI's checkpoints, which cannot hold them, stay off.
+warnings.filterwarnings("ignore", "(function|method) callbacks cannot be serialized")
 
 MANAGER_ITERATIONS = 8
 """A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
