@@ -196,7 +196,11 @@ async def test_json_schema_is_satisfied() -> None:
         ({"allOf": [{"$ref": "#/$defs/Even"}, {"type": "integer"}]}, 2),
         ({"type": "null"}, None),
         ({"$ref": "#/$defs/Missing"}, "A rehearsed answer."),
-        ({"type": "array", "items": {"$ref": "#"}}, []),
+        ({"type": "array", "items": {"type": "integer"}}, [1]),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 2}, [None, None]),
+        ({"type": "array", "maxItems": 0}, []),
+        ({"type": "array", "items": {"$ref": "#"}}, [{"v": []}]),
+        ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, {"v": None}),
     ],
 )
 async def test_each_kind_of_schema_has_a_value(schema: Any, value: object) -> None:

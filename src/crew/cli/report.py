@@ -22,9 +22,11 @@ from crew.journal import Journal, RunRecord
 from crew.reports.about import About
 from crew.reports.document import run_document
 from crew.reports.report import build_report
+from crew.reports.why import Story
 from crew.runs.directory import RUNNING, RunDirectory
 from crew.runs.listing import listed, pick
 from crew.settings.loader import load_tiers
+from crew.settings.wording import unknown
 
 _EVERY = 100_000
 
@@ -32,8 +34,13 @@ _EVERY = 100_000
 @click.command(help="Show what a run did and what it cost (default: the latest).")
 @click.argument("run", required=False, metavar="[RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--why",
+    metavar="TASK",
+    help="Tell the story of one task: its attempts, what decided each, what it cost.",
+)
 @click.pass_obj
-def command(config: str | None, run: str | None, as_json: bool) -> int:
+def command(config: str | None, run: str | None, as_json: bool, why: str | None) -> int:
     """Print what a run did and what it cost; returns the exit code."""
     settings = load_tiers(placed(config))
     path = settings.state_dir / "journal.db"
@@ -46,6 +53,9 @@ def command(config: str | None, run: str | None, as_json: bool) -> int:
         record = next((one for one in known if wanted in (None, one.run)), None)
         if record is None:
             raise argument_error("RUN", f"no run {run or 'at all'} is in {path}")
+        if why is not None:
+            _print_why(_story(journal, record.run, why), as_json)
+            return DONE
         directory = RunDirectory(record.output)
         killed = record.status == RUNNING
         record = replace(record, status=directory.status(record.status))
@@ -62,6 +72,27 @@ def command(config: str | None, run: str | None, as_json: bool) -> int:
     if record.status not in ("done", RUNNING) and directory.is_begun:
         print(f"go on with: {resume_command(record.run, config)}")
     return DONE
+
+
+def _story(journal: Journal, run: str, task: str) -> Story:
+    """The story of a task. Raises SettingsError for one without attempts."""
+    attempts = journal.attempts.of(run)
+    own = [one for one in attempts if one.task == task]
+    if not own:
+        known = list(dict.fromkeys(one.task for one in attempts))
+        if not known:
+            raise argument_error("--why", f"run {run} has no attempt at any task")
+        raise argument_error("--why", f"run {run}: {unknown('task', task, known)}")
+    ended = {one.name: one.status for one in journal.tasks(run)}
+    return Story(run=run, task=task, status=ended.get(task), attempts=own)
+
+
+def _print_why(story: Story, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(story.document(), indent=2))
+        return
+    for line in story.lines():
+        print_safe(line)
 
 
 def _document(

@@ -17,10 +17,18 @@ _WIDTH = 80
 
 
 @click.command(help="List the runs, newest first.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
-@click.option("--since", type=Age(), metavar="AGE", help="Not older than 7d, 12h, ...")
-@click.option("--repo", metavar="PATH", help="Only those on this repository.")
-@click.option("--limit", type=click.IntRange(1), default=20, help="Default: 20.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs that ended so.")
+@click.option(
+    "--since", type=Age(), metavar="AGE", help="Only runs of the last 7d, 12h, ..."
+)
+@click.option("--repo", metavar="PATH", help="Only runs on this repository.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    metavar="N",
+    help="How many at most (default: 20).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def command(

@@ -5,39 +5,17 @@ once, as far as it makes sense, and then answers. Nobody loops: what was called 
 counted in the conversation itself.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 
 from crew.emulator.conversation import Conversation, Tool
+from crew.emulator.note import IMAGE, NOTE, SUFFIX, edit_file, listed, write_file
 from crew.emulator.schema import example
 
 _QUOTED_WORDS = 12
-_NOTE = '''"""Written by the rehearsal: proof that files can be written."""
-
-
-def rehearsed() -> bool:
-    """Say that a rehearsal came by."""
-    return True
-'''
-# Beside the checks of the user the note has a test, and is right at the third attempt.
-_TEST = """
-
-class RehearsedTest(unittest.TestCase):
-    def test_a_rehearsal_came_by(self) -> None:
-        self.assertTrue(rehearsed())
-"""
-_RIGHT_AT = 2
-_REFUSED = "The last attempt at this task was not accepted"
-_REFUSED_BEFORE = "Earlier attempts, which were not accepted"
-_EDIT = {
-    "search": '    """Say that a rehearsal came by."""',
-    "replace": '    """Say that a rehearsal came by, and edited its note."""',
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,28 +112,12 @@ def _delegation(talk: Conversation, tool: Tool) -> ToolCall | None:
 
 # A worker
 
-_SUFFIX = r"\.(?:png|jpe?g|webp|gif)\b"
-_IMAGE = re.compile(r"[^\s\"'`<>()\[\]{},;|]+" + _SUFFIX, re.IGNORECASE)
 # The workspace keeps the images of the user there; their names may hold spaces.
-_PLACED_IMAGE = re.compile(r"\bimages/[^,\n\"'`]+?" + _SUFFIX, re.IGNORECASE)
+_PLACED_IMAGE = re.compile(r"\bimages/[^,\n\"'`]+?" + SUFFIX, re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\"'`<>,]+")
-_IMAGE_WORD = re.compile(_SUFFIX + r"|\bimages?\b", re.IGNORECASE)
+_IMAGE_WORD = re.compile(SUFFIX + r"|\bimages?\b", re.IGNORECASE)
 _NEARBY = 200
 _TEXT_FILES = (".md", ".toml", ".txt", ".js", ".ts", ".go", ".rs", ".java", ".yaml")
-
-
-def _listed(talk: Conversation) -> list[str]:
-    """The paths that `list_files` showed, one a line or as a JSON list."""
-    results = talk.texts("tool")
-    if "list_files" not in talk.called() or not results:
-        return []
-    shown = results[talk.called().index("list_files")]
-    with suppress(ValueError):
-        found = json.loads(shown)
-        if isinstance(found, list):
-            return [str(path).removeprefix("./") for path in found]
-    lines = (line.strip().removeprefix("- ") for line in shown.splitlines())
-    return [line.removeprefix("./") for line in lines if line]
 
 
 def _repo_map(talk: Conversation) -> Mapping[str, object] | None:
@@ -167,7 +129,7 @@ def _list_files(talk: Conversation) -> Mapping[str, object] | None:
 
 
 def _read_file(talk: Conversation) -> Mapping[str, object] | None:
-    paths = _listed(talk)
+    paths = listed(talk)
     choices: list[Callable[[str], bool]] = [
         lambda path: path.rpartition("/")[2].upper().startswith("README"),
         lambda path: path.endswith(".py"),
@@ -182,48 +144,6 @@ def _read_file(talk: Conversation) -> Mapping[str, object] | None:
 
 def _search_files(talk: Conversation) -> Mapping[str, object] | None:
     return {"pattern": "def "}
-
-
-def _write_file(talk: Conversation) -> Mapping[str, object] | None:
-    return {"path": _note_path(talk), "content": _note(talk)}
-
-
-def _edit_file(talk: Conversation) -> Mapping[str, object] | None:
-    """The note that was just written is edited; without it there is nothing to edit
-    that a rehearsal may touch."""
-    if "write_file" not in talk.called():
-        return None
-    return {"path": _note_path(talk), "edits": [_EDIT]}
-
-
-def _note_path(talk: Conversation) -> str:
-    tops = (path.partition("/") for path in _listed(talk) if not _IMAGE.search(path))
-    place = next((f"{top}/" for top, slash, _ in tops if slash and top), "")
-    return f"{place}{'test_' if _has_checks(talk) else ''}rehearsal_note.py"
-
-
-def _note(talk: Conversation) -> str:
-    """Another content for each task: one that changes no file is not done."""
-    asked = "\n".join([talk.system, *talk.texts("user")[:1]])
-    digest = hashlib.sha256(asked.encode(errors="replace")).hexdigest()
-    note = f'{_NOTE}\n\nTASK = "{digest[:12]}"\n'
-    if not _has_checks(talk):
-        return note
-    if _refusals(talk) < _RIGHT_AT:
-        note = note.replace("return True", "return False")
-    # The imports of a module come after its docstring.
-    note = note.replace('"""\n', '"""\n\nimport unittest\n', 1)
-    return f"{note}{_TEST}"
-
-
-def _has_checks(talk: Conversation) -> bool:
-    return any(tool.name == "run_checks" for tool in talk.tools)
-
-
-def _refusals(talk: Conversation) -> int:
-    """How many attempts at this task were refused before, as far as it was told."""
-    told = "\n".join(talk.texts("user"))
-    return (_REFUSED in told) + (_REFUSED_BEFORE in told)
 
 
 def _look_at_image(talk: Conversation) -> Mapping[str, object] | None:
@@ -243,7 +163,7 @@ def _named_image(text: str) -> str | None:
         nearby = text[max(0, found.start() - _NEARBY) : found.end()]
         if _IMAGE_WORD.search(nearby):
             return found[0].rstrip(".;:!?)]}")
-    named = _IMAGE.search(_ADDRESS.sub("", text))
+    named = IMAGE.search(_ADDRESS.sub("", text))
     return named[0] if named else None
 
 
@@ -252,8 +172,8 @@ _STEPS: Mapping[str, Callable[[Conversation], Mapping[str, object] | None]] = {
     "repo_map": _repo_map,
     "read_file": _read_file,
     "search_files": _search_files,
-    "write_file": _write_file,
-    "edit_file": _edit_file,
+    "write_file": write_file,
+    "edit_file": edit_file,
     "look_at_image": _look_at_image,
 }
 
@@ -294,7 +214,7 @@ def _final_text(talk: Conversation) -> str:
     else:
         lines += [f"It was told: {_few_words(result)}" for result in results]
         if "write_file" in talk.called():
-            lines.append(f"It wrote:\n```python\n{_NOTE}```")
+            lines.append(f"It wrote:\n```python\n{NOTE}```")
         if any(_WANTS_JSON.search(one) for one in talk.texts("user")):
             lines.append('```json\n{"rehearsed": true}\n```')
     lines += [f"It was shown {picture}." for picture in talk.pictures]

@@ -1,6 +1,6 @@
 """From the names in tasks.yaml to gates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crew.gates.checks import Checks, all_checks, one_check
@@ -9,6 +9,7 @@ from crew.gates.files import asked_files, changed, files_exist
 from crew.gates.gate import Asking, Gate, Look, Trust
 from crew.gates.judge import judge
 from crew.gates.python import python_parses
+from crew.gates.review import review
 from crew.gates.text import (
     has_sections,
     json_parses,
@@ -50,6 +51,20 @@ def build_gates(specs: Sequence[GateSpec], means: Means | None = None) -> list[G
     return sorted(gates, key=lambda gate: gate.cost)
 
 
+def trust_of(specs: Iterable[GateSpec], checks: Sequence[str]) -> Trust:
+    """The trust of the strongest gate that has something to look at; `checks` are the
+    names of the checks that there are."""
+    nothing = Means(own=lambda dotted: not_empty)
+    trusts = [_built(spec, nothing)[0] for spec in specs if not _is_idle(spec, checks)]
+    return min(trusts, key=list(Trust).index, default=Trust.SHAPE)
+
+
+def _is_idle(spec: GateSpec, checks: Sequence[str]) -> bool:
+    if spec.name == "checks":
+        return not checks
+    return spec.name == "check" and spec.names[0] not in checks
+
+
 def _gate(spec: GateSpec, means: Means) -> Gate:
     trust, cost, look = _built(spec, means)
     return Gate(spec=spec, trust=trust, cost=cost, look=look)
@@ -69,6 +84,9 @@ def _built(spec: GateSpec, means: Means) -> tuple[Trust, int, Look]:
             return Trust.SHAPE, 0, json_schema(spec.text)
         case "judge":
             return Trust.SHAPE, 3, judge(spec.tier, spec.text, means.ask)
+        case "review":
+            look = review(spec.tier, spec.names[0], means.checks, means.ask)
+            return Trust.SHAPE, 3, look
         case name if spec.is_own and means.own is not None:
             return Trust.SHAPE, 0, means.own(name)
         case name:

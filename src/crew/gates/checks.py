@@ -14,7 +14,8 @@ _LISTED, _SHORTEST = 5, 5
 class Result(Protocol):
     """How one check ended. `ended_by` is "exit", or what ended it; "refused" where it
     did not start. `broke` are the tests that the run broke, and
-    `failing_before` those that failed before it; both are empty where nobody knows."""
+    `failing_before` those that failed before it; both are empty where nobody knows.
+    `doubts` says why it proves less than it seems to."""
 
     @property
     def name(self) -> str: ...
@@ -28,6 +29,8 @@ class Result(Protocol):
     def broke(self) -> Sequence[str]: ...
     @property
     def failing_before(self) -> Sequence[str]: ...
+    @property
+    def doubts(self) -> Sequence[str]: ...
 
 
 class Ended(Protocol):
@@ -77,6 +80,8 @@ def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
     notes, proved = [], False
     for name in names:
         result = checks.run(name)
+        if result.doubts:
+            notes.append(f"{name}: {'; '.join(result.doubts)}")
         if result.passed:
             proved = True
             continue
@@ -85,7 +90,8 @@ def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
         if result.ended_by == "refused":  # the work is not at fault
             return nothing(f"the check {name} cannot run: {result.reason}")
         if not _is_old(result, asked):
-            return fails(f"The check {name} failed.\n{result.reason}")
+            told = "\n".join([result.reason, *result.doubts])
+            return fails(f"The check {name} failed.\n{told}")
         old = ", ".join(list(result.failing_before)[:_LISTED])
         notes.append(f"{name}: nothing fails but what failed before this run: {old}")
     # A check that does not pass proves nothing, whoever is at fault; others may.

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from crew.emulator.process import running
 from crew.guard.health import answers
-from crew.notices import Listener
+from crew.notices import PAST, Listener
 from crew.providers.own_servers import with_own_servers
 from crew.routing import Request, route
 from crew.settings import Deployment, Provider, Settings
@@ -45,8 +45,9 @@ def playing(
 
 
 def warned(line: str) -> None:
-    """What a script sees that listens to nothing: a rehearsal, and no more."""
-    if line == NOTICE:
+    """What a script sees that listens to nothing: a rehearsal, and what goes past the
+    guard."""
+    if line == NOTICE or line.startswith(PAST):
         warnings.warn(line, UserWarning, stacklevel=2)
 
 

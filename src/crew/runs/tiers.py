@@ -5,6 +5,7 @@ begins with the first one, and ends with the `with` block or with the process.
 """
 
 import atexit
+import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from crew.calls.llm import PARAMETERS, TieredLLM
+from crew.calls.past_guard import watch
 from crew.calls.run import Run
 from crew.clock import SystemClock
 from crew.errors import CrewError, Interrupted, Mistake, SettingsError
@@ -40,6 +42,7 @@ class Tiers:
         self._roles: dict[str, Role] = {}
         self._run: Run | None = None
         self._closed = False
+        self._watched = False
         self._lock = Lock()
         self._stack = ExitStack()
 
@@ -72,6 +75,10 @@ class Tiers:
         if self._roles.setdefault(name, wanted) != wanted:
             message = "has another tier, kind or patience already; use another name"
             raise _refused(f"role {name!r} {message}")
+        with self._lock:
+            if not self._watched and not self._closed:
+                self._watched = True
+                self._stack.callback(watch(self.run_id, self._listener))
         options = replace(wanted, options=parameters)
         return TieredLLM.lent(self._open, self.run_id, options)
 
@@ -80,6 +87,7 @@ class Tiers:
         with self._lock:
             run, self._run, self._closed = self._run, None, True
         if run is None:
+            self._stack.close()
             return
         atexit.unregister(self._end)
         failure = run.failure if error is not None else None
@@ -100,8 +108,9 @@ class Tiers:
         self.close(error=error)
 
     def _end(self) -> None:
-        """End the run with the process."""
-        self.close(error=self._run.failure if self._run else None)
+        """End the run with the process; an error that ended a script ends it, too."""
+        uncaught = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
+        self.close(error=(self._run.failure if self._run else None) or uncaught)
 
     def _finish(self, run: Run, status: str) -> None:
         try:
@@ -121,7 +130,8 @@ class Tiers:
             return self._run
 
     def _begin(self) -> Run:
-        played = playing(self._settings, needed(self._settings), self._listener)
+        asked = replace(self._settings, roles=self._roles)
+        played = playing(asked, needed(asked), self._listener)
         settings = self._stack.enter_context(played)
         hide_from_git(settings.state_dir)
         return Run.open(

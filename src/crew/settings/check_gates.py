@@ -21,9 +21,9 @@ def check_gates(files: Files, shapes: Shapes, directory: Path) -> None:
             if str(gate) in seen:
                 files.tasks.reject(path, f"{gate} is there twice")
             seen.add(str(gate))
-            if gate.name == "check" and checks is not None:
+            if gate.name in ("check", "review") and checks is not None:
                 expect(files.tasks, path, "check", gate.names[0], checks)
-            elif gate.name == "judge":
+            if gate.name in ("judge", "review"):
                 expect(files.tasks, path, "tier", gate.tier, tiers)
             elif gate.name == "json" and (problem := _problem(gate, directory)):
                 files.tasks.reject(path, problem)

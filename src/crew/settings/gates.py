@@ -20,7 +20,7 @@ GATES = (
     "checks",
 )
 """The gates that a word names."""
-WITH_A_VALUE = ("check", "has_sections", "json", "judge")
+WITH_A_VALUE = ("check", "has_sections", "json", "judge", "review")
 """The gates that stand as a mapping of one key."""
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _RUBRIC_CHARACTERS = 4_000
@@ -30,7 +30,8 @@ _RUBRIC_CHARACTERS = 4_000
 class GateSpec:
     """One gate of a task. `names` are the sections of `has_sections`, or the check of
     `check`; `text` is the schema of `json` (JSON, or a file beside tasks.yaml), or the
-    rubric of `judge`, whose opinion comes from `tier`. Of a gate of the user's own,
+    rubric of `judge`, whose opinion comes from `tier`. `review` has a tier, and in
+    `names` the check that runs its test. Of a gate of the user's own,
     `name` is the dotted path of the function."""
 
     name: str
@@ -99,6 +100,13 @@ def _judge(given: object) -> GateSpec:
     return GateSpec(name="judge", text=rubric, tier=_word(given["tier"], "judge"))
 
 
+def _review(given: object) -> GateSpec:
+    if not isinstance(given, dict) or set(given) != {"tier", "check"}:
+        raise ValueError(f"found {shown(given)}; allowed: {_EXAMPLES['review']}")
+    tier, check = (_word(given[key], "review") for key in ("tier", "check"))
+    return GateSpec(name="review", names=(check,), tier=tier)
+
+
 def _word(value: object, name: str) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
@@ -110,6 +118,7 @@ _EXAMPLES: Mapping[str, str] = {
     "has_sections": "{has_sections: [Goal, Files]}",
     "json": "{json: FILE}, or {json: SCHEMA} with the schema itself",
     "judge": "{judge: {tier: TIER, rubric: TEXT}}",
+    "review": "{review: {tier: TIER, check: NAME}}",
 }
 _FORMS = f"{', '.join(GATES)}, {'; '.join(_EXAMPLES.values())}, or package.function"
 _PARSERS: Mapping[str, Callable[[object], GateSpec]] = {
@@ -117,4 +126,5 @@ _PARSERS: Mapping[str, Callable[[object], GateSpec]] = {
     "has_sections": _sections,
     "json": _json,
     "judge": _judge,
+    "review": _review,
 }
