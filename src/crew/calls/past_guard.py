@@ -36,7 +36,11 @@ def _past(crew: Crew) -> Iterator[str]:
     if crew.planning and not isinstance(crew.planning_llm, TieredLLM):
         yield "the crew's planning has no LLM of a tier; set `planning_llm`"
     for owner in (crew, *crew.agents):
-        name = "the crew" if owner is crew else f"agent {str(owner.role).strip()!r}"
+        name = (
+            "the crew"
+            if owner is crew
+            else f"agent {str(getattr(owner, 'role', '')).strip()!r}"
+        )
         for key in _EMBEDDED:
             if getattr(owner, key, None):
                 kind = key.partition("_")[0]
