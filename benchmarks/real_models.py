@@ -4,7 +4,7 @@
 
 SMALL and LARGE are base URLs of OpenAI's protocol, up to /v1; PROBLEMS is
 HumanEval.jsonl.gz of openai/human-eval. Each problem becomes a git repository with a
-stub and its tests, and `crew run` works on it: once by the ladder (SMALL, then LARGE),
+stub and its tests, and a crew works on it: once by the ladder (SMALL, then LARGE),
 once by LARGE alone. Results are kept in --work as they come; a second start goes on.
 """
 
@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -26,14 +27,15 @@ from typing import Any
 
 from tables import table
 
+from crew import kickoff
+from crew.errors import CrewError
+
 PRICES = {"small": Decimal("0.05"), "large": Decimal("0.25")}
 """Notional: US dollars for a million tokens, in and out."""
 ARMS = ("ladder", "premium")
-CREW = Path(sys.executable).with_name("crew")
-RUN_SECONDS = 1_500
 STATUSES = ("proved", "passed", "unproved", "failed", "broken")
 BROKEN = "broken"
-"""No record, or one that says neither done nor failed: a bug of ours."""
+"""A crash, no record, or one that does not fit how the run ended: a bug of ours."""
 
 AGENTS = """\
 coder:
@@ -44,6 +46,7 @@ coder:
   kind: coding
   tools: [read_file, write_file, run_checks]
   temperature: 0
+  max_tokens: 640
   max_iter: 10
 """
 TASKS = """\
@@ -79,6 +82,7 @@ tiers:
 ladder: {premium: premium, attempt_limit: 8}
 max_wait: 15m
 max_calls: 40
+deadline: 40m
 """
 INPUTS = """\
 request: nothing
@@ -142,36 +146,44 @@ def run(work: Path, arm: str, problem: dict[str, str]) -> dict[str, Any]:
     place = work / arm / name
     repo = place / name
     repository(repo, problem)
-    environ = {**os.environ, "CREW_STATE_DIR": str(work / arm / "state")}
-    command = [str(CREW), "--config", str(work / arm / "config")]
-    command += ["run", request(name), "--repo", str(repo), "--json"]
-    began = time.monotonic()
+    os.environ["CREW_STATE_DIR"] = str(work / arm / "state")
+    said: list[str] = []
+    began, crash = time.monotonic(), ""
     try:
-        ended = subprocess.run(
-            command, cwd=place, env=environ, capture_output=True, text=True,
-            timeout=RUN_SECONDS, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        code, out, err = ended.returncode, ended.stdout, ended.stderr
-    except subprocess.TimeoutExpired as exc:
-        code, out = -1, ""
-        err = (exc.stderr or b"").decode(errors="replace")
-    (place / "stderr.txt").write_text(err, encoding="utf-8")
-    (place / "run.json").write_text(out, encoding="utf-8")
+        kickoff(
+            request=request(name),
+            repositories=[repo],
+            config=work / arm / "config",
+            output=place / "output",
+            listener=said.append,
+        )
+        ended = "done"
+    except CrewError as exc:
+        ended = "failed"
+        said.append(str(exc))
+    except Exception:  # a crash of ours is what is looked for
+        ended, crash = "crashed", traceback.format_exc()
     seconds = time.monotonic() - began
-    found = judged(out, code, repo, name)
-    return {"problem": problem["task_id"], "arm": arm, "exit": code,
-            "seconds": round(seconds), **found}  # fmt: skip
+    (place / "said.txt").write_text("\n".join([*said, crash]), encoding="utf-8")
+    return {
+        "problem": problem["task_id"],
+        "arm": arm,
+        "ended": ended,
+        "seconds": round(seconds),
+        **judged(place, ended, work / arm / "state"),
+    }
 
 
-def judged(out: str, code: int, repo: Path, name: str) -> dict[str, Any]:
-    """What the record says, and whether the repository bears it out."""
+def judged(place: Path, ended: str, state: Path) -> dict[str, Any]:
+    """What the record says, and whether it agrees with how the run ended."""
     try:
-        record = json.loads(out)
+        (path,) = place.glob("output/*/run.json")
+        record = json.loads(path.read_text(encoding="utf-8"))
         task = record["tasks"][0]
     except (ValueError, LookupError):
         return {"status": BROKEN, "calls": [], "changed": [], "attempts": []}
     status = task["status"] if task["status"] in STATUSES else BROKEN
-    if (code == 0) != (status in ("proved", "passed", "unproved")):
+    if (ended == "done") != (status in ("proved", "passed", "unproved")):
         status = BROKEN
     calls = [
         {
@@ -186,9 +198,9 @@ def judged(out: str, code: int, repo: Path, name: str) -> dict[str, Any]:
     return {
         "run": record["run"], "status": status, "calls": calls, "changed": changed,
         "tampered": any(path.startswith("tests/") for path in changed),
-        "outside": sorted(set(changed) - {f"{name}.py"}),
+        "outside": sorted(set(changed) - {f"{place.name}.py"}),
         "error": (record.get("error") or "")[:300],
-        "attempts": attempts(repo.parents[1] / "state", record["run"]),
+        "attempts": attempts(state, record["run"]),
     }  # fmt: skip
 
 

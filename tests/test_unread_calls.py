@@ -152,6 +152,12 @@ def test_a_model_hears_that_a_tool_does_not_exist(form: str) -> None:
     )
 
 
+def test_a_model_hears_which_tool_its_arguments_fit() -> None:
+    text = edit(path="a.py", edits=[CHANGE]).replace("edit_file", "change_a.py")
+
+    assert unread(text, TOOLS).endswith("these arguments are those of edit_file.")
+
+
 def test_without_tools_nothing_is_meant_as_a_call() -> None:
     assert unread(edit(**CHANGE), []) == ""
 

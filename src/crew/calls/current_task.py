@@ -87,6 +87,16 @@ def stalled() -> str:
     return execution.stalls.reason if execution is not None else ""
 
 
+def give_up(role: str, why: str) -> bool:
+    """End the present attempt, if this role makes it and somebody judges it; whether
+    that is so."""
+    execution = current_execution.get()
+    if execution is None or execution.mark is None or not execution.is_own(role):
+        return False
+    execution.stalls.reason = why
+    return True
+
+
 def note_answer(
     role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
 ) -> None:

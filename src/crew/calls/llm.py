@@ -21,7 +21,7 @@ from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.stalls import Stalled
-from crew.calls.stops import as_stop
+from crew.calls.stops import as_stop, ends_attempt
 from crew.calls.summaries import Summaries, endless
 from crew.errors import ContextTooLong, CrewError, RunFailed
 from crew.providers.answer import Answer
@@ -232,8 +232,9 @@ class TieredLLM(BaseLLM):
         if isinstance(error, ContextTooLong):
             self._window = error.window
             return error
-        if self._run.failure is None:
-            self._run.failure = error
+        if (stop := ends_attempt(error, self.role)) is not None:
+            return stop
+        self._run.failure = self._run.failure or error
         return as_stop(error)
 
     def _emit_restart(self, from_task: Any, from_agent: Any, deployment: str) -> None:

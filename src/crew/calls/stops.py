@@ -2,7 +2,9 @@
 
 from crewai.hooks.dispatch import HookAborted
 
-from crew.errors import CrewError, QuotaExceeded, RunFailed
+from crew.calls.current_task import give_up
+from crew.calls.stalls import Stalled
+from crew.errors import CrewError, CutOff, QuotaExceeded, RunFailed
 
 
 class QuotaStop(QuotaExceeded, HookAborted):
@@ -18,3 +20,11 @@ def as_stop(error: CrewError) -> Exception:
     if isinstance(error, QuotaExceeded):
         return QuotaStop(error.closed, role=error.role)
     return RunStop(f"{type(error).__name__}: {error}")
+
+
+def ends_attempt(error: CrewError, role: str) -> Stalled | None:
+    """What ends the attempt of a task alone: an answer for which no deployment has
+    room, as of a model that writes on and on. Another step may do it in less."""
+    if isinstance(error, CutOff) and give_up(role, str(error)):
+        return Stalled(str(error))
+    return None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crew.calls.argument_fit import Schema, as_lists, as_texts, misfit
+from crew.calls.argument_fit import Schema, as_lists, as_texts, fits, misfit
 
 MOST = 2
 """How often in a row a model is told; then its text is its answer."""
@@ -38,7 +38,7 @@ def unread(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
     names = "|".join(map(re.escape, offered))
     named = list(re.finditer(_NAME.format(names=names), text)) if names else []
     if not named:
-        return _unknown(text, list(offered))
+        return _unknown(text, offered)
     if not _is_meant(text, named[0].start()):
         return ""
     given = _ARGUMENTS.search(text, named[0].end()) or _ARGUMENTS.search(text)
@@ -49,11 +49,26 @@ def unread(text: str, tools: Sequence[Mapping[str, Any]]) -> str:
     return f"Error: this call of {name} was not made: {why}."
 
 
-def _unknown(text: str, offered: Sequence[str]) -> str:
+def _unknown(text: str, offered: Mapping[str, Schema]) -> str:
     found = _FORM.match(text)
     if found is None or not offered:
         return ""
-    return f"Error: there is no tool {found[1]!r}; the tools are {', '.join(offered)}."
+    given = _object(text[found.end() - 1 :])
+    fitting = [
+        name for name, schema in offered.items() if given and fits(given, schema)
+    ]
+    meant = f"; these arguments are those of {fitting[0]}" if len(fitting) == 1 else ""
+    return (
+        f"Error: there is no tool {found[1]!r}; the tools are {', '.join(offered)}"
+        f"{meant}."
+    )
+
+
+def _object(text: str) -> object:
+    try:
+        return json.JSONDecoder(strict=False).raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is_meant(text: str, place: int) -> bool:
