@@ -68,8 +68,7 @@ def assemble(
         checks=replace(checks or _checks(run, workspace), ran=following.check),
         words=repository_words(workspace, settings.secrets.masked),
     )
-    workers = _workers(kit)
-    tasks = _tasks(kit, workers, watch or Watch())
+    tasks = _tasks(kit, workers := _workers(kit), watch or Watch())
     for name in finished.keys() & tasks.keys():
         tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(

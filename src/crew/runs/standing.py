@@ -36,16 +36,23 @@ def standing(
     for spec in reversed([*run.settings.tasks.values()]):
         if spec.when == "images" and not underway.workspace.images:
             continue
-        place = underway.workspace
         done = Done(
-            run=run, spec=spec, workspace=place, watch=watch, own=own.gates, checks=once
+            run=run,
+            spec=spec,
+            workspace=underway.workspace,
+            watch=watch,
+            own=own.gates,
+            checks=once,
         )
-        tests = [gate for gate in done.gates if gate.trust is Trust.TESTS]
-        gates = [gate for gate in tests if gate.name not in judged]
+        gates = [
+            gate
+            for gate in done.gates
+            if gate.trust is Trust.TESTS and gate.name not in judged
+        ]
         judged |= {gate.name for gate in gates}
         if spec.name in kept and gates:
-            text, about = kept[spec.name], asked.get(spec.name, "")
-            work = Work(text=text, asked=about, workspace=place)
+            text, to_do = kept[spec.name], asked.get(spec.name, "")
+            work = Work(text=text, asked=to_do, workspace=underway.workspace)
             if (refused := _refused(gates, work)) is not None:
                 _reopen(underway, done, kept.pop(spec.name), refused)
     return kept
