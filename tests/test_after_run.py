@@ -180,7 +180,8 @@ def test_a_rehearsal_on_a_shallow_clone_with_a_hard_name_works(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+    ("number", "code"),
+    [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)],
 )
 def test_who_stops_a_run_interrupts_it(
     config: Path,
@@ -191,7 +192,10 @@ def test_who_stops_a_run_interrupts_it(
     code: int,
 ) -> None:
     usual = server.brain
-    command = "import sys; from crew.cli import main; sys.exit(main())"
+    command = (
+        "import signal, sys; from crew.cli import main; "
+        f"signal.signal({number}, signal.default_int_handler); sys.exit(main())"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", command, "run", "Add", "--repo", str(shop)],
         stderr=subprocess.PIPE,

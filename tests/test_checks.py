@@ -91,7 +91,7 @@ def test_the_base_is_asked_once_for_a_commit(
 
     checks.run("test")
     (kept,) = (tmp_path / "state/checks").iterdir()
-    kept.write_text("[]")
+    kept.write_text('{"failing": [], "counts": null}')
     again = checks.run("test")
 
     assert again.broke == ("test_shop.Totals.test_old",)

@@ -86,8 +86,8 @@ def test_the_example_names_the_variables_that_are_read_and_no_others() -> None:
     assert keys == set(KEYS)
     # Where the YAML and this file lie, only the environment says.
     search = {"CREW_CONFIG_DIR", "CREW_ENV_FILE", "XDG_CONFIG_HOME", "HOME"}
-    # The queue of runs and GitHub are not among the settings.
-    others = {"CREW_DATABASE", "GITHUB_TOKEN", "GITHUB_API_URL"}
+    # GitHub is not among the settings.
+    others = {"GITHUB_TOKEN", "GITHUB_API_URL"}
     assert set(written) == environ.asked - search | others
 
 

@@ -28,11 +28,13 @@ with running(Path(sys.argv[1])) as root:
 """
 
 FOREGROUND = """
-import sys
+import json, sys
 from pathlib import Path
 from crew.emulator.process import serve_forever
 from crew.settings.loader import load_settings
-sys.exit(serve_forever(load_settings(Path(sys.argv[1]))))
+def ready(port):
+    print(json.dumps({"port": port}), flush=True)
+sys.exit(serve_forever(load_settings(Path(sys.argv[1])), ready=ready))
 """
 
 

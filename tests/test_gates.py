@@ -326,6 +326,7 @@ class Result:
     ended_by: str = "exit"
     broke: tuple[str, ...] = ()
     failing_before: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -369,9 +370,17 @@ class Checks:
             Found.NOTHING,
             "the check test cannot run: no bwrap",
         ),
+        (
+            [
+                Result("test", True, doubts=("the run removed tests: a.py::test_x",)),
+                Result("lint", True),
+            ],
+            Found.NOTHING,
+            "test: the run removed tests: a.py::test_x",
+        ),
         ([], Found.NOTHING, "no check is configured; name one under `checks`"),
     ],
-    ids=["pass", "fail", "old", "broke", "asked", "refused", "none"],
+    ids=["pass", "fail", "old", "broke", "asked", "refused", "fewer", "none"],
 )
 def test_checks_pass_when_the_run_broke_nothing(
     workspace: Workspace, results: list[Result], found: Found, reason: str

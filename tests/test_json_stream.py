@@ -78,6 +78,9 @@ def test_a_whole_rehearsal_under_a_manager_keeps_to_the_schema(
     assert kinds.count("run_ended") == 1
     assert {"task_begun", "task_ended", "tool_used", "file_changed"} < set(kinds)
     assert {"swapped", "gate_judged", "call_begun", "call_ended"} < set(kinds)
+    assert {"step_begun", "check_ran"} < set(kinds)
+    ends = [event["status"] for event in events if event["type"] == "task_ended"]
+    assert ends == [task["status"] for task in events[-1]["document"]["tasks"]]
     assert [event["number"] for event in events] == [*range(1, len(events) + 1)]
     record = events[-1]["document"]
     ends = [event for event in events if event["type"] == "call_ended"]
@@ -119,7 +122,7 @@ def test_json_stays_one_document_on_stdout(
 
     shown = capsys.readouterr()
     assert json.loads(shown.out)["status"] == "done"
-    assert "design is done" in shown.err
+    assert "design unproved after" in shown.err
 
 
 def test_a_mistake_ends_the_stream_with_its_lines(
@@ -147,7 +150,7 @@ def test_a_failed_run_ends_the_stream_with_its_record(
     assert_valid(events)
     assert events[-1]["status"] == events[-1]["document"]["status"] == "failed"
     assert [e["status"] for e in events if e["type"] == "task_ended"] == [
-        "done",
+        "unproved",
         "failed",
     ]
 

@@ -47,7 +47,9 @@ class Known:
     def __init__(self, rates: Mapping[str, Rate]) -> None:
         self.rates = rates
 
-    def of(self, deployment: str, kind: str | None, complexity: str) -> Rate:
+    def of(
+        self, deployment: str, kind: str | None, complexity: str, trust: str
+    ) -> Rate:
         return self.rates.get(deployment, Rate())
 
 
@@ -81,8 +83,8 @@ def test_at_most_so_many_cheap_steps_stand_before_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("passes", "stands"),
-    # P is 1.15 times the premium's price: 0.115.
-    [("0.08", False), ("0.09", True)],
+    # P of a task that nobody tried is the premium's price: 0.1.
+    [("0.1", False), ("0.11", True)],
 )
 def test_a_step_stands_if_and_only_if_it_saves(
     tmp_path: Path, passes: str, stands: bool
@@ -128,7 +130,7 @@ def test_only_tests_let_the_better_bet_go_first(
 ) -> None:
     rates = Known(
         {
-            "free": rate("0.3", "0.01"),
+            "free": rate("0.4", "0.01"),
             "fair": rate("0.8", "0.01"),
             "best": rate("0.9", "0.1"),
         }

@@ -207,16 +207,16 @@ def test_a_name_that_nobody_knows_is_refused_at_once(
     assert message in str(caught.value)
 
 
-def readme(title: str) -> str:
-    """The first Python of a section of the README."""
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
-    return text.partition(f"# {title}\n")[2].split("```python\n")[1].split("```")[0]
+def tutorial() -> str:
+    """The Python of the tutorial."""
+    page = PROJECT / "docs" / "tutorial-own-project.md"
+    return page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
 
 
-def test_the_example_of_the_readme_works(config: Path, server: Scripted) -> None:
+def test_the_example_of_the_tutorial_works(config: Path, server: Scripted) -> None:
     names: dict[str, Any] = {}
 
-    exec(readme("In your own CrewAI project").replace('"mid"', '"coder"'), names)
+    exec(tutorial().replace('"mid"', '"coder"'), names)
 
     assert "Write about tea" in str(server.requests[0]["messages"])
     assert status(names["opened"].run_id) == "done"

@@ -68,8 +68,8 @@ def every_line() -> list[Event]:
     return [
         RunAnnounced(run="20261126-161727-ab12", request="界" * 200),
         of_task(TaskBegun),
-        of_task(TaskEnded, status="done", seconds=7261.5),
-        of_task(StepBegun, step=2, tier="senior" * 20),
+        of_task(TaskEnded, status="unproved", seconds=7261.5),
+        of_task(StepBegun, attempt=2, step="senior" * 20, why="the next step " * 9),
         of_task(Swapped, reason="first: " + "limit " * 40),
         of_task(
             Waiting, until=moment(0.0), seconds=42.0, at_most=True, reason="full " * 40
@@ -77,7 +77,9 @@ def every_line() -> list[Event]:
         of_task(ToolUsed, tool="read_file", target=LONG, seconds=12.0, ok=True),
         of_task(ToolUsed, tool="x" * 90, target=None, seconds=0.1, ok=False),
         of_task(FileChanged, path=LONG, change="edited"),
-        of_task(CheckRan, check="test" * 30, passed=False, seconds=3.0),
+        of_task(
+            CheckRan, check="t" * 90, passed=False, failed_before=True, seconds=3.0
+        ),
         of_task(GateJudged, gate="python_parses", verdict="nothing"),
     ]
 
@@ -134,13 +136,13 @@ def test_each_task_and_each_file_is_a_line_with_tokens_and_money(
     assert shown[1:] == [
         "3 tasks: design, code, document",
         "design begins: architect",
-        "design is done after",
+        "design unproved after",
         "code begins: coder",
         "coder wrote hello.py",
         "code: gate changed passed",
-        "code is done after",
+        "code passed after",
         "document begins: documenter",
-        "document is done after",
+        "document unproved after",
     ]
     assert re.search(r"  smith +\d+  \$0\.\d{4}$", lines[5])
     assert not any("\x1b" in line or "\r" in line for line in lines)
@@ -184,7 +186,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
             shown += part
     lines = shown.decode().splitlines()
 
-    done = next(line for line in lines if "design is done" in line)
+    done = next(line for line in lines if "design unproved" in line)
     assert bool(COLOUR.fullmatch(done)) is coloured
     assert "\x1b" not in COLOUR.sub(r"\1", "\n".join(lines))
 

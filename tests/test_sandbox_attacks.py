@@ -89,7 +89,7 @@ READING = {
     "the environments of processes": "cat /proc/*/environ /proc/*/task/*/environ",
     "the parent's memory and files": "ls -l /proc/*/fd /proc/*/cwd; cat /proc/*/maps;"
     " cat /proc/1/root{home}/.ssh/id_ed25519 /proc/self/root{home}/.netrc",
-    "the whole disk": "grep -rlsI {half} /tmp /root /home /srv /mnt /opt /var /run",
+    "the whole disk": "grep -rhsI {half} /tmp /root /home /srv /mnt /opt /var /run",
     "passwords of the system": "test ! -r /etc/shadow || echo {secret}",
     "keys of the system": "cat /etc/ssh/*_key /etc/ssl/private/* 2>&1 | grep -q BEGIN"
     " && echo {secret}",
@@ -229,7 +229,7 @@ MEMORY_FILES = (
 )
 SEGMENTS = (
     "import ctypes\nc = ctypes.CDLL(None)\n"
-    "assert c.shmget(0, 2**28, 0o1600) < 0\nraise SystemExit(1)"
+    "raise SystemExit(c.shmget(0, 2**28, 0o1600) < 0)"
 )
 MANY = "n = 0\nwhile True:\n open(f'f{n}', 'wb').write(b'x' * 2**22)\n n += 1"
 TAKING = {
@@ -274,6 +274,38 @@ def test_nothing_takes_more_than_its_bound(checks: Checks, name: str) -> None:
     assert not ended.passed
     assert len(ended.output) < 10_000
     SURVIVED.add(name)
+
+
+NAMESPACES = ("user", "pid", "ipc", "uts", "net", "mnt")
+LAYERS = f"""\
+for n in {" ".join(NAMESPACES)}; do echo $n $(readlink /proc/self/ns/$n); done
+grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' /proc/self/status
+for d in / /dev; do echo x > $d/crew-pwned && echo written $d; done 2>/dev/null
+echo session $(cut -d' ' -f6 /proc/self/stat)
+"""
+
+
+def test_each_layer_holds_even_where_another_would_do(checks: Checks) -> None:
+    """What two layers keep out, no attack from above notices if one is missing."""
+    TRIED.add("a layer that is missing")
+
+    ended = checks.command(["/bin/sh", "-c", LAYERS])
+    lines = ended.output.splitlines()
+    rows = {row[0].strip(":"): row[1] for row in map(str.split, lines)}
+
+    assert "written" not in rows
+    assert rows.pop("session") != "0"  # its own: no terminal to type into
+    shared = [one for one in NAMESPACES if rows.pop(one) == _ours(one)]
+    assert shared == []
+    assert rows.pop("NoNewPrivs") == "1"
+    assert rows.pop("Seccomp") == "2"
+    assert len(rows) == 4
+    assert {int(one, 16) for one in rows.values()} == {0}  # no capabilities
+    SURVIVED.add("a layer that is missing")
+
+
+def _ours(namespace: str) -> str:
+    return str(Path(f"/proc/self/ns/{namespace}").readlink())
 
 
 def test_a_daemon_dies_with_the_command(checks: Checks, tmp_path: Path) -> None:

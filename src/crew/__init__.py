@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crew.errors import QuotaExceeded, SettingsError
     from crew.guard import QuotaGuard
     from crew.runs.scripts import build_crew, kickoff, kickoff_async, tiers
-    from crew.settings.loader import load_settings
+    from crew.settings.loader import load_settings, load_tiers
 
 # Before crewai and litellm are imported: nothing goes over the network by itself.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
@@ -28,6 +28,7 @@ __all__ = [
     "kickoff",
     "kickoff_async",
     "load_settings",
+    "load_tiers",
     "tiers",
 ]
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "kickoff_async": "crew.runs.scripts",
     "tiers": "crew.runs.scripts",
     "load_settings": "crew.settings.loader",
+    "load_tiers": "crew.settings.loader",
 }
 
 

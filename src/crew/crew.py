@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crewai import Agent, Crew, Process, Task
@@ -62,10 +62,11 @@ def assemble(
     """
     settings, finished = run.settings, finished or {}
     managed = settings.process == "hierarchical"
+    following = Following(run=run, workspace=workspace)
     kit = _Kit(
-        following=Following(run=run, workspace=workspace),
+        following=following,
         own=own or gather(settings),
-        checks=checks or _checks(run, workspace),
+        checks=replace(checks or _checks(run, workspace), ran=following.check),
         words=repository_words(workspace, settings.secrets.masked),
     )
     workers = _workers(kit)

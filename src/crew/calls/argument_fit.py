@@ -4,10 +4,12 @@ Only what schemas of tools say in practice: types, required names, enums, choice
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any]
+_SHOWN = 40
+"""Characters of a name that a model made up."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -36,6 +38,75 @@ def as_texts(arguments: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         else value
         for name, value in arguments.items()
     }
+
+
+def as_lists(arguments: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The arguments, with a list where the schema wants one and a model gave its only
+    entry: as an object, as JSON in a text, or flat among the other arguments."""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    found = dict(arguments)
+    for name, own in known.items():
+        if own.get("type") != "array":
+            continue
+        entry: Mapping[str, Schema] = (own.get("items") or {}).get("properties") or {}
+        flat = {key: found[key] for key in entry if key in found and key not in known}
+        if name not in found and flat and len(flat) == len(entry):
+            found = {key: part for key, part in found.items() if key not in flat}
+            found[name] = [flat]
+        elif isinstance(found.get(name), str) and entry:
+            found[name] = _parsed(found[name])
+        if isinstance(found.get(name), dict) and entry:
+            found[name] = [found[name]]
+    return found
+
+
+def misfit(value: object, schema: Schema) -> str:
+    """What is wrong with arguments, in words; empty where they fit."""
+    if not isinstance(value, dict):
+        return "its arguments are no JSON object"
+    if fits(value, schema):
+        return ""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    needed = _needed(schema)
+    if missing := [name for name in needed if name not in value]:
+        return f"it needs {_listed(missing)}; its arguments are {_listed(known)}"
+    if unknown := [name for name in value if name not in known]:
+        named = _listed(str(name)[:_SHOWN] for name in unknown)
+        return f"it has no {named}; its arguments are {_listed(known)}"
+    named_schemas = schema.get("$defs") or {}
+    for name, part in value.items():
+        if not _fits(part, known[name], named_schemas):
+            return f"{name!r} must be {json.dumps(_short(known[name]))}"
+    return "its arguments do not fit"
+
+
+def _short(schema: Schema) -> object:
+    """A schema without what only explains it."""
+    if not isinstance(schema, Mapping):
+        return [_short(part) for part in schema] if isinstance(schema, list) else schema
+    left_out = ("description", "title", "additionalProperties", "required", "default")
+    return {name: _short(part) for name, part in schema.items() if name not in left_out}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _needed(schema: Schema) -> list[str]:
+    """Strict schemas require every name; one with a default may still be left out."""
+    known: Mapping[str, Schema] = schema.get("properties") or {}
+    return [
+        name
+        for name in schema.get("required") or ()
+        if "default" not in known.get(name, {})
+    ]
 
 
 def _fits(value: object, schema: Schema, named: Mapping[str, Schema]) -> bool:
@@ -67,12 +138,7 @@ def _object_fits(
     value: Mapping[str, object], schema: Schema, named: Mapping[str, Schema]
 ) -> bool:
     known: Mapping[str, Schema] = schema.get("properties") or {}
-    # Strict schemas require every name; one with a default may still be left out.
-    required = [
-        name
-        for name in schema.get("required") or ()
-        if "default" not in known.get(name, {})
-    ]
+    required = _needed(schema)
     if any(name not in value for name in required):
         return False
     if any(name not in known for name in value):

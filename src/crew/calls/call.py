@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import crew.calls.unread_calls as unread_calls
 from crew.calls.current_task import chain_for, note_answer
 from crew.calls.relay import Relay
 from crew.calls.run import Run
@@ -50,12 +51,46 @@ class Call:
     asked: Role | None = None
 
     def complete(self) -> Answer:
-        """The answer of the first deployment that gives one.
+        """The answer of the first deployment that gives one. A tool call that it
+        wrote and nobody can read goes back with the reason, up to some times.
 
         Raises QuotaExceeded when every deployment is closed, RunFailed when the
         request itself is refused, CutOff when nobody may write so long an answer,
         ContextTooLong when no window holds it.
         """
+        call = self
+        for _ in range(unread_calls.MOST):
+            answer = call._complete()
+            if not call._is_to_tell(answer):
+                return answer
+            call = call._told(answer)
+        return call._complete()
+
+    async def acomplete(self) -> Answer:
+        """As `complete`, without blocking the event loop."""
+        call = self
+        for _ in range(unread_calls.MOST):
+            answer = await call._acomplete()
+            if not call._is_to_tell(answer):
+                return answer
+            call = call._told(answer)
+        return await call._acomplete()
+
+    def _is_to_tell(self, answer: Answer) -> bool:
+        """Whether a model is to hear what is wrong with a call that it wrote: not
+        again, if it repeats that call word for word."""
+        if not answer.unread:
+            return False
+        told = [one.get("content") for one in self.messages[-2:]]
+        return told != [answer.text, answer.unread]
+
+    def _told(self, answer: Answer) -> "Call":
+        """The call that goes on after an answer with a call that cannot be read."""
+        said = {"role": "assistant", "content": answer.text}
+        heard = {"role": "user", "content": answer.unread}
+        return replace(self, messages=[*self.messages, said, heard])
+
+    def _complete(self) -> Answer:
         attempts, prompt = self._open()
         while True:
             self.run.count_attempt()
@@ -73,8 +108,7 @@ class Call:
                 attempt.answered(answer)
                 return self._kept(lease, answer)
 
-    async def acomplete(self) -> Answer:
-        """As `complete`, without blocking the event loop."""
+    async def _acomplete(self) -> Answer:
         attempts, prompt = self._open()
         while True:
             self.run.count_attempt()
@@ -109,7 +143,8 @@ class Call:
         asked = not deployment.tools
         written = written_calls(answer.text, self.tools, asked=asked)
         if not written:
-            return answer
+            why = unread_calls.unread(answer.text, self.tools) if asked else ""
+            return replace(answer, unread=why)
         if not asked:
             self.run.report_written(deployment.name)
         made = tuple(made_call(call.name, call.arguments) for call in written)

@@ -4,7 +4,7 @@ CrewAI replaces one name after another: a value that holds braces is filled agai
 brace can be escaped, and the manager is left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -165,6 +165,8 @@ class FilledCrew(Crew):
 
     _built: bool = PrivateAttr(default=False)
     _safety: SharedSafety | None = PrivateAttr(default=None)
+    # No function by default: pydantic would bind it.
+    _failed: Callable[[BaseException], None] | None = PrivateAttr(default=None)
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
@@ -182,17 +184,31 @@ class FilledCrew(Crew):
         self._safety = safety
         return self
 
+    def failing_to(self, failed: Callable[[BaseException], None]) -> "FilledCrew":
+        """The same crew; `failed` gets what ends a kickoff of it."""
+        self._failed = failed
+        return self
+
     def kickoff(self, *args: Any, **kwargs: Any) -> Any:
         """As CrewAI's. Where a loop is running, it works in a thread, and blocks."""
-        with self._attended():
+        with self._attended(), self._noted():
             if in_a_loop():
                 return in_a_thread(partial(super().kickoff, *args, **kwargs)).result()
             return super().kickoff(*args, **kwargs)
 
     async def akickoff(self, *args: Any, **kwargs: Any) -> Any:
         """As CrewAI's."""
-        with self._attended():
+        with self._attended(), self._noted():
             return await super().akickoff(*args, **kwargs)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as exc:
+            if self._failed is not None:
+                self._failed(exc)
+            raise
 
     @contextmanager
     def _attended(self) -> Iterator[None]:
@@ -220,6 +236,7 @@ class FilledCrew(Crew):
         # CrewAI's copy is always a plain Crew; this class adds no field to it.
         made.__class__ = FilledCrew
         made._built, made._safety = True, self._safety
+        made._failed = self._failed
         made.before_kickoff_callbacks = list(self.before_kickoff_callbacks)
         made.after_kickoff_callbacks = list(self.after_kickoff_callbacks)
         assert isinstance(made, FilledCrew)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crew.calls.argument_fit import Schema, as_texts, fits
+from crew.calls.argument_fit import Schema, as_lists, as_texts, fits
 
 _NAME_KEYS = ("name", "tool", "function", "tool_name", "action")
 _ARGUMENT_KEYS = (
@@ -69,7 +69,7 @@ def written_calls(
     text = text.strip()
     readings = [_tagged, _actions, _plain]
     if asked:
-        readings += [_after_prose, _before_prose, _with_response]
+        readings += [_after_prose, _before_prose, _with_response, _leading]
     for read in readings:
         found = read(text)
         calls = tuple(_fitting(call, offered) for call in found)
@@ -92,7 +92,7 @@ def _fitting(raw: _Raw, offered: Mapping[str, Schema]) -> WrittenCall | None:
     schema = offered.get(name)
     if schema is None:
         return None
-    arguments = as_texts(arguments, schema)
+    arguments = as_texts(as_lists(arguments, schema), schema)
     if not fits(arguments, schema):
         return None
     return WrittenCall(name=name, arguments=json.dumps(arguments))
@@ -200,21 +200,42 @@ def _is_quoted(before: str) -> bool:
     return before.count("```") % 2 == 1
 
 
+def _leading(text: str) -> list[_Raw]:
+    """Calls in a row, of which a later one cannot be read: those before it are made,
+    as the model must see their results first."""
+    text = text.removeprefix("```json").removesuffix("```").strip()
+    found, rest = _row(text)
+    return found if rest.startswith("{") else []
+
+
 def _values(text: str) -> list[_Raw]:
     """One JSON value after the other, each a call or a list of calls."""
-    decoder, place, found = json.JSONDecoder(strict=False), 0, []
     text = text.strip()
+    found, rest = _row(text)
+    if not rest:
+        return found
+    # Three quotes are never JSON: those of a docstring, which were not escaped.
+    escaped = re.sub(r'(?<!\\)"""', r'\\"\\"\\"', text)
+    literal = _literal(text) or _literal(escaped) if rest == text else []
+    if literal or escaped == text:
+        return literal
+    found, rest = _row(escaped)
+    return [] if rest else found
+
+
+def _row(text: str) -> tuple[list[_Raw], str]:
+    """One JSON value after the other, and what stands behind them."""
+    decoder, place, found = json.JSONDecoder(strict=False), 0, []
     while place < len(text):
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            return _literal(text) if place == 0 else []
-        found += [
-            _named(part) for part in (value if isinstance(value, list) else [value])
-        ]
+            break
+        for part in value if isinstance(value, list) else [value]:
+            found += _named(part)
         while place < len(text) and text[place] in " \t\r\n,;":
             place += 1
-    return [raw for raws in found for raw in raws]
+    return found, text[place:]
 
 
 def _literal(text: str) -> list[_Raw]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from crew.checks.baseline import Baseline, found
+from crew.checks.baseline import Baseline
+from crew.checks.comparing import Comparing
 from crew.checks.filters import filtered
 from crew.checks.ground import Ground, grounds
 from crew.checks.result import CheckResult, joined
@@ -18,12 +19,14 @@ from crew.workspace import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
-    """The checks of a run, for the repositories of its workspace."""
+    """The checks of a run, for the repositories of its workspace. `ran` gets the
+    result of each check that ran."""
 
     workspace: Workspace
     runner: Runner
     baseline: Baseline
     grounds: tuple[Ground, ...]
+    ran: Callable[[CheckResult], None] = lambda result: None
 
     @classmethod
     def of(
@@ -73,8 +76,11 @@ class Checks:
             command = self.runner.settings.of(ground.name)[name]
             if inside:
                 command = filtered(command, inside, ground.tree)
-            parts[ground.name] = self._result(name, ground, command)
-        return joined(name, parts)
+            parts[ground.name] = self._result(name, ground, command, whole=not inside)
+        result = joined(name, parts)
+        if result.ended_by not in ("refused", "interrupted"):
+            self.ran(result)
+        return result
 
     def command(self, argv: Sequence[str], repository: str = "") -> Ended:
         """Run a program with its arguments in a repository; its output is as a model
@@ -113,31 +119,19 @@ class Checks:
     def _others(self, ground: Ground) -> list[Ground]:
         return [one for one in self.grounds if one is not ground]
 
-    def _result(self, name: str, ground: Ground, command: str) -> CheckResult:
+    def _result(
+        self, name: str, ground: Ground, command: str, *, whole: bool
+    ) -> CheckResult:
         runner = self.runner
+        comparing = Comparing(
+            name=name,
+            ground=ground,
+            command=command,
+            baseline=self.baseline,
+            whole=whole,
+        )
         if failed := runner.prepared(ground):
             by = "setup" if failed.by == "exit" else failed.by
-            return self._failed(name, ground, replace(failed, by=by), None)
+            return comparing.failed(replace(failed, by=by), None)
         ended = runner.run(ground, shell(command), others=self._others(ground))
-        if ended.passed:
-            return CheckResult(name=name, passed=True, seconds=ended.seconds)
-        known = found(name, ended) is not None
-        before = self.baseline.failing(name, ground, command) if known else None
-        return self._failed(name, ground, ended, before)
-
-    def _failed(
-        self, name: str, ground: Ground, ended: Ended, before: frozenset[str] | None
-    ) -> CheckResult:
-        now = (found(name, ended) or []) if before is not None else []
-        earlier = before or frozenset()
-        # Where nothing could be told apart before, nothing is told apart now.
-        old = [one for one in now if one in earlier or name in earlier]
-        return CheckResult(
-            name=name,
-            passed=False,
-            reason=self.runner.shown(ended, ground),
-            seconds=ended.seconds,
-            ended_by=ended.by,
-            broke=tuple(self.runner.masked(one) for one in now if one not in old),
-            failing_before=tuple(map(self.runner.masked, old)),
-        )
+        return comparing.result(ended)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crew.checks.surroundings import surroundings
 from crew.errors import WorkspaceError
-from crew.sandbox.job import HOME, PRIVATE, Job, Place
+from crew.sandbox.job import HOME, Job, Place
 from crew.sandbox.system import is_system
 from crew.sandbox.toolchains import Toolchains, interpreter, lent
 from crew.settings.checks import CheckSettings
@@ -14,20 +15,6 @@ from crew.workspace import Workspace
 from crew.workspace.worktrees import Repository
 
 _BINARIES = (".venv/bin", "venv/bin", "node_modules/.bin")
-_ENVIRONMENT = {
-    "HOME": str(HOME),
-    "TMPDIR": str(PRIVATE),
-    "LANG": "C.UTF-8",
-    "TERM": "dumb",
-    "NO_COLOR": "1",
-    "CI": "true",  # nobody is there to answer, or to watch
-    "PYTHONPYCACHEPREFIX": str(PRIVATE / "pycache"),
-    "PYTHONUNBUFFERED": "1",
-    "CARGO_NET_OFFLINE": "true",
-    "GOPROXY": "off",
-    "GOTOOLCHAIN": "local",
-    "GOFLAGS": "-mod=mod -modcacherw",
-}
 
 
 WORKSPACE = "workspace"
@@ -93,10 +80,12 @@ def job(
     shared and cannot be."""
     shared = dict(_shared(ground, settings.share))
     places = list(_places(ground, shared, others))
-    variables = {**_ENVIRONMENT}
+    variables = {**surroundings(online=online)}
     if settings.image is None:
         interpreters = [
-            one for source in shared.values() for one in interpreter(source)
+            one
+            for source in shared.values()
+            for one in interpreter(source, Path.home())
         ]
         places = [*tools.places, *lent(interpreters), *places]
         first = [str(ground.inside / one) for one in _BINARIES]

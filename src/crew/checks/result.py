@@ -10,9 +10,11 @@ class CheckResult:
     `reason` is the part of its output that shows what fails; empty where it passed.
     `ended_by` is "exit", or what ended it: "timeout", "memory", "processes", "disk",
     "output", "interrupted", "setup" where the setup failed, "refused" where it did not
-    start. `broke` names what fails now and did not at the base commit, `failing_before`
-    what fails now and did so there too: the ids of tests where the output shows them,
-    else the check's name.
+    start, or what it starts is not in the sandbox. `broke` names what fails now and did
+    not at the base commit, `failing_before` what fails now and did so there too: the
+    ids of tests where the output shows them, else the check's name. `doubts` says, in
+    lines, why it proves less than it seems to: tests that the run removed or that are
+    skipped now, or that none ran.
     """
 
     name: str
@@ -22,6 +24,12 @@ class CheckResult:
     ended_by: str = "exit"
     broke: tuple[str, ...] = ()
     failing_before: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def proves(self) -> bool:
+        """Whether it passed, and what passed is as much as before the run."""
+        return self.passed and not self.doubts
 
     @property
     def blames_run(self) -> bool:
@@ -38,7 +46,7 @@ def joined(name: str, parts: dict[str, CheckResult]) -> CheckResult:
     def ids(which: str) -> tuple[str, ...]:
         return tuple(
             f"{where}: {one}"
-            for where, part in failed.items()
+            for where, part in parts.items()
             for one in getattr(part, which)
         )
 
@@ -52,4 +60,5 @@ def joined(name: str, parts: dict[str, CheckResult]) -> CheckResult:
         ended_by=next((one.ended_by for one in failed.values()), "exit"),
         broke=ids("broke"),
         failing_before=ids("failing_before"),
+        doubts=ids("doubts"),
     )

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from crew.check.deployments import check_deployments
+from crew.check.ladders import LEGEND, ladder_lines
 from crew.check.roles import unserved
 from crew.check.serving import helps_most, serving
 from crew.cli.console import (
     DONE,
+    print_notice,
     print_safe,
 )
 from crew.cli.place import placed, search_lines
@@ -21,6 +23,8 @@ from crew.errors import (
     SettingsError,
 )
 from crew.guard import QuotaGuard
+from crew.ladder import Unmeasured
+from crew.runs.measured import known_rates
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
@@ -69,6 +73,8 @@ def command(config: str | None, online: bool) -> int:
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     rehearsed = needed(settings)
     _print_roles(settings, probes, rehearsed=rehearsed)
+    _print_ladders(settings, probes, rehearsed=rehearsed)
+    print("Deployments")
     rows = check_deployments(settings, today, probes)
     name = max(len(row.deployment) for row in rows)
     model = max(len(row.model) for row in rows)
@@ -110,7 +116,18 @@ def _print_roles(
         ]
         free = " (it has free models)" if key.free else ""
         print_safe(f"The key that helps most: {key.variable}{free}: {'; '.join(gains)}")
-    print("Deployments")
+
+
+def _print_ladders(
+    settings: Settings, probes: "Mapping[str, Probe]", *, rehearsed: bool
+) -> None:
+    """The ladder of each task. A rehearsal climbs as the YAML says."""
+    rates = Unmeasured() if rehearsed else known_rates(settings, print_notice)
+    lines = ladder_lines(settings, rates, probes, rehearsed=rehearsed)
+    if lines:
+        print(LEGEND)
+    for line in lines:
+        print_safe(line)
 
 
 def _settings(place: Place) -> Settings:

@@ -21,8 +21,10 @@ _WEEK = 604_800.0
     "running stays in any case."
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--older", type=Age(), metavar="AGE", help="Older than 7d, 12h, ...")
-@click.option("--force", is_flag=True, help="Also what is not merged.")
+@click.option(
+    "--older", type=Age(), metavar="AGE", help="Only runs older than 7d, 12h, ..."
+)
+@click.option("--force", is_flag=True, help="Remove what is not merged, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.pass_obj
 def command(

@@ -36,8 +36,11 @@ def open_crew() -> Iterator[tuple["Crew", dict[str, str]]]:
             raise argument_error("inputs.yaml", f"{settings.config_dir} has none")
         values = {"repositories": "none", "images": "none", **given.values}
         prepare_state(settings.state_dir)
-        opened = import_lifecycle(settings).opened_crew(settings, OUTPUT, print_notice)
-        with opened as crew:
+        import_lifecycle(settings)
+        # Here, as it takes seconds, too.
+        from crew.runs.fresh import opened_crew
+
+        with opened_crew(settings, OUTPUT, print_notice) as crew:
             yield crew, {"request": given.request, **values}
 
 

@@ -14,7 +14,9 @@ from crew.workspace.difference import text
 
 @click.command(help="Show what a run changed (default: the latest).")
 @click.argument("run", required=False, metavar="[RUN]")
-@click.option("--stat", is_flag=True, help="Only the lines of each file.")
+@click.option(
+    "--stat", is_flag=True, help="Only the files, with their added and removed lines."
+)
 @click.pass_obj
 def command(config: str | None, run: str | None, stat: bool) -> int:
     """Print the change of each repository; returns the exit code."""

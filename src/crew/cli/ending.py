@@ -19,6 +19,20 @@ from crew.reports.text import summary_lines, task_lines
 def show_end(
     document: Mapping[str, Any], report: RunReport, output: Path, config: str | None
 ) -> None:
+    """The summary of a run, and where its files are."""
+    show_summary(document, report, config)
+    print_safe(f"\n{run_line(document, output)}")
+
+
+def run_line(document: Mapping[str, Any], output: Path) -> str:
+    """How a run ended, and where its files are."""
+    see = f"; see {output}/" if output.exists() else ""
+    return f"run {document['run']}: {document['status']}{see}"
+
+
+def show_summary(
+    document: Mapping[str, Any], report: RunReport, config: str | None
+) -> None:
     """What changed, what proved it and what is open; then who did it and at what cost;
     then how to go on."""
     for part in (
@@ -37,4 +51,3 @@ def show_end(
         print("\nNext:")
     for line in commands:
         print_safe(f"  {line}")
-    print_safe(f"\nrun {document['run']}: {document['status']}; see {output}/")

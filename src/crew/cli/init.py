@@ -79,7 +79,13 @@ def _repository(root: Path, *, asking: bool, share: bool) -> int:
         typed = ask_for_key()
         keys = keys_for(directory, config, {**environ, **typed})
         found = replace(found, keys=keys)
-    texts = fitted(default_texts(defaults()), found.keys, found.servers, found.checks)
+    texts = fitted(
+        default_texts(defaults()),
+        found.keys,
+        found.servers,
+        found.checks,
+        found.shares,
+    )
     written = write_configuration(root, texts, share=share)
     if written.fresh or (accepted and written.added):
         trust(directory, environ)

@@ -19,7 +19,9 @@ from crew.runs.pulling import Pull, opened, pulls
     "--post, push the branch and open it."
 )
 @click.argument("run", required=False, metavar="[RUN]")
-@click.option("--to", metavar="OWNER/REPO", help="Where, if origin does not say it.")
+@click.option(
+    "--to", metavar="OWNER/REPO", help="Its repository (default: that of origin)."
+)
 @click.option("--base", metavar="BRANCH", help="The branch to merge into.")
 @click.option("--post", is_flag=True, help="Push and open it; needs GITHUB_TOKEN.")
 @click.pass_obj

@@ -1,7 +1,9 @@
 """`crew report`."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -13,16 +15,18 @@ from crew.cli.console import (
     print_safe,
     resume_command,
 )
+from crew.cli.ending import run_line, show_summary
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.journal import Journal, RunRecord
 from crew.reports.about import About
 from crew.reports.document import run_document
 from crew.reports.report import build_report
-from crew.reports.text import summary_lines
+from crew.reports.why import Story
 from crew.runs.directory import RUNNING, RunDirectory
 from crew.runs.listing import listed, pick
 from crew.settings.loader import load_tiers
+from crew.settings.wording import unknown
 
 _EVERY = 100_000
 
@@ -30,8 +34,13 @@ _EVERY = 100_000
 @click.command(help="Show what a run did and what it cost (default: the latest).")
 @click.argument("run", required=False, metavar="[RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--why",
+    metavar="TASK",
+    help="Tell the story of one task: its attempts, what decided each, what it cost.",
+)
 @click.pass_obj
-def command(config: str | None, run: str | None, as_json: bool) -> int:
+def command(config: str | None, run: str | None, as_json: bool, why: str | None) -> int:
     """Print what a run did and what it cost; returns the exit code."""
     settings = load_tiers(placed(config))
     path = settings.state_dir / "journal.db"
@@ -44,42 +53,68 @@ def command(config: str | None, run: str | None, as_json: bool) -> int:
         record = next((one for one in known if wanted in (None, one.run)), None)
         if record is None:
             raise argument_error("RUN", f"no run {run or 'at all'} is in {path}")
+        if why is not None:
+            _print_why(_story(journal, record.run, why), as_json)
+            return DONE
         directory = RunDirectory(record.output)
         killed = record.status == RUNNING
         record = replace(record, status=directory.status(record.status))
+        document = _document(journal, record, directory, killed)
         if as_json:
-            print(_document(journal, record, directory, killed))
+            # As ASCII: models also write what takes a terminal over.
+            print(json.dumps(document, indent=2))
             return DONE
-        see = f"; see {record.output}/" if record.output.exists() else ""
-        print(f"run {record.run}: {record.status}{see}")
-        print_safe(summary_lines(build_report(journal, record.run)))
+        print_safe(run_line(document, record.output))
+        if not killed and document.get("error"):
+            print_safe(document["error"])
+        print()
+        show_summary(document, build_report(journal, record.run), config)
     if record.status not in ("done", RUNNING) and directory.is_begun:
         print(f"go on with: {resume_command(record.run, config)}")
     return DONE
 
 
+def _story(journal: Journal, run: str, task: str) -> Story:
+    """The story of a task. Raises SettingsError for one without attempts."""
+    attempts = journal.attempts.of(run)
+    own = [one for one in attempts if one.task == task]
+    if not own:
+        known = list(dict.fromkeys(one.task for one in attempts))
+        if not known:
+            raise argument_error("--why", f"run {run} has no attempt at any task")
+        raise argument_error("--why", f"run {run}: {unknown('task', task, known)}")
+    ended = {one.name: one.status for one in journal.tasks(run)}
+    return Story(run=run, task=task, status=ended.get(task), attempts=own)
+
+
+def _print_why(story: Story, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(story.document(), indent=2))
+        return
+    for line in story.lines():
+        print_safe(line)
+
+
 def _document(
     journal: Journal, record: RunRecord, directory: RunDirectory, killed: bool
-) -> str:
-    """The record of a run as JSON: as it was written when the run ended, else what
-    the journal knows."""
-    document: dict[str, object] | None = None
+) -> dict[str, Any]:
+    """The record of a run: as it was written when the run ended, else what the journal
+    knows."""
     if not killed:  # else an earlier part of the run wrote it
-        document = directory.document()
-    if document is None:
-        tasks = journal.tasks(record.run)
-        document = run_document(
-            build_report(journal, record.run),
-            record,
-            tasks,
-            directory.results(task.name for task in tasks),
-            None,
-            {"path": str(directory.workspace)},
-            error=f"the run is {record.status}",
-            about=_about(directory),
-        )
-    # As ASCII: models also write what takes a terminal over.
-    return json.dumps(document, indent=2)
+        with suppress(OSError, ValueError):  # it may be gone, or torn
+            if (found := directory.document()) is not None:
+                return found
+    tasks = journal.tasks(record.run)
+    return run_document(
+        build_report(journal, record.run),
+        record,
+        tasks,
+        directory.results(task.name for task in tasks),
+        None,
+        {"path": str(directory.workspace)},
+        error=f"the run is {record.status}",
+        about=_about(directory),
+    )
 
 
 def _about(directory: RunDirectory) -> About:

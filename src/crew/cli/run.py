@@ -70,7 +70,7 @@ _NO_USE = (
     "--input",
     multiple=True,
     metavar="K=V",
-    help="A placeholder {K} of tasks.yaml; may be repeated.",
+    help="The text of a placeholder {K} of the YAML; may be repeated.",
 )
 @click.option(
     "--check",

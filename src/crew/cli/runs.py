@@ -17,10 +17,18 @@ _WIDTH = 80
 
 
 @click.command(help="List the runs, newest first.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only those.")
-@click.option("--since", type=Age(), metavar="AGE", help="Not older than 7d, 12h, ...")
-@click.option("--repo", metavar="PATH", help="Only those on this repository.")
-@click.option("--limit", type=click.IntRange(1), default=20, help="Default: 20.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs that ended so.")
+@click.option(
+    "--since", type=Age(), metavar="AGE", help="Only runs of the last 7d, 12h, ..."
+)
+@click.option("--repo", metavar="PATH", help="Only runs on this repository.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    metavar="N",
+    help="How many at most (default: 20).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def command(
@@ -61,17 +69,23 @@ def _table(runs: Sequence[ListedRun]) -> Iterator[str]:
     if not runs:
         yield "There is no such run."
         return
-    yield f"{'Run':<20} {'Status':<11} {'Took':>6} {'Files':>5} {'Cost':>9}  Request"
+    yield _row("Run", "Status", "Proved", "Took", "Files", "Cost") + "Request"
     yield "-" * _WIDTH
     for run in runs:
         took = "-" if run.seconds is None else _duration(run.seconds)
         files = "-" if run.files is None else f"{run.files:,}"
         cost = "-" if run.cost_usd is None else f"${run.cost_usd:,.4f}"
-        row = f"{run.run:<20} {run.status:<11} {took:>6} {files:>5} {cost:>9}  "
+        proved = "-" if run.tasks is None else f"{run.proved}/{run.tasks}"
+        row = _row(run.run, run.status, proved, took, files, cost)
         request = ("(rehearsal) " if run.rehearsal else "") + one_line(run.request)
         room = max(_WIDTH - len(row), 8)
         cut = request if len(request) <= room else f"{request[: room - 3]}..."
         yield (row + cut).rstrip()
+
+
+def _row(run: str, status: str, *figures: str) -> str:
+    proved, took, files, cost = figures
+    return f"{run:<20} {status:<11} {proved:>6} {took:>6} {files:>5} {cost:>9}  "
 
 
 def _duration(seconds: float) -> str:

@@ -19,7 +19,12 @@ from crew.settings.loader import load_settings, load_tiers
 
 @click.command(help="Show how full each limit is.")
 @click.option("--watch", is_flag=True, help="Refresh every 2 seconds.")
-@click.option("--all", "everything", is_flag=True, help="Also what does not fit.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Show the limits that do not fit the screen, too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:

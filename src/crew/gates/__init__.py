@@ -1,6 +1,6 @@
 """Gates: what decides whether a task's work is accepted, and how much that says."""
 
-from crew.gates.building import Means, build_gates
+from crew.gates.building import Means, build_gates, trust_of
 from crew.gates.gate import Asking, Finding, Found, Gate, Trust, Verdict, Work
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "Verdict",
     "Work",
     "build_gates",
+    "trust_of",
 ]

@@ -1,6 +1,6 @@
 """From the names in tasks.yaml to gates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crew.gates.checks import Checks, all_checks, one_check
@@ -49,6 +49,20 @@ def build_gates(specs: Sequence[GateSpec], means: Means | None = None) -> list[G
     """The gates of a task, in the order of what they cost."""
     gates = [_gate(spec, means or Means()) for spec in specs]
     return sorted(gates, key=lambda gate: gate.cost)
+
+
+def trust_of(specs: Iterable[GateSpec], checks: Sequence[str]) -> Trust:
+    """The trust of the strongest gate that has something to look at; `checks` are the
+    names of the checks that there are."""
+    nothing = Means(own=lambda dotted: not_empty)
+    trusts = [_built(spec, nothing)[0] for spec in specs if not _is_idle(spec, checks)]
+    return min(trusts, key=list(Trust).index, default=Trust.SHAPE)
+
+
+def _is_idle(spec: GateSpec, checks: Sequence[str]) -> bool:
+    if spec.name == "checks":
+        return not checks
+    return spec.name == "check" and spec.names[0] not in checks
 
 
 def _gate(spec: GateSpec, means: Means) -> Gate:

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from crew.errors import RunFailed
-from crew.gates.gate import Finding, Found, Look, Work, fails, nothing
+from crew.gates.gate import (
+    REASON_CHARACTERS,
+    Finding,
+    Found,
+    Look,
+    Work,
+    fails,
+    nothing,
+)
 
 _LISTED, _SHORTEST = 5, 5
 """Tests that a reason names, and characters of a name that no other text has."""
@@ -14,7 +22,8 @@ _LISTED, _SHORTEST = 5, 5
 class Result(Protocol):
     """How one check ended. `ended_by` is "exit", or what ended it; "refused" where it
     did not start. `broke` are the tests that the run broke, and
-    `failing_before` those that failed before it; both are empty where nobody knows."""
+    `failing_before` those that failed before it; both are empty where nobody knows.
+    `doubts` says why it proves less than it seems to."""
 
     @property
     def name(self) -> str: ...
@@ -28,6 +37,8 @@ class Result(Protocol):
     def broke(self) -> Sequence[str]: ...
     @property
     def failing_before(self) -> Sequence[str]: ...
+    @property
+    def doubts(self) -> Sequence[str]: ...
 
 
 class Ended(Protocol):
@@ -74,9 +85,12 @@ def one_check(name: str, checks: Checks | None) -> Look:
 
 
 def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
-    notes, proved = [], False
+    notes, proved, doubted = [], False, False
     for name in names:
         result = checks.run(name)
+        if result.doubts:  # another check that passes is no answer to these
+            doubted = True
+            notes.append(f"{name}: {'; '.join(result.doubts)}")
         if result.passed:
             proved = True
             continue
@@ -85,11 +99,13 @@ def _run(checks: Checks, names: Sequence[str], asked: str) -> Finding:
         if result.ended_by == "refused":  # the work is not at fault
             return nothing(f"the check {name} cannot run: {result.reason}")
         if not _is_old(result, asked):
-            return fails(f"The check {name} failed.\n{result.reason}")
+            told = "\n".join([result.reason, *result.doubts])
+            return fails(f"The check {name} failed.\n{told}")
         old = ", ".join(list(result.failing_before)[:_LISTED])
         notes.append(f"{name}: nothing fails but what failed before this run: {old}")
     # A check that does not pass proves nothing, whoever is at fault; others may.
-    return Finding(Found.PASSED if proved else Found.NOTHING, "; ".join(notes))
+    found = Found.PASSED if proved and not doubted else Found.NOTHING
+    return Finding(found, "; ".join(notes)[:REASON_CHARACTERS])
 
 
 def _is_old(result: Result, asked: str) -> bool:

@@ -34,8 +34,9 @@ def changed(work: Work) -> Finding:
     if work.changed:
         return PASSES
     return fails(
-        "No file was changed. Text does not change files: write each file with "
-        "the tool write_file, then answer."
+        "No file was changed. Text does not change files, a call of a tool does: "
+        "write_file for a new file; for one that is there edit_file, or write_file "
+        "if you have no edit_file. Then answer."
     )
 
 

@@ -1,17 +1,20 @@
 """The record of runs, tasks and calls."""
 
-from crew.journal.attempts import AttemptRecord, Escalations
+from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.schema import MIGRATIONS
+from crew.journal.tries import Try
 
 __all__ = [
     "MIGRATIONS",
     "AttemptRecord",
+    "AttemptTable",
     "CallRecord",
     "Escalations",
     "Journal",
     "RunRecord",
     "TaskRecord",
+    "Try",
     "new_run_id",
 ]

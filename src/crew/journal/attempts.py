@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from crew.journal.tries import Try, read_tries
 from crew.sqlite_file import Database
 
 LATEST = 200
@@ -26,6 +27,7 @@ class AttemptRecord:
     `cost_usd` is None when nobody knows it; `premium_usd` is what its tokens would
     have cost at the premium. `p`, `c`, `rest` are the pass rate, the price and the
     price of going on without it that the ladder used; None: it went by the YAML.
+    `task_trust` is the trust of the task's strongest gate.
     """
 
     run: str
@@ -56,6 +58,7 @@ class AttemptRecord:
     p: Decimal | None = None
     c: Decimal | None = None
     rest: Decimal | None = None
+    task_trust: str = ""
 
 
 ATTEMPTS = """
@@ -72,6 +75,10 @@ CREATE TABLE attempt (
     UNIQUE (run, task, number)
 );
 CREATE INDEX attempt_of_kind ON attempt (kind, deployment);
+"""
+TASK_TRUST = """
+ALTER TABLE attempt ADD COLUMN task_trust TEXT NOT NULL DEFAULT '';
+CREATE INDEX attempt_at ON attempt (at);
 """
 _FIELDS = tuple(field.name for field in fields(AttemptRecord))
 _ADD = (
@@ -118,6 +125,11 @@ class AttemptTable:
             f"SELECT * FROM attempt WHERE {_REAL} ORDER BY id DESC LIMIT ?", (limit,)
         )
         return [_record(row) for row in reversed(rows)]
+
+    def tries(self, since: float) -> list[Try]:
+        """The latest attempts as outcomes, since then in seconds since the epoch;
+        rehearsals do not count."""
+        return read_tries(self._db, since)
 
     def median_calls(self, kind: str | None) -> float | None:
         """How many calls an attempt at this kind of work takes that passes; None

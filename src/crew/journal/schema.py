@@ -1,6 +1,6 @@
 """The tables of the journal, migration by migration."""
 
-from crew.journal.attempts import ATTEMPTS
+from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 
 _FIRST = """
 CREATE TABLE run (
@@ -31,4 +31,4 @@ ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS)
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST)

@@ -1,7 +1,8 @@
 """The ladder: which deployments try a task, in which order (pure).
 
 A step stands before the rest if and only if p x P > c: p is its pass rate at the gate,
-P what going on without it is expected to cost, c what an attempt costs.
+P what going on without it is expected to cost, c what an attempt costs. Which steps
+there may be is said here, and which of them stand in `choosing`.
 """
 
 import hashlib
@@ -9,17 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from crew.ladder.choosing import choose
 from crew.ladder.rates import Rate, Rates, Unmeasured
 from crew.ladder.steps import Ladder, Step
 from crew.routing import rule
 from crew.settings import LadderSpec, Settings, TaskSpec
-
-HARDER = Decimal("1.15")
-"""What a task that failed before costs the premium, times its average."""
-FURTHER = Decimal("0.5")
-"""What the pass rate of a further cheap step counts: failures go together."""
-NEAR = Decimal("0.10")
-"""How near the premium's pass rate is near enough to end on examples."""
 
 
 def plan(
@@ -33,25 +28,26 @@ def plan(
     """The ladder of a task whose strongest gate has this trust. `audited`: the premium
     goes first, to compare."""
     spec, rates = settings.ladder, rates or Unmeasured()
-    kind = _kind(settings, task)
-    steps = _candidates(settings, task)
-    known = [
-        replace(step, rate=rates.of(step.deployments[0], kind, task.complexity))
-        if step.deployments
-        else step
-        for step in steps
-    ]
-    priced = _priced(known, spec)
-    if audited and priced and priced[-1].is_premium:
-        ordered = [replace(priced[-1], why="an audit: the premium goes first")]
-    else:
-        ordered = _ordered(priced, spec, trust)
+    kind = kind_of(settings, task)
+    steps = []
+    for step in _candidates(settings, task):
+        if step.deployments:
+            rate = rates.of(step.deployments[0], kind, task.complexity, trust)
+            step = replace(step, rate=rate, price=_price(rate, spec))
+        steps.append(step)
+    chosen, left_out = choose(steps, spec, trust, audited=audited)
     stays = ""
     if not spec.escalate.allows(task.complexity):
         stays = f"work of {task.complexity} complexity is not escalated (`escalate`)"
     retries = task.options.get("guardrail_max_retries", spec.retries)
     assert isinstance(retries, int)
-    return Ladder(steps=tuple(ordered), retries=retries, trust=trust, stays=stays)
+    return Ladder(
+        steps=tuple(chosen),
+        retries=retries,
+        trust=trust,
+        stays=stays,
+        left_out=tuple(left_out),
+    )
 
 
 def is_audited(run: str, task: str, spec: LadderSpec) -> bool:
@@ -61,7 +57,8 @@ def is_audited(run: str, task: str, spec: LadderSpec) -> bool:
     return int.from_bytes(drawn) < spec.audit * 2**64
 
 
-def _kind(settings: Settings, task: TaskSpec) -> str | None:
+def kind_of(settings: Settings, task: TaskSpec) -> str | None:
+    """The kind of a task's work."""
     role = settings.roles.get(task.agent or "")
     return task.kind or (role.kind if role is not None else None)
 
@@ -72,7 +69,7 @@ def _candidates(settings: Settings, task: TaskSpec) -> list[Step]:
     premium = settings.ladder.premium or "senior"
     found: list[Step] = []
     if role is not None:
-        routed = rule(settings, _kind(settings, task), task.complexity)
+        routed = rule(settings, kind_of(settings, task), task.complexity)
         tier: str | None = role.tier
         head = (*routed, *settings.tiers[role.tier].chain)
         found.append(
@@ -113,65 +110,7 @@ def _distinct(settings: Settings, steps: Sequence[Step]) -> list[Step]:
     return kept
 
 
-def _priced(steps: Sequence[Step], spec: LadderSpec) -> list[Step]:
-    """The steps with c and P, as far as they are known."""
-    prices = [_price(step.rate, spec) for step in steps]
-    last = prices[-1] if steps and steps[-1].is_premium else None
-    rest = None if last is None else last * HARDER
-    return [
-        replace(step, price=price, rest=None if step.is_premium else rest)
-        for step, price in zip(steps, prices, strict=True)
-    ]
-
-
 def _price(rate: Rate, spec: LadderSpec) -> Decimal | None:
     if rate.usd is None:
         return None
     return rate.usd + (rate.seconds or 0) / Decimal(3600) * spec.hour_is_worth
-
-
-def _ordered(steps: Sequence[Step], spec: LadderSpec, trust: str) -> list[Step]:
-    """The cheap steps that are worth it, then the premium."""
-    cheap = [step for step in steps if not step.is_premium]
-    premium = [step for step in steps if step.is_premium]
-    if not premium:
-        return list(steps)[: spec.cheap_steps + 1]
-    if spec.order == "measured":
-        worth = [step for step in cheap if step.gain is None or step.gain > 0]
-        cheap = _by_gain([_worded(step) for step in worth], premium[0], trust)
-    return [*cheap[: spec.cheap_steps], *premium]
-
-
-def _worded(step: Step) -> Step:
-    if step.gain is None:
-        return step
-    return replace(step, why=f"p x P > c, by {step.rate.source}")
-
-
-def _by_gain(steps: list[Step], premium: Step, trust: str) -> list[Step]:
-    """The largest gain first, where the trust of the gates lets any deployment end the
-    work; else the order of the YAML. A further step counts half its pass rate."""
-    if trust == "shape" or any(step.gain is None for step in steps):
-        return steps
-    if trust == "examples":
-        first, others = steps[:1], steps[1:]
-        near = [step for step in others if _is_near(step, premium)]
-        steps = [*first, *near]
-    ordered = sorted(steps, key=lambda step: step.gain or Decimal(0), reverse=True)
-    return [
-        step
-        for place, step in enumerate(ordered)
-        if place == 0 or _is_worth_further(step)
-    ]
-
-
-def _is_near(step: Step, premium: Step) -> bool:
-    if step.rate.passes is None or premium.rate.passes is None:
-        return False
-    return step.rate.passes >= premium.rate.passes - NEAR
-
-
-def _is_worth_further(step: Step) -> bool:
-    assert step.rate.passes is not None
-    assert step.rest is not None and step.price is not None
-    return step.rate.passes * FURTHER * step.rest > step.price

@@ -14,35 +14,43 @@ PRIOR_RETRY_OTHERWISE = Decimal("0.15")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step: the deployments that serve it, in order, and what is known of the
-    first. `price` is what an attempt costs with its time (c), `rest` what going on
-    without it costs (P). `why` is why it stands where it stands."""
+    first.
+
+    `counted` is the pass rate that counts at its place (p), `price` what an attempt
+    costs with its time (c), `rest` what going on without it costs (P), and `onward`
+    what going on costs once it failed; None: nobody knows. `why` is why it stands
+    where it stands.
+    """
 
     name: str
     deployments: tuple[str, ...]
     is_premium: bool = False
     rate: Rate = field(default_factory=Rate)
+    counted: Decimal | None = None
     price: Decimal | None = None
     rest: Decimal | None = None
+    onward: Decimal | None = None
     why: str = "the order of the YAML"
 
     @property
     def gain(self) -> Decimal | None:
         """p x P - c; None where a number is missing."""
-        if not self.rate.is_measured or self.price is None or self.rest is None:
+        if self.counted is None or self.price is None or self.rest is None:
             return None
-        assert self.rate.passes is not None
-        return self.rate.passes * self.rest - self.price
+        return self.counted * self.rest - self.price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
     """The steps of a task. `retries` is how often the same model is told the reason
-    and tries again; `stays` says why no further step is climbed, where that is so."""
+    and tries again; `stays` says why no further step is climbed, where that is so.
+    `left_out` are the names of steps that do not stand in it, and why."""
 
     steps: tuple[Step, ...]
     retries: int
     trust: str
     stays: str = ""
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +107,15 @@ def after(
 
 def _mends(step: Step, ladder: Ladder) -> bool:
     """Whether a try with the reason is worth its price: r x P > c."""
-    prior = PRIOR_RETRY.get(ladder.trust, PRIOR_RETRY_OTHERWISE)
-    mends = prior if step.rate.mends is None else step.rate.mends
-    if step.is_premium or step.price is None or step.rest is None:
-        return True  # the premium has nobody after it; without prices the YAML holds
-    return mends * step.rest > step.price
+    if ladder.stays or step.is_premium:
+        return True  # nobody comes after it
+    if not step.rate.is_measured or step.price is None or step.onward is None:
+        return True  # with few outcomes, or without prices, the YAML holds
+    return mends(step, ladder.trust) * step.onward > step.price
+
+
+def mends(step: Step, trust: str) -> Decimal:
+    """How many of its failures the step's deployment mends with the reason (r)."""
+    if step.rate.mends is not None:
+        return step.rate.mends
+    return PRIOR_RETRY.get(trust, PRIOR_RETRY_OTHERWISE)

@@ -107,21 +107,23 @@ class TaskBegun(_OfTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(_OfTask):
-    """A task ended: `done`, or what its gates proved of it where they say so, or
-    `failed`. `seconds` is how long it took. A task that an interrupted run left
-    open has no such event."""
+    """A task ended: `proved` by a gate that ran tests, `passed` by weaker gates,
+    `unproved` without any, or `failed`. `seconds` is how long it took. A task that an
+    interrupted run left open has no such event."""
 
-    status: Literal["done", "proved", "passed", "unproved", "failed"]
+    status: Literal["proved", "passed", "unproved", "failed"]
     seconds: float
     type: Literal["task_ended"] = "task_ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBegun(_OfTask):
-    """The next step of a task's ladder begins: `step` counts from 1, `tier` serves."""
+    """An attempt at a task begins: `attempt` counts from 1, `step` is the name of the
+    ladder's step. `why` says why it is made; the first one of a run has no reason."""
 
-    step: int
-    tier: str
+    attempt: int
+    step: str
+    why: str
     type: Literal["step_begun"] = "step_begun"
 
 
@@ -190,10 +192,12 @@ class FileChanged(_OfTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRan(_OfTask):
-    """A check, a command of the user's, ran."""
+    """A check, a command of the user's, ran for a gate or for a role. `failed_before`:
+    all that fails now failed before the run, too."""
 
     check: str
     passed: bool
+    failed_before: bool
     seconds: float
     type: Literal["check_ran"] = "check_ran"
 

@@ -50,8 +50,8 @@ def line_of(event: Event, *, width: int = NARROWEST) -> Line | None:
         return None
     left = f"· {_time(event.so_far.seconds)} {what}"
     place = event.deployment if isinstance(event, OfTask) else None
-    if isinstance(event, Swapped | Waiting):
-        place = None  # its text names it
+    if isinstance(event, Swapped | Waiting | StepBegun):
+        place = None  # its text names it, or it served the attempt before
     return Line(_laid_out(left, _tail(event, place), width), _tone(event))
 
 
@@ -74,9 +74,10 @@ def _what(event: Event) -> str | None:
             return f"{task} begins: {role or 'nobody'}"
         case TaskEnded(task=task, seconds=seconds):
             word = "FAILED" if event.status == "failed" else event.status
-            return f"{task} is {word} after {_seconds(seconds)}"
-        case StepBegun(task=task, step=step):
-            return f"{task}: step {step}: {event.role or '-'} on tier {event.tier}"
+            return f"{task} {word} after {_seconds(seconds)}"
+        case StepBegun(why=why) if why:  # else the line of the task says it
+            on = f" on {event.step}" if event.step else ""
+            return f"{event.task}: attempt {event.attempt}{on}: {why}"
         case _:
             return _what_role(event)
 
@@ -95,22 +96,33 @@ def _what_role(event: Event) -> str | None:
             )
         case ToolUsed() | FileChanged():
             return _used(event)
-        case CheckRan(check=check, passed=passed):
-            word = "passed" if passed else "FAILED"
-            return f"check {check} {word} after {_seconds(event.seconds)}"
-        case GateJudged(gate=gate):
-            found = {"passed": "passed", "failed": "FAILED"}.get(event.verdict)
-            return f"{event.task}: gate {gate} {found or 'had nothing to look at'}"
+        case CheckRan() | GateJudged():
+            return _judged(event)
         case _:
             return None
+
+
+def _judged(event: CheckRan | GateJudged) -> str | None:
+    task = f"{event.task}: " if event.task else ""
+    if isinstance(event, CheckRan):
+        word = "passed" if event.passed else "FAILED"
+        if event.failed_before:
+            word = "fails as before the run,"
+        return f"{task}check {event.check} {word} after {_seconds(event.seconds)}"
+    if event.verdict == "nothing":
+        return f"{task}gate {event.gate} had nothing to look at"
+    if event.gate.split(":")[0] in ("checks", "check"):
+        return None  # the lines of the checks say it
+    word = "passed" if event.verdict == "passed" else "FAILED"
+    return f"{task}gate {event.gate} {word}"
 
 
 def _used(event: ToolUsed | FileChanged) -> str | None:
     if isinstance(event, FileChanged):
         verb = "wrote" if event.change == "written" else "edited"
         return f"{event.role} {verb} {event.path}"
-    if event.tool in CHANGES and event.ok:
-        return None  # the line of the file says it
+    if event.ok and (event.tool in CHANGES or event.tool == "run_checks"):
+        return None  # the line of the file, or of each check, says it
     failed = "" if event.ok else " failed"
     long = f" ({_seconds(event.seconds)})" if event.seconds >= 1 else ""
     tool = _DELEGATING.get(event.tool, event.tool)
@@ -127,10 +139,12 @@ def _tone(event: Event) -> str:
     match event:
         case (
             TaskEnded(status="failed")
-            | CheckRan(passed=False)
+            | CheckRan(passed=False, failed_before=False)
             | GateJudged(verdict="failed")
         ):
             return "bad"
+        case TaskEnded(status="unproved") | CheckRan(passed=False):
+            return "notable"
         case TaskEnded() | CheckRan():
             return "good"
         case Swapped() | Waiting() | StepBegun():

@@ -29,6 +29,8 @@ Events = Callable[[Event], None]
 """Called with each event of a run, one after another, from the thread where it
 happened."""
 
+MOST_NOTICES = 50
+"""How many notices of a run are kept for its end."""
 LONGEST_TEXT = 240
 """Characters of a text in an event; a longer one is cut."""
 PATIENCE = 10.0
@@ -59,6 +61,7 @@ class Progress:
         self._began = self._clock.monotonic()
         self._number = 0
         self._so_far = SoFar()
+        self._noticed: dict[str, None] = {}
         self._served: dict[tuple[str | None, str | None], str] = {}
         self._lock = threading.Lock()
         self._turn = threading.RLock()
@@ -87,7 +90,14 @@ class Progress:
 
     def notice(self, line: str) -> None:
         """Hand out a line for a person."""
+        if len(self._noticed) < MOST_NOTICES:
+            self._noticed[self._clean(line)] = None
         self.publish(Noticed(text=line), notice=line)
+
+    @property
+    def noticed(self) -> tuple[str, ...]:
+        """The notices so far, each once."""
+        return tuple(self._noticed)
 
     def count(
         self, input_tokens: int, output_tokens: int, cost: Decimal | None

@@ -9,8 +9,10 @@ from crew.quota.reported import ReportedLimit, ReportedUsage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back. `tool_calls` and `usage` are litellm's objects. `charged` is what
-    the call took, None where the provider reports no numbers that can be.
+    """What came back. `tool_calls` and `usage` are litellm's objects. `unread` is what
+    a model must hear of a call that it wrote as text and nobody can read; else empty.
+    `charged` is what the call took, None where the provider reports no numbers that
+    can be.
     `headers` are the provider's own, in lower case, and `reported` are the limits that
     they name. `reasoning` holds the fields of the message with the model's reasoning.
     """
@@ -23,4 +25,5 @@ class Answer:
     headers: Mapping[str, str]
     charged: ReportedUsage | None = None
     reported: tuple[ReportedLimit, ...] = ()
+    unread: str = ""
     reasoning: Mapping[str, Any] = field(default_factory=dict)

@@ -71,6 +71,7 @@ def _beginning(record: RunRecord, about: About) -> dict[str, object]:
         "seconds": None if about.seconds is None else round(about.seconds, 3),
         "versions": dict(about.versions),
         "config_hash": about.config_hash,
+        "notices": list(about.notices),
     }
 
 

@@ -1,9 +1,11 @@
 """The end of a run for a person: what changed, what proved it, what is open, and the
 commands that go on."""
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from crew.reports.verdicts import PASSED, verdicts_of
@@ -15,6 +17,11 @@ _NAME_CHARACTERS = 56
 
 def changed_lines(workspace: Mapping[str, Any]) -> Iterator[str]:
     """What a run changed: files and lines of each repository, and its branch."""
+    if "repositories" not in workspace:
+        if Path(workspace["path"]).is_dir():
+            text = f"What changed is not recorded; the files are in {workspace['path']}"
+            yield from _wrapped(text)
+        return
     for one in workspace["repositories"]:
         yield from _repository(one)
     files = workspace.get("files", [])
@@ -54,7 +61,7 @@ def proof_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def open_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """What is open: tasks that are not done or not proved, deployments that are waited
-    for, files that are in no commit."""
+    for, files that are in no commit, and what else the run noticed."""
     lines: list[str] = []
     for entry in document.get("failures", []):
         if entry["what"] == "task":
@@ -71,10 +78,11 @@ def open_lines(document: Mapping[str, Any]) -> Iterator[str]:
         for entry in document.get("closed", [])
         if entry["opens_at"] is not None
     ]
-    for one in document["workspace"]["repositories"]:
+    for one in document["workspace"].get("repositories", ()):
         if ignored := one.get("ignored"):
             names = ", ".join(ignored[:FILES_SHOWN])
             lines.append(f"git ignores, so in no commit: {names}; in {one['path']}")
+    lines += document.get("notices", ())
     if lines:
         yield "Open:"
     for line in lines:
@@ -83,7 +91,7 @@ def open_lines(document: Mapping[str, Any]) -> Iterator[str]:
 
 def next_commands(document: Mapping[str, Any], config: str | None = None) -> list[str]:
     """The commands that go on after a run that changed something, to be copied."""
-    repositories = document["workspace"]["repositories"]
+    repositories = document["workspace"].get("repositories", ())
     crew = f"crew --config {shlex.quote(config)}" if config else "crew"
     run = document["run"]
     if not any(one["files"] or one.get("ignored") for one in repositories):
@@ -141,7 +149,11 @@ def _short(name: str) -> str:
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    """Lines of at most WIDTH columns; a path is not broken."""
+    """Lines of at most WIDTH columns; of a long path the end is shown."""
+    room = WIDTH - len(indent)
+    text = re.sub(
+        rf"\S{{{room + 1},}}", lambda long: f"...{long[0][-(room - 3) :]}", text
+    )
     return textwrap.wrap(
         text,
         WIDTH,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from crew.calls.run import Run
 from crew.progress.events import PlannedTask, RunBegun, RunEnded
-from crew.settings import Inputs
+from crew.settings import Inputs, Settings
+from crew.workspace import Workspace
 
 if TYPE_CHECKING:
     from crew.runs.ending import Outcome, Underway
@@ -15,9 +16,20 @@ def run_begun(
     underway: "Underway", inputs: Inputs, finished: Mapping[str, str]
 ) -> RunBegun:
     """What the run is about to do; `finished` are the results that there are."""
-    workspace, settings = underway.workspace, underway.run.settings
+    settings = underway.run.settings
+    return _begun(settings, underway.workspace, inputs.request, finished)
+
+
+def kickoff_begun(settings: Settings, workspace: Workspace, request: str) -> RunBegun:
+    """What a script's kickoff of its crew is about to do."""
+    return _begun(settings, workspace, request, {})
+
+
+def _begun(
+    settings: Settings, workspace: Workspace, request: str, finished: Mapping[str, str]
+) -> RunBegun:
     return RunBegun(
-        request=inputs.request,
+        request=request,
         repositories=tuple(workspace.names),
         tasks=tuple(
             PlannedTask(name=spec.name, role=spec.agent)

@@ -2,25 +2,21 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
+from typing import Any
 
 from crew.calls.run import Run
 from crew.gates import Trust, Verdict
 from crew.journal import AttemptRecord, CallRecord
-from crew.ladder import Ladder
+from crew.ladder import Ladder, kind_of
 from crew.settings import Settings, TaskSpec
 from crew.tasks.attempt import Attempt
 
 DAY = 86_400.0
 LOOKS_BACK = 30 * DAY
 """Seconds over which failed and escalated tasks are counted."""
-
-
-def kind_of(settings: Settings, spec: TaskSpec) -> str | None:
-    """The kind of a task's work."""
-    role = settings.roles.get(spec.agent or "")
-    return spec.kind or (role.kind if role is not None else None)
 
 
 def row(
@@ -32,8 +28,7 @@ def row(
 ) -> AttemptRecord:
     """The row of an attempt that made these calls."""
     decided = _decided(attempt)
-    step = ladder.steps[attempt.place] if attempt.place < len(ladder.steps) else None
-    return AttemptRecord(
+    made = AttemptRecord(
         run=run.id,
         task=spec.name,
         number=attempt.number,
@@ -50,19 +45,28 @@ def row(
         reason_hash=_hash(decided.reason) if decided and decided.reason else "",
         fed_back=attempt.told,
         why=attempt.why,
-        cost_usd=_sum([call.cost_usd for call in calls]),
-        premium_usd=_sum([call.senior_usd for call in calls if call.ok]),
-        seconds=sum(call.seconds for call in calls),
-        calls=len(calls),
-        input_tokens=sum(call.input_tokens for call in calls),
-        output_tokens=sum(call.output_tokens for call in calls),
-        cached_tokens=sum(call.cached_tokens for call in calls),
-        is_free=all(call.cost_usd == 0 for call in calls),
+        **_taken(calls),
         cut_off=attempt.cut_off,
-        p=step.rate.passes if step else None,
-        c=step.price if step else None,
-        rest=step.rest if step else None,
+        task_trust=ladder.trust,
     )
+    if attempt.place >= len(ladder.steps):
+        return made
+    step = ladder.steps[attempt.place]
+    return replace(made, p=step.counted, c=step.price, rest=step.rest)
+
+
+def _taken(calls: Sequence[CallRecord]) -> dict[str, Any]:
+    """What the calls took together."""
+    return {
+        "cost_usd": _sum([call.cost_usd for call in calls]),
+        "premium_usd": _sum([call.senior_usd for call in calls if call.ok]),
+        "seconds": sum(call.seconds for call in calls),
+        "calls": len(calls),
+        "input_tokens": sum(call.input_tokens for call in calls),
+        "output_tokens": sum(call.output_tokens for call in calls),
+        "cached_tokens": sum(call.cached_tokens for call in calls),
+        "is_free": all(call.cost_usd == 0 for call in calls),
+    }
 
 
 def escalation_bound(run: Run, *, first: bool) -> str:

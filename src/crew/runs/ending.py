@@ -28,6 +28,7 @@ from crew.runs.announcing import announce_end
 from crew.runs.directory import INTERRUPTED, RunDirectory
 from crew.runs.keeping import Keeping
 from crew.runs.messages import NO_TRAILERS, Trailers, commit_message
+from crew.runs.rehearsal import NOTICE
 from crew.workspace import Workspace
 
 LET_GO_SECONDS = 10.0
@@ -139,10 +140,13 @@ class Underway:
         ]
 
     def _about(self) -> About:
-        earlier = (self.directory.document() or {}).get("seconds") or 0.0
+        earlier = self.directory.document() or {}
+        seconds = earlier.get("seconds") or 0.0
+        noticed = (*earlier.get("notices", ()), *self.run.guard.progress.noticed)
         return About(
             request=self.request,
-            seconds=earlier + self.run.clock.monotonic() - self.began,
+            seconds=seconds + self.run.clock.monotonic() - self.began,
+            notices=[one for one in dict.fromkeys(noticed) if one != NOTICE],
             config_hash=self.run.settings.config_hash or None,
             versions=versions(),
         )

@@ -6,11 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import crew.workspace.attempts as states
+from crew.calls.run import Run
 from crew.errors import CrewError, StoreUnavailable, WorkspaceError, file_problem
 from crew.gates import Found
-from crew.ladder import Ladder
-from crew.runs.attempt_rows import escalation_bound, kind_of, row
+from crew.ladder import Ladder, Rates, Unmeasured, kind_of
+from crew.runs.attempt_rows import escalation_bound, row
 from crew.runs.ending import Underway
+from crew.runs.measured import Measured
 from crew.runs.messages import Trailers
 from crew.settings import TaskSpec
 from crew.tasks.attempt import (
@@ -41,7 +43,15 @@ def watching(underway: Underway) -> Watch:
         restore=judging.restore,
         limit=judging.limit,
         bound=judging.bound,
+        rates=_rates(underway.run),
     )
+
+
+def _rates(run: Run) -> Rates:
+    """What the journal knows; a rehearsal climbs as the YAML says."""
+    if run.settings.rehearsal:
+        return Unmeasured()
+    return Measured(run.settings, run.journal.attempts, run.clock)
 
 
 class _Judging:

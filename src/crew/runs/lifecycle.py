@@ -1,10 +1,8 @@
 """The life of a run: prepare, kick off, keep each result, report. One way in for
 `crew run`, `crewai run` and scripts."""
 
-import atexit
-import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -23,25 +21,26 @@ from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
 from crew.runs.current import with_current
 from crew.runs.directory import (
-    RUNNING,
     Beginning,
     RunDirectory,
     hide_from_git,
     refused,
 )
-from crew.runs.ending import Outcome, Underway, status_of
+from crew.runs.ending import Outcome, Underway
 from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
 from crew.runs.rehearsal import needed, playing
+from crew.runs.standing import standing
 from crew.settings import Inputs, Settings
 from crew.settings.inputs import at_home
+from crew.settings.placeholders import fill
 from crew.settings.unasked import put_to_first
 from crew.texts.stream import safe_streams
 from crew.workspace import Workspace
 from crew.workspace.worktrees import is_dirty
 
 if TYPE_CHECKING:
-    from crewai import Crew
+    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,76 +129,6 @@ def _progress(settings: Settings, run_id: str, listener: Listener) -> Progress:
     return Progress(run_id, secrets=settings.secrets, notices=listener)
 
 
-@contextmanager
-def opened_crew(
-    settings: Settings, output: Path, listener: Listener = lambda line: None
-) -> Iterator["Crew"]:
-    """A fresh crew; without any key it rehearses."""
-    with playing(settings, needed(settings), listener) as settings:
-        yield fresh_crew(settings, output)
-
-
-def fresh_crew(
-    settings: Settings, output: Path, listener: Listener = lambda line: None
-) -> "Crew":
-    """A crew in a run of its own, with an empty workspace, for scripts. Without any
-    key it rehearses, until the process ends."""
-    own = gather(settings)
-    run_id = new_run_id(SystemClock())
-    directory = RunDirectory(output / run_id, settings.secrets)
-    workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))
-    hide_from_git(output)
-    progress = _progress(settings, run_id, listener)
-    progress.join(EventLog(directory.events))
-    played = ExitStack()
-    settings = played.enter_context(
-        playing(settings, needed(settings), progress.notice)
-    )
-    run = Run.open(
-        settings, output=directory.path.absolute(), run_id=run_id, progress=progress
-    )
-    crew = assemble(run, workspace, own=own)
-
-    def complete(given: dict[str, Any]) -> dict[str, Any]:
-        if not given and settings.inputs is None:
-            return given
-        return {**_standing(settings, workspace), **given}
-
-    def finish(result: Any) -> Any:
-        run.failure = None
-        run.journal.finish_run(run_id, "done")
-        return result
-
-    # A script says nothing when it is done with its crew: each kickoff does, and
-    # after one that failed, the end of the process.
-    crew.before_kickoff_callbacks.append(complete)
-    crew.after_kickoff_callbacks.append(finish)
-    atexit.register(_end, weakref.ref(run), played)
-    return crew
-
-
-def _standing(settings: Settings, workspace: Workspace) -> dict[str, Any]:
-    """What a crew of a script works on, where the script does not say."""
-    given = settings.inputs
-    placed = placeholders(settings, workspace, given.request if given else "")
-    if given is None:
-        del placed["request"]
-    return {**placed, **(given.values if given else {})}
-
-
-def _end(known: "weakref.ref[Run]", played: ExitStack) -> None:
-    """End the run of a script with its process; one that is gone ended before."""
-    with played:
-        run = known()
-        record = run.journal.run(run.id) if run is not None else None
-        if (
-            run is not None
-            and record is not None
-            and (run.failure is not None or record.status == RUNNING)
-        ):
-            run.journal.finish_run(run.id, status_of(run.failure))
-
-
 def _carry_out(
     settings: Settings,
     beginning: Beginning,
@@ -245,32 +174,10 @@ def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
 
 
 def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
-    run, workspace = underway.run, underway.workspace
-    finished = underway.keeping.results()
-    run.guard.progress.publish(
-        run_begun(underway, inputs, finished),
-        notice=f"run {run.id}: results go to {underway.directory.path}/",
-    )
-
-    crew = assemble(
-        run,
-        workspace,
-        finished=finished,
-        watch=watching(underway),
-        own=own,
-        checks=Checks.of(run.settings, workspace, stopped=lambda: run.is_interrupted),
-    )
-    secrets = run.settings.secrets
-    values = {
-        name: secrets.masked_answer(text)
-        for name, text in (
-            *inputs.values.items(),
-            *placeholders(run.settings, workspace, inputs.request).items(),
-        )
-    }
+    run = underway.run
     raw, error = "", None
     try:
-        raw = _result(crew, values) if crew.tasks else list(finished.values())[-1]
+        raw = _result(underway, inputs, own)
     except CrewError as exc:
         underway.note_failed(exc)
         error = exc
@@ -286,6 +193,35 @@ def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
     return underway.finish(raw, error)
 
 
-def _result(crew: "Crew", values: Mapping[str, str]) -> str:
-    result: Any = crew.kickoff(inputs=dict(values))
+def _result(underway: Underway, inputs: Inputs, own: Own) -> str:
+    """The crew's final text."""
+    run, workspace = underway.run, underway.workspace
+    secrets, watch = run.settings.secrets, watching(underway)
+    checks = Checks.of(run.settings, workspace, stopped=lambda: run.is_interrupted)
+    values = {
+        name: secrets.masked_answer(text)
+        for name, text in (
+            *inputs.values.items(),
+            *placeholders(run.settings, workspace, inputs.request).items(),
+        )
+    }
+    finished: Mapping[str, str] = underway.keeping.results()
+    if finished:
+        asked = {
+            name: fill(spec.description, values)
+            for name, spec in run.settings.tasks.items()
+        }
+        finished = standing(
+            underway, finished, watch=watch, own=own, checks=checks, asked=asked
+        )
+    run.guard.progress.publish(
+        run_begun(underway, inputs, finished),
+        notice=f"run {run.id}: results go to {underway.directory.path}/",
+    )
+    crew = assemble(
+        run, workspace, finished=finished, watch=watch, own=own, checks=checks
+    )
+    if not crew.tasks:
+        return list(finished.values())[-1]
+    result: Any = crew.kickoff(inputs=values)
     return str(result.raw)

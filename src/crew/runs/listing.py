@@ -19,7 +19,8 @@ _EVERY = 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedRun:
     """One run. What its directory says is empty, or None, when that is gone or the
-    run has not ended. `started_at` is in seconds since the epoch."""
+    run has not ended. `proved` counts those of its `tasks` that a check proved.
+    `started_at` is in seconds since the epoch."""
 
     run: str
     status: str
@@ -29,6 +30,8 @@ class ListedRun:
     request: str = ""
     repositories: tuple[str, ...] = ()
     files: int | None = None
+    tasks: int | None = None
+    proved: int | None = None
     seconds: float | None = None
     cost_usd: float | None = None
 
@@ -48,6 +51,8 @@ class ListedRun:
             "request": self.request or None,
             "repositories": list(self.repositories),
             "files": self.files,
+            "tasks": self.tasks,
+            "proved": self.proved,
             "cost_usd": self.cost_usd,
             "output": str(self.directory.path) if self.is_there else None,
         }
@@ -125,11 +130,16 @@ def _facts(directory: RunDirectory) -> dict[str, Any]:
     with suppress(SettingsError):
         inputs = directory.beginning().inputs
         request, repositories = inputs.request, inputs.repositories
+    tasks = document.get("tasks")
     changed = (document.get("workspace") or {}).get("repositories")
     return {
         "request": request,
         "repositories": tuple(str(Path(one).resolve()) for one in repositories),
         "files": None if changed is None else sum(one["files"] for one in changed),
+        "tasks": None if tasks is None else len(tasks),
+        "proved": None
+        if tasks is None
+        else sum(one["status"] == "proved" for one in tasks),
         "seconds": document.get("seconds"),
         "cost_usd": document.get("cost_usd"),
     }

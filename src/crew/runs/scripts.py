@@ -153,7 +153,7 @@ def build_crew(
     of it unless a `listener` gets the notices.
     """
     with without_their_files():
-        from crew.runs.lifecycle import fresh_crew
+        from crew.runs.fresh import fresh_crew
         from crew.runs.rehearsal import warned
 
     return fresh_crew(settings, Path(output), listener or warned)

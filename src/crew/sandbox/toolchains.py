@@ -15,9 +15,11 @@ from crew.sandbox.system import is_system
 
 _LENT = (
     ".asdf", ".bun/bin", ".cargo/bin", ".cargo/git", ".cargo/registry", ".deno/bin",
-    ".fnm/node-versions", ".local/lib", ".local/pipx/venvs", ".local/share/fnm",
+    ".cache/node/corepack", ".cache/pypoetry/virtualenvs", ".fnm/node-versions",
+    ".local/lib", ".local/pipx/venvs", ".local/share/fnm",
     ".local/share/mise/installs", ".local/share/mise/shims", ".local/share/pipx/venvs",
-    ".local/share/pnpm", ".local/share/uv/python", ".local/share/uv/tools",
+    ".local/share/pnpm", ".local/share/pypoetry/venv",
+    ".local/share/virtualenvs", ".local/share/uv/python", ".local/share/uv/tools",
     ".nodenv/shims", ".nodenv/versions", ".nvm/versions", ".pyenv", ".rbenv",
     ".rustup/toolchains", ".rustup/settings.toml", ".sdkman/candidates", ".volta/bin",
     ".volta/tools", "go/bin", "go/pkg/mod", "sdk",
@@ -29,6 +31,9 @@ _BY_VARIABLE = {
     "RUSTUP_HOME": (".rustup", ("toolchains", "settings.toml")),
     "PYENV_ROOT": (".pyenv", (".",)),
     "GOMODCACHE": ("go/pkg/mod", (".",)),
+    "COREPACK_HOME": (".cache/node/corepack", (".",)),
+    "POETRY_VIRTUALENVS_PATH": (".cache/pypoetry/virtualenvs", (".",)),
+    "WORKON_HOME": (".local/share/virtualenvs", (".",)),
 }
 """A variable by which a toolchain is found once HOME is another; where it is else."""
 
@@ -59,8 +64,10 @@ def toolchains(environ: Mapping[str, str], home: Path) -> Toolchains:
     return Toolchains(places, tuple(map(str, search)), variables)
 
 
-def interpreter(environment: Path) -> list[Path]:
-    """The directories of the Python that a virtual environment was made from."""
+def interpreter(environment: Path, home: Path) -> list[Path]:
+    """The directories of the Python that a virtual environment was made from. Never
+    all that is beside its `bin`: a repository may hold an environment whose links lead
+    where they like."""
     found: list[Path] = []
     program = environment / "bin" / "python"
     for _ in range(8):  # a link to a link
@@ -68,7 +75,7 @@ def interpreter(environment: Path) -> list[Path]:
             break
         program = Path(os.path.normpath(program.parent / program.readlink()))
         if program.parent.name == "bin" and not program.is_relative_to(environment):
-            found.append(program.parent.parent)
+            found += _of_entry(program.parent, home)
     return found
 
 

@@ -11,15 +11,19 @@ from crew.settings.key_files import OWN, dotenv_files
 from crew.setup.checks import Check, find_checks
 from crew.setup.keys import DOTENV, Keys, find_keys
 from crew.setup.local_servers import LocalServer, find_local_servers
+from crew.setup.needs import find_shares, lacking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What there is to work with in a directory."""
+    """What there is to work with in a directory. `left_out` are checks whose program
+    is not installed; `shares` what the checks need of the checkout."""
 
     keys: Keys
     servers: tuple[LocalServer, ...]
     checks: tuple[Check, ...]
+    left_out: tuple[Check, ...] = ()
+    shares: tuple[str, ...] = ()
 
     @property
     def can_call(self) -> bool:
@@ -31,10 +35,15 @@ def look(root: Path, config: Path, environ: Mapping[str, str], clock: Clock) -> 
     """What there is in the repository at `root`. `config` names the providers. Nothing
     is run, and nothing is asked but servers on loopback. Raises SettingsError for an
     environment that is wrong."""
+    every = find_checks(root)
+    search = environ.get("PATH")
+    out = [one for one in every if lacking(root, one.command, search)]
     return Found(
         keys=keys_for(root / OWN, config, environ),
         servers=tuple(find_local_servers(clock)),
-        checks=tuple(find_checks(root)),
+        checks=tuple(one for one in every if one not in out),
+        left_out=tuple(out),
+        shares=find_shares(root),
     )
 
 

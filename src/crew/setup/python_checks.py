@@ -81,9 +81,11 @@ def _pytest(
             return file
     # Tests without a word on what runs them: pytest runs those of unittest as well.
     for directory in ("tests", "test"):
-        if any(map(_TEST_FILE.fullmatch, files.names(directory))):
+        names = files.names(directory)
+        inside = [one for name in names for one in files.names(f"{directory}/{name}")]
+        if any(map(_TEST_FILE.fullmatch, [*names, *inside])):
             return f"{directory}/"
-    return "conftest.py" if files.has("conftest.py") else ""
+    return next(filter(_TEST_FILE.fullmatch, files.names()), "")
 
 
 def _tox(files: RepositoryFiles, project: Mapping[str, object]) -> str:

@@ -27,8 +27,20 @@ def summary(
     if "inputs.yaml" in written.added:
         for check in found.checks:
             yield f"check    {check.name}: {check.command}  ({check.file})"
+        for check in found.left_out:
+            yield f"         {check.name}: left out, not installed: {check.command}"
+        if found.checks and found.shares:
+            yield f"share    {_shares(root, found.shares)}"
         if not found.checks:
             yield "check    none found: name your test command in inputs.yaml"
+
+
+def _shares(root: Path, names: Collection[str]) -> str:
+    """What is lent to the checks, and what of it has yet to be installed."""
+    return ", ".join(
+        name if (root / name).is_dir() else f"{name} (not there yet: install it)"
+        for name in names
+    )
 
 
 def key_lines(

@@ -14,6 +14,9 @@ FILES = ("agents.yaml", "tasks.yaml", "providers.yaml", "tiers.yaml", "inputs.ya
 _OLLAMA = re.compile(r"(?<=\n    model: ollama_chat/)qwen3:8b(?=\s)")
 _LAST = re.compile(r"(?<=\n  last-resort: \[)([^\]\n]*)(?=\])")
 _CHECKS = re.compile(r"^checks:\n((?:[ \t]+\S.*\n)*)", re.MULTILINE)
+_SHARE = """\
+# What they need of your checkout, lent read-only; one that is missing is passed over.
+"""
 _PROVIDER = """\
   {name}: # found on this machine by `crew init`
     local: true # needs no key; used when base_url answers
@@ -43,9 +46,10 @@ def fitted(
     keys: Keys,
     servers: Sequence[LocalServer],
     checks: Sequence[Check],
+    shares: Sequence[str] = (),
 ) -> dict[str, str]:
     """The files with the chains ordered by the keys, the local servers that answer,
-    and the checks of the repository."""
+    the checks of the repository, and what these need of the checkout."""
     providers, tiers = texts["providers.yaml"], texts["tiers.yaml"]
     for server in servers:
         providers, tiers = _with_server(providers, tiers, server)
@@ -54,7 +58,7 @@ def fitted(
         **texts,
         "providers.yaml": providers,
         "tiers.yaml": ordered_chains(tiers, usable),
-        "inputs.yaml": with_checks(texts["inputs.yaml"], checks),
+        "inputs.yaml": with_checks(texts["inputs.yaml"], checks, shares),
     }
 
 
@@ -72,7 +76,9 @@ def _with_server(providers: str, tiers: str, server: LocalServer) -> tuple[str, 
     return providers, _LAST.sub(rf"\g<1>, {name}", tiers, count=1)
 
 
-def with_checks(inputs: str, checks: Sequence[Check]) -> str:
+def with_checks(
+    inputs: str, checks: Sequence[Check], shares: Sequence[str] = ()
+) -> str:
     """inputs.yaml with the checks in it, before the one for a run without a
     repository; as it is where there are none."""
     if not checks:
@@ -81,4 +87,5 @@ def with_checks(inputs: str, checks: Sequence[Check]) -> str:
     found = f"# Found by `crew init` in {files}.\nchecks:\n" + "".join(
         f"  {check.name}: {json.dumps(check.command)}\n" for check in checks
     )
-    return _CHECKS.sub(lambda usual: f"{found}{usual[1]}", inputs, count=1)
+    shared = f"{_SHARE}share: [{', '.join(shares)}]\n" if shares else ""
+    return _CHECKS.sub(lambda usual: f"{found}{usual[1]}{shared}", inputs, count=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from crew.gates import Found, Trust, Verdict
 
@@ -50,7 +50,7 @@ class Attempt:
         return sum(one.passed for one in self.verdicts), self.number
 
     @property
-    def status(self) -> str:
+    def status(self) -> Literal["proved", "passed", "unproved", "failed"]:
         """What a task is whose last attempt this is."""
         if not self.passed:
             return "failed"

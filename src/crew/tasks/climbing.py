@@ -14,6 +14,7 @@ from crew.calls.current_task import Execution, current_execution
 from crew.calls.stalls import MOST_CALLS
 from crew.errors import TaskFailed
 from crew.ladder import Climb, End, Move, Place, Retry, after
+from crew.progress.events import StepBegun
 from crew.tasks.attempt import Attempt
 from crew.tasks.done import Done
 from crew.tasks.feedback import feedback
@@ -42,6 +43,8 @@ def begin(done: Done, execution: Execution) -> str:
     """Begin the first attempt. Returns what it needs to know beside CrewAI's context:
     how those of an earlier part of the run ended."""
     climb = _Climb(done=done, execution=execution, asked="")
+    if climb.history:
+        climb.why = "the run goes on"
     climb.start(())
     if not climb.history:
         return ""
@@ -88,9 +91,10 @@ class _Climb:
                 self._fail(move.why)
             text = execution.again(self._next(move))
 
-    def start(self, pinned: Sequence[str]) -> None:
+    def start(self, pinned: Sequence[str], notice: str = "") -> None:
         """Begin an attempt at this place, at the pinned deployments first."""
         done, steps = self.done, self.done.ladder.steps
+        done.run.guard.progress.publish(self._begun(), notice=notice)
         at = self.place.step
         chain = steps[at].deployments if at < len(steps) else ()
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
@@ -98,6 +102,16 @@ class _Climb:
             (*filter(None, pinned), *chain),
             limit or MOST_CALLS,
             now=done.run.clock.now(),
+        )
+
+    def _begun(self) -> StepBegun:
+        spec, steps = self.done.spec, self.done.ladder.steps
+        return StepBegun(
+            task=spec.name,
+            role=spec.agent,
+            attempt=len(self.history) + 1,
+            step=steps[self.place.step].name if steps else "",
+            why=self.why,
         )
 
     def _next(self, move: "Retry | Climb") -> str:
@@ -108,12 +122,12 @@ class _Climb:
         if isinstance(move, Climb):
             self.place = Place(step=move.step)
         self.told, self.why = True, move.why
-        # The same model tries again; a step has its own order.
-        self.start((last.deployment,) if isinstance(move, Retry) else ())
         assert last.refused is not None
-        done.run.guard.listener(
+        # The same model tries again; a step has its own order.
+        self.start(
+            (last.deployment,) if isinstance(move, Retry) else (),
             f"{done.spec.name}: {last.refused.gate} refused attempt {last.number}; "
-            f"{move.why}"
+            f"{move.why}",
         )
         context = feedback(self.history, context=self.execution.context, best=best)
         return done.run.settings.secrets.masked_answer(context)

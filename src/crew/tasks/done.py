@@ -8,7 +8,7 @@ from functools import partial
 from crew.calls.asking import ask
 from crew.calls.current_task import Execution
 from crew.calls.run import Run
-from crew.gates import Found, Gate, Means, Trust, Verdict, Work, build_gates
+from crew.gates import Found, Gate, Means, Trust, Verdict, Work, build_gates, trust_of
 from crew.gates.checks import Checks
 from crew.gates.gate import Look
 from crew.guard.openings import seconds_until_open
@@ -132,11 +132,11 @@ class Done:
 
     def _plan(self) -> Ladder:
         settings = self.run.settings
-        trusts = [gate.trust for gate in self.gates]
+        checks = self.checks.names if self.checks is not None else ()
         return plan(
             settings,
             self.spec,
-            trust=str(min(trusts, key=list(Trust).index, default=Trust.SHAPE)),
+            trust=str(trust_of(self._specs(), checks)),
             rates=self.watch.rates,
             audited=is_audited(self.run.id, self.spec.name, settings.ladder),
         )

@@ -1,6 +1,6 @@
 """Following the work on tasks: its events, for those who follow the run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,12 +10,14 @@ from crewai.tools import BaseTool
 from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from pydantic import PrivateAttr
 
-from crew.calls.current_task import current_task
+from crew.calls.current_task import Execution, current_task
 from crew.calls.run import Run
+from crew.checks import CheckResult
 from crew.clock import SystemClock
 from crew.errors import WorkspaceError
 from crew.progress.events import (
     CHANGES,
+    CheckRan,
     FileChanged,
     GateJudged,
     TaskBegun,
@@ -23,11 +25,13 @@ from crew.progress.events import (
     ToolUsed,
 )
 from crew.settings import TaskSpec
+from crew.tasks.attempt import Attempt
 from crew.tasks.named_task import NamedTask
 from crew.tools.coworkers import find
 from crew.tools.watched import Use, seen_by, watched
 from crew.workspace import Workspace
 
+Status = Literal["proved", "passed", "unproved", "failed"]
 _PLACES = ("path", "directory", "image")
 """The arguments of our tools that name a place in the workspace."""
 
@@ -40,31 +44,43 @@ class Following:
     workspace: Workspace
 
     @contextmanager
-    def task(self, name: str | None, *agents: Any) -> Iterator[None]:
-        """The work on a task, from its begin to its end; the first of the `agents`
-        that has a role is who it is meant for."""
+    def task(
+        self, name: str | None, status: Callable[[], Status], *agents: Any
+    ) -> Iterator[None]:
+        """The work on a task, from its begin to its end, where its `status` is asked
+        for; the first of the `agents` that has a role is who it is meant for."""
         role = next(filter(None, map(role_of, agents)), None)
         clock = SystemClock()
         began = clock.monotonic()
         publish = self.run.guard.progress.publish
         publish(TaskBegun(task=name, role=role))
 
-        def end(done: bool) -> None:
+        def end(status: Status) -> None:
             seconds = round(clock.monotonic() - began, 3)
-            ended = TaskEnded(
-                task=name,
-                role=role,
-                status="done" if done else "failed",
-                seconds=seconds,
-            )
-            publish(ended, notice=f"{name} is done" if done else "")
+            ended = TaskEnded(task=name, role=role, status=status, seconds=seconds)
+            publish(ended, notice=f"{name} {status}" if status != "failed" else "")
 
         try:
             yield
         except BaseException:
-            end(False)
+            end("failed")
             raise
-        end(self.run.failure is None)
+        end(status() if self.run.failure is None else "failed")
+
+    def check(self, result: CheckResult) -> None:
+        """A check ran for the present task."""
+        name, run = current_task.get(), self.run
+        spec = run.settings.tasks.get(name or "")
+        run.guard.progress.publish(
+            CheckRan(
+                task=name,
+                role=spec.agent if spec is not None else None,
+                check=result.name,
+                passed=result.passed,
+                failed_before=not result.passed and not result.blames_run,
+                seconds=round(result.seconds, 3),
+            )
+        )
 
     def tools(self, tools: Sequence[BaseTool], agent: Any) -> None:
         """Make each use of an agent's tools an event. CrewAI gives a manager the tools
@@ -141,6 +157,7 @@ class FollowedTask(NamedTask):
     """A task whose work is followed."""
 
     _following: Following | None = PrivateAttr(default=None)
+    _execution: Execution | None = PrivateAttr(default=None)
 
     def followed_by(self, following: Following) -> "FollowedTask":
         """The same task; what happens in it is published."""
@@ -161,13 +178,22 @@ class FollowedTask(NamedTask):
         with self._followed(agent, tools):
             return await super()._aexecute_core(agent, context, tools)
 
+    def _begin(self, execution: Execution, *given: Any) -> tuple[list[Any], Any]:
+        self._execution = execution
+        return super()._begin(execution, *given)
+
+    def _status(self) -> Status:
+        """What the gates proved of the task that just ended."""
+        outcome = self._execution.outcome if self._execution is not None else None
+        return outcome.status if isinstance(outcome, Attempt) else "unproved"
+
     @contextmanager
     def _followed(self, agent: Any, tools: Sequence[BaseTool] | None) -> Iterator[None]:
         if self._following is None:
             yield
             return
         self._following.tools(tools or (), agent)
-        with self._following.task(self.name, self.agent, agent):
+        with self._following.task(self.name, self._status, self.agent, agent):
             yield
 
 

@@ -123,13 +123,14 @@ CHECK_TOOL_NAMES = tuple(_TOOLS)
 
 
 def _line(result: CheckResult) -> str:
+    doubts = [f"But {one}" for one in result.doubts]
     if result.passed:
-        return f"{result.name}: passed"
+        return "\n".join([f"{result.name}: passed", *doubts])
     lines = [f"{result.name}: failed", result.reason]
     if result.failing_before:
         known = ", ".join(result.failing_before[:5])
         lines.append(f"These failed before you began, too: {known}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *doubts])
 
 
 def _ended(ended: Ended) -> str:

@@ -1,0 +1,72 @@
+"""The attempts as outcomes: what pass rates and prices are taken from."""
+
+import sqlite3
+from dataclasses import dataclass
+from decimal import Decimal
+
+from crew.sqlite_file import Database
+
+MOST = 5_000
+"""How many of the latest attempts are read."""
+_READ = """
+SELECT deployment, kind, complexity, at, number, task_trust, trust, verdict, cost_usd,
+    premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
+        SELECT 1 FROM attempt AS before WHERE before.run = attempt.run
+        AND before.task = attempt.task AND before.number < attempt.number
+        AND before.place = attempt.place
+    ) AS is_retry
+FROM attempt WHERE at >= ? AND run IN (SELECT run FROM run WHERE NOT rehearsal)
+ORDER BY id DESC LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One attempt as an outcome. `number` counts the attempts at its task from 1;
+    `is_retry`: the same step tried before, and it knew the reason. `task_trust` is the
+    trust of the task's strongest gate, `trust` that of the gate that decided."""
+
+    deployment: str
+    kind: str | None
+    complexity: str
+    at: float
+    number: int
+    is_retry: bool
+    task_trust: str
+    trust: str
+    passed: bool
+    usd: Decimal | None
+    premium_usd: Decimal | None
+    seconds: float
+
+    @property
+    def is_further(self) -> bool:
+        """Whether it was the first of its step at a task that another one failed."""
+        return self.number > 1 and not self.is_retry
+
+
+def read_tries(db: Database, since: float) -> list[Try]:
+    """The latest attempts since then, in seconds since the epoch; rehearsals do not
+    count."""
+    return [_try(row) for row in db.run(_READ, (since, MOST))]
+
+
+def _try(row: sqlite3.Row) -> Try:
+    return Try(
+        deployment=row["deployment"],
+        kind=row["kind"],
+        complexity=row["complexity"],
+        at=row["at"],
+        number=row["number"],
+        is_retry=bool(row["is_retry"]),
+        task_trust=row["task_trust"],
+        trust=row["trust"],
+        passed=row["verdict"] == "passed",
+        usd=_money(row["cost_usd"]),
+        premium_usd=_money(row["premium_usd"]),
+        seconds=row["seconds"],
+    )
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,112 @@
+"""Whether the work that an earlier part of a run finished still stands: its checks run
+again on the files as they are now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crew.checks import Checks
+from crew.gates import Found, Gate, Trust, Verdict, Work
+from crew.gates.checks import Ended, Result
+from crew.own import Own
+from crew.runs.ending import Underway
+from crew.tasks.attempt import Attempt, as_document, from_document, verdict_documents
+from crew.tasks.done import Done
+from crew.tasks.following import publish_verdict
+from crew.tasks.watch import Watch
+
+
+def standing(
+    underway: Underway,
+    finished: Mapping[str, str],
+    *,
+    watch: Watch,
+    own: Own,
+    checks: Checks,
+    asked: Mapping[str, str],
+) -> dict[str, str]:
+    """The results that still stand. `asked` are the texts of the tasks.
+
+    A check is run once, for the last task that has it: one that is still open is judged
+    by it at its own end. A task whose check fails now is to be done again, with the
+    reason.
+    """
+    run, once, judged = underway.run, _Once(checks=checks), set[str]()
+    kept = dict(finished)
+    for spec in reversed([*run.settings.tasks.values()]):
+        if spec.when == "images" and not underway.workspace.images:
+            continue
+        done = Done(
+            run=run,
+            spec=spec,
+            workspace=underway.workspace,
+            watch=watch,
+            own=own.gates,
+            checks=once,
+        )
+        gates = [
+            gate
+            for gate in done.gates
+            if gate.trust is Trust.TESTS and gate.name not in judged
+        ]
+        judged |= {gate.name for gate in gates}
+        if spec.name in kept and gates:
+            work = Work(
+                text=kept[spec.name],
+                asked=asked.get(spec.name, ""),
+                workspace=underway.workspace,
+            )
+            if (refused := _refused(gates, work)) is not None:
+                _reopen(underway, done, kept.pop(spec.name), refused)
+    return kept
+
+
+def _refused(gates: Sequence[Gate], work: Work) -> Verdict | None:
+    verdicts = (gate.judge(work) for gate in gates)
+    return next((verdict for verdict in verdicts if verdict.failed), None)
+
+
+def _reopen(underway: Underway, done: Done, text: str, refused: Verdict) -> None:
+    """Make a refused attempt of the one that was accepted."""
+    run, spec, directory = underway.run, done.spec, underway.directory
+    known = _known(directory.attempts(spec.name))
+    first = Attempt(number=1, step="", place=0, deployment="", text=text)
+    last = known.pop() if known else first
+    commits = done.watch.keep(spec, last.number)
+    passed = [one for one in last.verdicts if one.gate != refused.gate]
+    again = replace(last, verdicts=(*passed, refused), commits=commits)
+    # The files as they are now are where the work goes on: others followed.
+    history = [*(replace(one, commits=commits) for one in known), again]
+    underway.verdicts[spec.name] = verdict_documents(again.verdicts)
+    directory.write_attempts(spec.name, [as_document(one) for one in history])
+    directory.write_refused(spec.name, text)
+    run.journal.finish_task(run.id, spec.name, spec.agent or "", "failed")
+    publish_verdict(run, spec, refused.gate, str(Found.FAILED))
+    run.guard.listener(f"{spec.name} is done again: {refused.gate} refuses it now")
+
+
+def _known(documents: Sequence[Any]) -> list[Attempt]:
+    try:
+        return [from_document(one) for one in documents]
+    except (KeyError, TypeError, ValueError):  # somebody changed the file
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Once:
+    """Checks of which each runs once."""
+
+    checks: Checks
+    results: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.checks.names
+
+    def run(self, name: str) -> Result:
+        if name not in self.results:
+            self.results[name] = self.checks.run(name)
+        return self.results[name]
+
+    def command(self, argv: Sequence[str], repository: str = "") -> Ended:
+        return self.checks.command(argv, repository)
