@@ -28,6 +28,7 @@ def test_a_run_prints_its_result_and_what_it_took(
     shown = capsys.readouterr()
     assert code == 0
     assert shown.out.startswith("scribe did the work.\n\nNo file was written.\n")
+    assert "\nRole" in shown.out
     assert "total" in shown.out
     assert ": done; see output/" in shown.out
     assert [line for line in shown.err.splitlines() if line[0] != "·"] == []
@@ -155,7 +156,7 @@ def test_waiting_is_not_advised_where_nothing_opens_by_itself(
     assert "set a key" in hint
 
 
-def test_files_outside_the_repositories_are_named(
+def test_a_file_without_its_repository_is_written_into_the_only_one(
     config: Path, server: Scripted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = tmp_path / "shop"
@@ -167,13 +168,16 @@ def test_files_outside_the_repositories_are_named(
     write = tool_call("write_file", path="notes/plan.md", content="plan")
     server.replies["smith"] = [write, "smith did the work."]
 
-    assert main(["run", "Add pages"]) == 0
+    assert main(["run", "Add pages", "--repo", str(shop)]) == 0
     shown = capsys.readouterr().out
     (written,) = (tmp_path / "output").glob("2*/run.json")
 
-    assert "  notes/plan.md\n" in shown
+    assert f"Changed in {shop}:\n" in shown
+    assert "\n  notes/plan.md  " in shown
     reported = json.loads(written.read_text())["workspace"]
-    assert reported["files"] == ["notes/plan.md"]
+    assert reported["files"] == []
+    (repository,) = reported["repositories"]
+    assert [one["path"] for one in repository["changed"]] == ["notes/plan.md"]
 
 
 def _repository(path: Path) -> None:
@@ -312,7 +316,7 @@ def test_a_repository_and_an_input_reach_the_work(
     assert (refused, code) == (2, 0)
     assert "{style}" in shown.err
     assert "design of Add pages in prose" in str(server.requests[0]["messages"])
-    assert f"nothing changed in {shop}" in " ".join(shown.out.split())
+    assert f"nothing changed in {shop}" in shown.out.replace("\n  ", " ")
 
 
 def test_a_change_is_shown_by_the_command_that_shows_it(
@@ -387,7 +391,7 @@ def test_a_run_that_is_not_in_the_journal_is_a_mistake(
 
     for arguments, reported in (
         (["report", "--json"], "no run at all is in "),
-        (["report", "20200101-000000-0000", "--json"], "'20200101-000000-0000'"),
+        (["report", "20200101-000000-0000", "--json"], "no run '20200101-000000-0000'"),
     ):
         code = main(arguments)
 

@@ -341,12 +341,11 @@ def test_every_writing_task_of_a_rehearsal_is_done(
 
     result = kickoff(request="Add pages", config=load_settings(config, environ={}))
 
-    assert [task["status"] for task in result.document["tasks"]] == [
-        "unproved",
-        "passed",
-        "passed",
-        "passed",
-    ]
+    # `proved` where a sandbox runs the check of the default inputs.
+    statuses = [task["status"] for task in result.document["tasks"]]
+    assert statuses[0] == "unproved"
+    assert statuses[1] in ("proved", "passed")
+    assert statuses[2:] == ["passed", "passed"]
     assert result.document["tasks"][3]["gates"] == [PASSED]
 
 

@@ -14,6 +14,7 @@ from crew.ladder import (
     Place,
     Rate,
     Retry,
+    Step,
     after,
     is_audited,
     plan,
@@ -233,3 +234,18 @@ def test_a_judge_and_a_schema_must_be_there(tmp_path: Path) -> None:
     assert "unknown tier 'mdi'" in found[0][1]
     assert "there is no file" in found[1][1]
     assert found[2][1] == "not_empty is there twice"
+
+
+@pytest.mark.parametrize(
+    ("mends", "tries_again"), [(None, True), ("0.1", True), ("0.09", False)]
+)
+def test_the_premium_tries_again_unless_it_hardly_ever_mends(
+    mends: str | None, tries_again: bool
+) -> None:
+    known = Rate(outcomes=40, mends=None if mends is None else Decimal(mends))
+    premium = Step(name="senior", deployments=("best",), is_premium=True, rate=known)
+    ladder = Ladder(steps=(premium,), retries=1, trust="tests")
+
+    move = after(ladder, Place(step=0, tries=1))
+
+    assert isinstance(move, Retry if tries_again else End)

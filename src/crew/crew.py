@@ -28,8 +28,8 @@ from crew.tools import build_tools, works_on_files
 from crew.workspace import Workspace
 from crew.workspace.repository_words import repository_words
 
-# Ours is a closure; CrewAI's checkpoints, which cannot hold it, stay off.
-warnings.filterwarnings("ignore", "function callbacks cannot be serialized")
+# Ours are closures and methods; CrewAI's checkpoints, which cannot hold them, stay off.
+warnings.filterwarnings("ignore", "(function|method) callbacks cannot be serialized")
 
 MANAGER_ITERATIONS = 8
 """A manager delegates a few times and then answers; CrewAI would allow 25 turns."""
@@ -56,9 +56,8 @@ def assemble(
     """The crew of a run.
 
     `finished` maps the tasks that need not run again to their results, which are
-    context for the others. `watch` gets each task that ends and its verdicts. `own` is
-    what the settings name of their user's; it is gathered where it is not given, which
-    may raise SettingsError. `checks` are those of the run, where somebody has them.
+    context for the others. `watch` gets each task that ends and its verdicts. `own` and
+    `checks` are made where they are not given, which may raise SettingsError.
     """
     settings, finished = run.settings, finished or {}
     managed = settings.process == "hierarchical"
@@ -69,8 +68,7 @@ def assemble(
         checks=replace(checks or _checks(run, workspace), ran=following.check),
         words=repository_words(workspace, settings.secrets.masked),
     )
-    workers = _workers(kit)
-    tasks = _tasks(kit, workers, watch or Watch())
+    tasks = _tasks(kit, workers := _workers(kit), watch or Watch())
     for name in finished.keys() & tasks.keys():
         tasks[name].output = _kept(settings.tasks[name], finished[name])
     return FilledCrew(

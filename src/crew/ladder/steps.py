@@ -9,6 +9,8 @@ from crew.ladder.rates import Rate
 PRIOR_RETRY = {"tests": Decimal("0.4")}
 """How many of its failures the same model mends when it gets the reason."""
 PRIOR_RETRY_OTHERWISE = Decimal("0.15")
+HOPELESS = Decimal("0.1")
+"""The upper bound of r below which the last step does not try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ def after(
 def _mends(step: Step, ladder: Ladder) -> bool:
     """Whether a try with the reason is worth its price: r x P > c."""
     if ladder.stays or step.is_premium:
-        return True  # nobody comes after it
+        # Nobody comes after it, so there is no price to compare with.
+        return step.rate.mends is None or step.rate.mends >= HOPELESS
     if not step.rate.is_measured or step.price is None or step.onward is None:
         return True  # with few outcomes, or without prices, the YAML holds
     return mends(step, ladder.trust) * step.onward > step.price

@@ -51,11 +51,8 @@ def standing(
         ]
         judged |= {gate.name for gate in gates}
         if spec.name in kept and gates:
-            work = Work(
-                text=kept[spec.name],
-                asked=asked.get(spec.name, ""),
-                workspace=underway.workspace,
-            )
+            text, to_do = kept[spec.name], asked.get(spec.name, "")
+            work = Work(text=text, asked=to_do, workspace=underway.workspace)
             if (refused := _refused(gates, work)) is not None:
                 _reopen(underway, done, kept.pop(spec.name), refused)
     return kept
