@@ -35,14 +35,10 @@ yourself. Only a call changes a file or passes work on; describing it does nothi
 When no call is left to make, give your final answer as plain text without a call."""
 CONTENT = """
 
-The content of {name} stands behind its call, in a code block, without escapes:
-<tool_call>
-{{"name": "{name}", "arguments": {{"path": "the path"}}}}
-</tool_call>
-```
-the whole content
-```"""
-"""For a tool that writes a file: few small models can escape one for JSON."""
+The content of {name} stands behind its call, in a code block, as it is and without \
+escapes; its arguments hold the path alone."""
+"""For a tool that writes a file: few small models can escape one for JSON. Without an
+example, which they copy."""
 REMINDER = (
     '(To use a tool, answer with <tool_call>{{"name": ..., "arguments": {{...}}}}'
     "</tool_call> alone. Tools: {names}.{content})"
