@@ -38,6 +38,7 @@ def test_the_summary_says_what_changed_before_what_it_cost(
         "Next:",
         f"  crew diff {made}\n  crew apply {made}\n",
     ]
+    shown = shown.replace("\n  /", " /")  # a long path has a line of its own
     places = [shown.index(mark) for mark in marks]
     assert places == sorted(places)
     assert "1 file, +1 -0" in shown

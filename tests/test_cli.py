@@ -172,7 +172,7 @@ def test_a_file_without_its_repository_is_written_into_the_only_one(
     shown = capsys.readouterr().out
     (written,) = (tmp_path / "output").glob("2*/run.json")
 
-    assert f"Changed in {shop}:\n" in shown
+    assert f"Changed in {shop}:" in " ".join(shown.split())
     assert "\n  notes/plan.md  " in shown
     reported = json.loads(written.read_text())["workspace"]
     assert reported["files"] == []

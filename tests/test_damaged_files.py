@@ -201,6 +201,7 @@ def test_a_run_mends_what_is_damaged_and_goes_on(
     name: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     monkeypatch.setenv(KEY, SECRET)
     with serving() as server:
         server.brain = lambda request: "done"

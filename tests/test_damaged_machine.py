@@ -24,6 +24,7 @@ __all__ = ["disk"]
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     monkeypatch.setenv(KEY, SECRET)
     with serving() as script:
         configure(tmp_path / "config", script.url, limits=["90 requests/hour"])

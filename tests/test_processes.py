@@ -70,6 +70,7 @@ def start(
     server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Start]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     monkeypatch.setenv(KEY, SECRET)
     configure(tmp_path / "config", server.url, limits=["5 requests/hour"])
     started: list[subprocess.Popen[str]] = []
@@ -177,7 +178,7 @@ def test_an_interrupted_run_leaves_its_record_and_goes_on(
     printed = json.loads(out)
     written = json.loads((tmp_path / "output" / run / "run.json").read_text())
     assert printed == written == reported(capsys, "report")
-    assert (printed["status"], printed["error"]) == ("failed", why)
+    assert (printed["status"], printed["error"]) == ("interrupted", why)
     assert [task["name"] for task in printed["tasks"]] == ["design"]
     last = printed["calls"][-1]
     assert (last["task"], last["outcome"], last["cost_usd"]) == (

@@ -50,7 +50,7 @@ def test_the_files_become_settings(config: Path) -> None:
     assert found.roles["coder"].options == {"max_iter": 5}
     assert found.tasks["design"].context is None
     assert found.tasks["code"].context == ("design",)
-    assert found.tasks["code"].gates == ("python_parses",)
+    assert [str(gate) for gate in found.tasks["code"].gates] == ["python_parses"]
     assert found.inputs == Inputs(
         request="add paging", repositories=("../shop",), values={"style": "terse"}
     )

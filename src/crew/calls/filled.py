@@ -102,6 +102,8 @@ class FilledTask(Task):
     """A task whose texts may hold placeholders, and whose guardrail may be set at any
     time: CrewAI passes over one that is set after the task was made."""
 
+    _wanted: Any = PrivateAttr(default=None)
+
     def interpolate_inputs_and_add_conversation_history(
         self, inputs: dict[str, Any]
     ) -> None:
@@ -133,9 +135,15 @@ class FilledTask(Task):
         made = super().copy(list(agents), task_mapping)
         made._original_description = self._original_description
         made._original_expected_output = self._original_expected_output
-        if self.guardrail is not None and made.guardrail is None:
-            made.guardrail = self.guardrail  # left out where there are gates, too
+        assert isinstance(made, FilledTask)
+        made._wanted = self._wanted
         return made
+
+    def keep_guardrail(self) -> None:
+        """Have the guardrail that was set: CrewAI leaves it out beside others when it
+        validates the task anew."""
+        if self._wanted is not None and self._guardrail is None:
+            self._guardrail = self._callable(self._wanted)
 
     def __setattr__(self, name: str, value: Any) -> None:
         built = self.__pydantic_private__ is not None
@@ -145,7 +153,7 @@ class FilledTask(Task):
         if value is None or not built:
             return
         if name == "guardrail":
-            self._guardrail = self._callable(value)
+            self._wanted, self._guardrail = value, self._callable(value)
         elif name == "guardrails":
             given = value if isinstance(value, list | tuple) else [value]
             self._guardrails = [self._callable(one) for one in given]

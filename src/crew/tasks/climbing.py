@@ -97,6 +97,8 @@ class _Climb:
         done.run.guard.progress.publish(self._begun(), notice=notice)
         at = self.place.step
         chain = steps[at].deployments if at < len(steps) else ()
+        if self.execution.role not in (None, done.spec.agent):
+            chain = ()  # an LLM of another tier, set on the agent
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
         self.execution.begin(
             (*filter(None, pinned), *chain),

@@ -55,6 +55,7 @@ class NamedTask(FilledTask):
     ) -> tuple[list[Any], Any]:
         """Note what the gates need; returns the tools of who executes the task, and
         its context."""
+        self.keep_guardrail()
         crew = getattr(agent, "crew", None)
         managed = crew is not None and crew.manager_agent is agent
         own = delegating(tools, alone=managed)
