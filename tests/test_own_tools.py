@@ -221,7 +221,7 @@ def test_code_in_the_working_directory_is_not_found(
         ("pydantic.mine", "of an installed package; rename pydantic.py"),
         ("broken.x", "broken.py:1: no Python"),
         ("outside.x", "leads out of the directory"),
-        ("crewai_tools.NoSuchTool", "tools"),
+        ("crewai_tools.NoSuchTool", "crewai_tools"),
         ("my_tools.", "is no dotted path; allowed: FILE.NAME"),
         ("../x.y", "is no dotted path"),
         ("{my_tools.ready: [1]}", "found a list, expected a mapping of arguments"),

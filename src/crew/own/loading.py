@@ -49,7 +49,7 @@ def load(
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise NotLoaded(f"{code.file} defines no {'.'.join(code.names)}") from None
+            raise NotLoaded(f"{code.shown} defines no {'.'.join(code.names)}") from None
     return found
 
 

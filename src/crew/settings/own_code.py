@@ -34,6 +34,11 @@ class Code:
     names: tuple[str, ...]
 
     @property
+    def shown(self) -> str:
+        """What a person calls it: the file, or the installed package."""
+        return self.module if self.installed else str(self.file)
+
+    @property
     def installed(self) -> bool:
         """Whether it belongs to an installed package."""
         return self.module == INSTALLED
@@ -115,7 +120,7 @@ def definition(code: Code) -> ast.stmt | None:
         return defined[name]
     if "*" in defined or "__getattr__" in defined:
         return None
-    raise NotFound(f"{code.file} defines no {name}; {_like(name, defined)}")
+    raise NotFound(f"{code.shown} defines no {name}; {_like(name, defined)}")
 
 
 def _like(name: str, defined: dict[str, ast.stmt]) -> str:
