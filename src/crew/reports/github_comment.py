@@ -7,10 +7,12 @@ the user's name: it mentions nobody and gives no commands to bots.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from crew.errors import CrewError
+from crew.reports.github_client import Problem, asking, no_answer
 from crew.settings import Settings
 
 COMMENT_CHARACTERS = 65_536
@@ -18,7 +20,6 @@ COMMENT_CHARACTERS = 65_536
 characters)"."""
 
 API_URL = "https://api.github.com"
-SECONDS = 15
 
 _BETWEEN = "\u200b"
 """Takes no room, and parts what GitHub and its bots look for."""
@@ -123,35 +124,24 @@ class GitHub:
     def post(self, issue: Issue, text: str) -> str:
         """Comment on an issue once, without retries; returns the comment's address.
         Raises CommentFailed."""
-        import github
-
-        client = github.Github(
-            auth=github.Auth.Token(self.token),
-            base_url=self.api_url,
-            timeout=SECONDS,
-            retry=None,
-            lazy=True,  # one request: neither the repository nor the issue is read
-        )
-        try:
+        meant = partial(_failed, issue, self.api_url)
+        with asking(self.token, self.api_url, meant) as client:
             repository = client.get_repo(issue.repository)
             posted = repository.get_issue(issue.number).create_comment(text)
             address = posted.html_url
-        except github.GithubException as exc:
-            # Without its cause: that holds the server's answer, word by word.
-            raise CommentFailed(f"{issue}: {_meaning(exc.status)}") from None
-        except Exception as exc:
-            # PyGithub lets through what requests raises, and asserts.
-            raise CommentFailed(
-                f"{issue}: no answer to rely on from {self.api_url} "
-                f"({type(exc).__name__}); look whether the comment is there"
-            ) from None
-        finally:
-            client.close()
         if not address:  # PyGithub takes a redirect for an answer
             raise CommentFailed(
                 f"{issue}: nothing was posted; has the repository moved?"
             )
         return str(address)
+
+
+def _failed(issue: Issue, api_url: str, problem: Problem) -> CommentFailed:
+    if isinstance(problem, int):
+        return CommentFailed(f"{issue}: {_meaning(problem)}")
+    return CommentFailed(
+        f"{issue}: {no_answer(api_url, problem)}; look whether the comment is there"
+    )
 
 
 def _meaning(status: int) -> str:

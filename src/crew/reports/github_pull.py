@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from crew.errors import CrewError
 from crew.reports.failures import DONE
-from crew.reports.github_comment import API_URL, SECONDS, GitHub, harmless
+from crew.reports.github_client import Problem, asking, no_answer
+from crew.reports.github_comment import API_URL, GitHub, harmless
 from crew.reports.verdicts import PASSED, verdicts_of
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}$)[A-Za-z0-9._-]+")
@@ -64,30 +65,19 @@ def open_pull(
 ) -> str:
     """Open a pull request once, without retries; returns its address. Raises
     PullFailed."""
-    import github  # an extra; most runs open nothing
 
-    client = github.Github(
-        auth=github.Auth.Token(hub.token),
-        base_url=hub.api_url,
-        timeout=SECONDS,
-        retry=None,
-        lazy=True,
-    )
-    try:
+    def failed(problem: Problem) -> PullFailed:
+        if isinstance(problem, int):
+            return PullFailed(f"{repository}: {_meaning(problem, base)}")
+        return PullFailed(
+            f"{repository}: {no_answer(hub.api_url, problem)}; look whether the pull "
+            "request is there"
+        )
+
+    with asking(hub.token, hub.api_url, failed) as client:
         pulls = client.get_repo(repository)
         made = pulls.create_pull(base=base, head=head, title=title, body=body)
         address = made.html_url
-    except github.GithubException as exc:
-        # Without its cause: that holds the server's answer, word by word.
-        raise PullFailed(f"{repository}: {_meaning(exc.status, base)}") from None
-    except Exception as exc:
-        # PyGithub lets through what requests raises, and asserts.
-        raise PullFailed(
-            f"{repository}: no answer to rely on from {hub.api_url} "
-            f"({type(exc).__name__}); look whether the pull request is there"
-        ) from None
-    finally:
-        client.close()
     if not address:  # PyGithub takes a redirect for an answer
         raise PullFailed(f"{repository}: nothing was opened; has it moved?")
     return str(address)
