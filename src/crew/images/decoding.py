@@ -1,35 +1,21 @@
 """The script that decodes one image, in a process of its own with limits.
 
-It knows nothing of ours: starting it takes as long as importing Pillow. The image
+It knows nothing else of ours: starting it takes as long as importing Pillow. The image
 comes on stdin; a line of JSON goes out, and after it the bytes to send.
 """
 
 import io
 import json
-import resource
 import sys
 import warnings
-from contextlib import suppress
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from crew.processes.bounds import bound
+
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 8
-
-
-def _bound() -> None:
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        # Not every system knows each of them; the parent's timeout is left.
-        with suppress(ValueError, OSError):
-            hard = resource.getrlimit(limit)[1]
-            within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(limit, (within, within))
 
 
 def _decoded(raw: bytes, wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -101,6 +87,6 @@ def _answer(raw: bytes, wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 
 if __name__ == "__main__":
-    _bound()
+    bound(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     facts, sent = _answer(sys.stdin.buffer.read(), json.loads(sys.argv[1]))
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + sent)

@@ -14,8 +14,8 @@ class OverBounds(CrewError):
 
 
 def run_limited(script: Path, *arguments: str, given: bytes, seconds: float) -> bytes:
-    """What a script prints that gets `given` on its stdin. It imports nothing of ours
-    and sets the limits of its own memory and time, as only it can.
+    """What a script prints that gets `given` on its stdin. It sets the
+    limits of its own memory and time (`bounds.bound`), as only it can.
 
     Raises OverBounds.
     """

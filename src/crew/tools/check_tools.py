@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from crew.checks import CheckResult, Checks
 from crew.errors import WorkspaceError
 from crew.sandbox.job import Ended
+from crew.settings.environment import is_text
 
 SHOWN = 6_000
 """Characters of an answer."""
@@ -98,7 +99,7 @@ class RunCommand(_CheckTool):
             raise WorkspaceError(f"{named} is not allowed; allowed: {allowed}")
         if len(command) > _WORDS or sum(map(len, command)) > _WORD_CHARACTERS:
             raise WorkspaceError("that command is too long")
-        if any("\0" in word or not _is_unicode(word) for word in command):
+        if any("\0" in word or not is_text(word) for word in command):
             raise WorkspaceError("that is no command: it is not text")
         return _ended(checks.command(command, repository))
 
@@ -135,11 +136,3 @@ def _line(result: CheckResult) -> str:
 
 def _ended(ended: Ended) -> str:
     return ended.output or ("it printed nothing" if ended.passed else "it failed")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,19 +1,19 @@
 """The script that finds the definitions of source files, in a process of its own.
 
 Parsers are written in C and the sources may be anybody's: a crash, an endless loop or
-gigabytes stay in here. It knows nothing of ours. A line of JSON comes on stdin for
+gigabytes stay in here. It knows nothing else of ours. A line of JSON comes on stdin for
 each file, with its language and text; one goes out for each, with its definitions.
 """
 
 import json
-import resource
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from tree_sitter import Language, Node, Parser
+
+from crew.processes.bounds import bound
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 10
@@ -49,20 +49,6 @@ _AROUND = frozenset(
     )
 )  # fmt: skip
 _VALUES = frozenset(("arrow_function", "function_expression", "class"))
-
-
-def _bound() -> None:
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        # Not every system knows each of them; the parent's timeout is left.
-        with suppress(ValueError, OSError):
-            hard = resource.getrlimit(limit)[1]
-            within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(limit, (within, within))
 
 
 def _definitions(root: Node, source: bytes) -> Iterator[tuple[int, int, str, str]]:
@@ -120,7 +106,7 @@ def _outline(wanted: dict[str, Any]) -> list[tuple[int, int, str, str]]:
 
 
 def main() -> None:
-    _bound()
+    bound(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_outline(json.loads(line))) + "\n")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from crew.errors import WorkspaceError
 from crew.processes.bounded import Printed, run_bounded
+from crew.settings.environment import is_text
 from crew.workspace.worktrees import SKIPPED
 
 SEARCH_SECONDS = 10.0
@@ -43,7 +44,7 @@ def lines(
     the top of its repository. Raises WorkspaceError."""
     if len(pattern) > PATTERN_CHARACTERS:
         raise WorkspaceError(f"a pattern has at most {PATTERN_CHARACTERS} characters")
-    if "\0" in pattern or not _is_unicode(pattern):
+    if "\0" in pattern or not is_text(pattern):
         raise WorkspaceError("that is no regular expression")
     options = (
         "--line-number",
@@ -101,14 +102,6 @@ def _problem(output: bytes) -> str:
     said = output.decode("utf-8", errors="replace").strip().splitlines()
     errors = (one.removeprefix("error: ") for one in said if one.startswith("error: "))
     return next(errors, said[0].removeprefix("rg: ") if said else "")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @cache
