@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,11 @@ from crew.journal import AttemptRecord, Journal
 from crew.settings import LadderSpec, Settings, TaskSpec
 from crew.settings.gates import gate
 from crew.settings.ladder import AtMost, Escalation
-from scripted import Scripted, serving, tool_call
+from scripted import Scripted, tool_call
 
 HALF = tool_call("write_file", path="shop/made.py", content="x = = 1\n")
 WORSE = tool_call("write_file", path="shop/other.py", content="y = = 1\n")
 GOOD = tool_call("write_file", path="shop/made.py", content="x = 1\n")
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The ladder and the guard: what is closed is not climbed, and money is counted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +16,8 @@ from crew.journal import AttemptRecord, Journal
 from crew.quota.limit_syntax import parse_limit
 from crew.settings import LadderSpec, Settings, TaskSpec
 from crew.settings.gates import gate
-from scripted import Scripted, serving
+from scripted import Scripted
 from test_rates import attempt
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture

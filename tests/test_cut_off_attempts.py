@@ -1,6 +1,6 @@
 """An answer for which no deployment has room ends its attempt, and not the run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,10 @@ from building import deployment, provider, role, settings
 from crew import kickoff
 from crew.errors import TaskFailed
 from crew.settings import LadderSpec, Settings, TaskSpec
-from scripted import Scripted, serving, tool_call
+from scripted import Scripted, tool_call
 
 ENDLESS = {"role": "assistant", "content": "on and on", "finish_reason": "length"}
 GOOD = tool_call("write_file", path="made.py", content="x = 1\n")
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """AGENTS.md and its like: given to the roles, marked as the repository's words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from crew import kickoff
 from crew.settings import Inputs, Settings, TaskSpec
 from crew.workspace import Workspace
 from crew.workspace.repository_words import ALL_CHARACTERS, repository_words
-from scripted import Scripted, serving, tool_call
+from scripted import Scripted, tool_call
 
 
 def words(tmp_path: Path, files: dict[str, str], masked: Any = str) -> str:
@@ -89,12 +89,6 @@ def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "shop" / "AGENTS.md").symlink_to(tmp_path / "secret.md")
 
     assert words(tmp_path, {}) == ""
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture

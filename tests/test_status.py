@@ -1,7 +1,7 @@
 """A task's status says what was proved."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,11 @@ from crew.errors import TaskFailed
 from crew.settings import Settings, TaskSpec
 from crew.settings.checks import CheckSettings
 from crew.settings.gates import gate
-from scripted import Scripted, serving, tool_call
+from scripted import Scripted, tool_call
 
 WRONG = tool_call("write_file", path="shop/a.py", content="ANSWER = 41\n")
 RIGHT = tool_call("write_file", path="shop/a.py", content="ANSWER = 42\n")
 TEST = "python3 -c 'import a; assert a.ANSWER == 42, a.ANSWER'"
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture

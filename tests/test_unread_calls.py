@@ -1,7 +1,7 @@
 """Calls that a model wrote and nobody can read: it hears why, some times."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from crew.calls.unread_calls import unread
 from crew.calls.written_calls import written_calls
 from crew.errors import RunFailed, TaskFailed
 from crew.settings import Settings, TaskSpec
-from scripted import Scripted, serving
+from scripted import Scripted
 
 ENTRY = {
     "type": "object",
@@ -208,12 +208,6 @@ def test_without_tools_nothing_is_meant_as_a_call() -> None:
 WRITE = {"path": "hello.py", "content": "print('hello')\n"}
 RIGHT = json.dumps({"name": "write_file", "arguments": WRITE})
 WRONG = json.dumps({"name": "write_file", "arguments": {"content": "print()"}})
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture
