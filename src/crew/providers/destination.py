@@ -54,13 +54,21 @@ def check_destination(
     """Raise ModelGone where a variable decided the address of a request."""
     if address(deployment) is not None:
         return
-    for name, value in environ.items():
-        if _host(value) == (url.host, url.port) and not _is_proxy(name):
-            raise ModelGone(
-                deployment.name,
-                f"not called: the variable {name} says where its calls go, and only "
-                "the YAML may; give it a `base_url`",
-            )
+    named = [
+        name
+        for name, value in environ.items()
+        if _host(value) == (url.host, url.port) and not _is_proxy(name)
+    ]
+    if not named:
+        return
+    # Several may hold that address: the family's own is the one that was read.
+    own = deployment.family.upper()
+    name = min(named, key=lambda one: (not one.startswith(own), one))
+    raise ModelGone(
+        deployment.name,
+        f"not called: the variable {name} says where its calls go, and only the YAML "
+        "may; give it a `base_url`",
+    )
 
 
 def check_named(deployment: Deployment) -> None:
