@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 _DATE = re.compile(r"(?<!\d)(?:20\d\d-?[01]\d-?[0-3]\d|[01]\d-20\d\d)(?!\d)")
 _TOKEN = re.compile(r"[a-z]+|\d+(?:\.\d+)*[a-z]*")
@@ -13,8 +14,8 @@ _VERSION = re.compile(r"\d{1,2}(?:\.\d{1,2})*")
 _STAMP = re.compile(r"\d{4}")
 _NOTHING = frozenset({"v", "latest", "preview", "exp", "experimental"})
 _SAFE = re.compile(r"[A-Za-z0-9](?:[\w.:/@+-]{0,198}[\w])?", re.ASCII)
-MOST_COMPARED = 2_000
-"""Names that are compared letter by letter; a provider may list ten thousand."""
+MOST_COMPARED = 1_000
+"""Names that are compared with another; a hostile provider may list ten thousand."""
 _LONGEST_COMPARED = 80
 
 
@@ -51,7 +52,8 @@ def version(own_id: str) -> tuple[int, ...]:
 def likeliest(own_id: str, names: Iterable[str]) -> str | None:
     """The name that most likely follows another: the highest version of its line,
     else the one that is written most alike. A hint, for a person."""
-    others = [name for name in names if name != own_id]
+    short = (name for name in names if len(name) <= _LONGEST_COMPARED)
+    others = [name for name in islice(short, MOST_COMPARED) if name != own_id]
     wanted, variant = line(own_id), own_id.partition(":")[2]
     kin = [
         name
@@ -61,8 +63,7 @@ def likeliest(own_id: str, names: Iterable[str]) -> str | None:
     ]
     if kin and wanted:
         return max(kin, key=version)
-    short = [name for name in others if len(name) <= _LONGEST_COMPARED]
-    found = get_close_matches(own_id, short[:MOST_COMPARED], n=1)
+    found = get_close_matches(own_id, others, n=1)
     return found[0] if found else None
 
 
