@@ -38,7 +38,11 @@ from crew.settings.loader import load_tiers
 @click.option("--month", is_flag=True, help="All runs of this calendar month.")
 @click.pass_obj
 def command(
-    config: str | None, since: float | None, month: bool, **options: Any
+    config: str | None,
+    /,
+    since: float | None,
+    month: bool,
+    **options: Any,
 ) -> int:
     """Print what a run, or all runs of a time, did and cost; returns the exit code."""
     asked = RunReportOptions(config=config, **options)

@@ -27,7 +27,7 @@ def rendered(template: str, data: Mapping[str, object], **values: object) -> str
         style=Markup(_source("style.css")),
         script=Markup(script),
         policy=(
-            "default-src 'none'; style-src 'unsafe-inline'; "
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
             f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
         ),
         data=embedded(data),
