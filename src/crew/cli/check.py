@@ -1,13 +1,13 @@
 """`crew check`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from crew.check.deployments import check_deployments
+from crew.check.deployments import Row, check_deployments
 from crew.check.ladders import LEGEND, ladder_lines
 from crew.check.roles import unserved
 from crew.check.serving import helps_most, serving
@@ -77,13 +77,7 @@ def command(config: str | None, online: bool) -> int:
     rehearsed = needed(settings)
     _print_roles(settings, probes, rehearsed=rehearsed)
     _print_ladders(settings, probes, rehearsed=rehearsed)
-    print("Deployments")
-    rows = check_deployments(settings, today, probes)
-    name = max(len(row.deployment) for row in rows)
-    model = max(len(row.model) for row in rows)
-    for row in rows:
-        notes = "; ".join(row.notes)
-        print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+    _print_deployments(check_deployments(settings, today, probes))
     _print_proposals(settings, probes, today)
     for line in unserved(settings, probes, rehearsed=rehearsed):
         print_safe(f"WARNING: {line}")
@@ -132,6 +126,16 @@ def _print_ladders(
         print(LEGEND)
     for line in lines:
         print_safe(line)
+
+
+def _print_deployments(rows: Sequence[Row]) -> None:
+    """What is known of each deployment."""
+    print("Deployments")
+    name = max(len(row.deployment) for row in rows)
+    model = max(len(row.model) for row in rows)
+    for row in rows:
+        notes = "; ".join(row.notes)
+        print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
 
 
 def _print_proposals(
