@@ -135,7 +135,6 @@ def test_no_flat_module_is_new() -> None:
         "errors",
         "main",
         "notices",
-        "routing",
         "sqlite_file",
     }
 

@@ -15,6 +15,7 @@ from crew.calls.size import measure
 from crew.calls.text_tools import as_text
 from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
+from crew.gates import trust_of
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
 from crew.providers.answer import Answer
@@ -221,12 +222,19 @@ class Call:
             run=self.run.id,
             kind=(task.kind if task and own and task.kind else None) or role.kind,
             complexity=task.complexity if task else None,
+            trust=self._trust(task),
             tools=bool(self.tools),
             vision=size.images > 0,
             patience=role.patience,
             characters=size.characters,
             images=size.images,
         )
+
+    def _trust(self, task: TaskSpec | None) -> str:
+        """That of the task's strongest gate, where a strategy goes by it."""
+        if task is None or not self.run.guard.ordering.asks_trust:
+            return ""
+        return str(trust_of(task.gates, self.run.settings.checks.names))
 
     def _expected_output(self, role: str) -> int:
         """What the answer is expected to take: no more than the role allows."""

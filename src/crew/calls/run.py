@@ -104,14 +104,14 @@ class Run:
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
         progress = progress or Progress(run_id, notices=listener)
+        path = settings.state_dir / "journal.db"
+        journal = Journal.open(path, clock, progress.notice)
         guard = QuotaGuard.open(
             settings,
             progress=progress,
-            # Not by the time of day, which may jump.
             deadline=_deadline(settings, clock),
+            record=None if settings.rehearsal else journal,
         )
-        path = settings.state_dir / "journal.db"
-        journal = Journal.open(path, clock, progress.notice)
         _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
@@ -189,6 +189,7 @@ class Run:
 
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:
+    """Not by the time of day, which may jump."""
     return clock.monotonic() + settings.deadline if settings.deadline else None
 
 

@@ -11,6 +11,7 @@ from crew.check.deployments import Row, check_deployments
 from crew.check.ladders import LEGEND, ladder_lines
 from crew.check.roles import unserved
 from crew.check.serving import helps_most, serving
+from crew.check.strategies import strategy_lines
 from crew.cli.console import (
     DONE,
     print_notice,
@@ -76,6 +77,9 @@ def command(config: str | None, online: bool) -> int:
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     rehearsed = needed(settings)
     _print_roles(settings, probes, rehearsed=rehearsed)
+    print("Strategies")
+    for line in strategy_lines(settings):
+        print_safe(line)
     _print_ladders(settings, probes, rehearsed=rehearsed)
     _print_deployments(check_deployments(settings, today, probes))
     _print_proposals(settings, probes, today)

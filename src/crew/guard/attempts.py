@@ -1,6 +1,7 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from crew.clock import Clock
@@ -17,6 +18,7 @@ from crew.guard.health import Health, failure_name
 from crew.guard.lease import Lease
 from crew.guard.pools import Pools
 from crew.guard.shut import Away, Shut, Wait, shut_by
+from crew.guard.warm import WarmCaches
 from crew.progress.events import Waiting
 from crew.progress.progress import Progress, moment
 from crew.quota.limits import Refusal
@@ -40,17 +42,20 @@ JITTER_SHARE = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class Attempts:
-    """The attempts at one call: which deployments failed, how long it has waited."""
+    """The attempts at one call: which deployments failed, how long it has waited.
+    `words` say of a deployment why it stands before others."""
 
     store: Store
     clock: Clock
     progress: Progress
     pools: Pools
     health: Health
+    warm: WarmCaches
     max_wait: float
     request: Request
     route: Route
     deadline: float | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
     _failed: dict[str, Away] = field(default_factory=dict)
     _refusal: BadRequest | None = None
     _cut_off: CutOff | None = None
@@ -94,6 +99,7 @@ class Attempts:
         fault."""
         deployment = lease.deployment
         # Others must see what is closed before they see the room that comes free.
+        self.warm.forget(self.request)
         opens = self.health.note_failure(deployment, error, self.request)
         lease.settle_failure(error)
         if isinstance(error, BadRequest) and not isinstance(error, ContextTooLong):
@@ -144,9 +150,14 @@ class Attempts:
             match found:
                 case Reservation() as reservation:
                     self._ticket = None
+                    self.warm.note(
+                        self.request,
+                        deployment.name,
+                        reservation.estimate.input_tokens,
+                    )
                     return Lease(
                         deployment=deployment,
-                        reason=str(shut[0].entry) if shut else "",
+                        reason=self._why(deployment, shut),
                         estimate=reservation.estimate,
                         reservation=reservation,
                         output_room=self.pools.output_room(
@@ -162,6 +173,13 @@ class Attempts:
                         return found.wait
                     shut.append(found)
         return self._all_shut(shut, now, waited)
+
+    def _why(self, deployment: Deployment, shut: Sequence[Shut]) -> str:
+        """Why this one and not the first of the YAML: what closes the one before it, or
+        its strategy."""
+        if shut:
+            return str(shut[0].entry)
+        return self.words.get(deployment.name, "")
 
     def _try(self, deployment: Deployment, now: float) -> Reservation | Shut:
         entry = self._out(deployment, now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -9,10 +10,13 @@ from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
 from crew.guard.estimates import Estimates
 from crew.guard.health import Health, answers
+from crew.guard.history import History, Record
 from crew.guard.learning import observations
 from crew.guard.lease import Lease, tokens
+from crew.guard.ordering import Ordering
 from crew.guard.plans import Plans
 from crew.guard.pools import Pools
+from crew.guard.warm import WarmCaches
 from crew.notices import Listener
 from crew.progress.progress import Progress
 from crew.quota.limits import NOTHING
@@ -27,7 +31,8 @@ from crew.settings import Deployment, Provider, Settings
 class QuotaGuard:
     """Hands out leases. One per process or per run; the store is what is shared.
 
-    `deadline` is when nobody waits any longer, by the monotonic clock.
+    `deadline` is when nobody waits any longer, by the monotonic clock. `record` is the
+    journal, which the strategies `latency` and `measured` go by.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class QuotaGuard:
         *,
         deadline: float | None = None,
         progress: Progress | None = None,
+        record: Record | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -50,6 +56,9 @@ class QuotaGuard:
         self.plans = Plans(store, clock, listener)
         self.pools = Pools(settings, store, self.plans, self.estimates)
         self.health = Health(store, self.pools, listener)
+        self.warm = WarmCaches(clock)
+        history = History(record, clock)
+        self.ordering = Ordering(settings, store, self.pools, self.warm, history)
         self._unreachable = frozenset(
             provider.name
             for provider in settings.providers.values()
@@ -64,6 +73,7 @@ class QuotaGuard:
         listener: Listener = lambda line: None,
         deadline: float | None = None,
         progress: Progress | None = None,
+        record: Record | None = None,
     ) -> "QuotaGuard":
         """A guard on the store that the settings name; the events of `progress`, or
         lines alone, go to who follows it. Raises StoreUnavailable."""
@@ -76,7 +86,9 @@ class QuotaGuard:
             store = FallbackStore(opened, clock, listener)
         else:
             store = open_store(settings.store_url, clock, listener)
-        return cls(settings, store, clock, deadline=deadline, progress=progress)
+        return cls(
+            settings, store, clock, deadline=deadline, progress=progress, record=record
+        )
 
     def close(self) -> None:
         """Let go of the store."""
@@ -91,6 +103,7 @@ class QuotaGuard:
         output_tokens: int,
         role: str = "",
         patience: float = 0.0,
+        complexity: str | None = None,
     ) -> Iterator[Lease]:
         """Room for one call of a script of one's own; waits or raises QuotaExceeded.
 
@@ -107,6 +120,7 @@ class QuotaGuard:
             output_tokens=output_tokens,
             role=role,
             patience=patience,
+            complexity=complexity,
         )
         lease = self.begin(request).acquire()
         try:
@@ -117,7 +131,10 @@ class QuotaGuard:
     def begin(self, request: Request) -> Attempts:
         """Start on one call. Raises ContextTooLong when no window can hold it."""
         found = route(self.settings, request, unreachable=self._unreachable)
+        order = self.ordering.arrange(request, found)
+        found = replace(found, candidates=order.candidates)
         attempts = self._attempts(request, found, self.deadline)
+        attempts.words = order.words
         if not found.candidates:
             attempts.check_length()
         return attempts
@@ -136,6 +153,7 @@ class QuotaGuard:
             progress=self.progress,
             pools=self.pools,
             health=self.health,
+            warm=self.warm,
             max_wait=self.settings.max_wait,
             request=request,
             route=found,

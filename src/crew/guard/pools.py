@@ -6,9 +6,15 @@ from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
+from crew.settings.strategies import LEAST_BUSY
 
+IN_FLIGHT = Limit(amount=1_000_000, metric=Metric.CONCURRENT, kind=WindowKind.LEASE)
+"""Closes nothing: it counts the calls in flight, in every process."""
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
+
+
+_BUSY = "in flight:"
 
 
 class Pools:
@@ -21,6 +27,15 @@ class Pools:
         self._settings = settings
         self._plans = plans
         self._estimates = estimates
+        self._kept = {
+            tier.name: Pool(
+                name=f"tier:{tier.name} less {tier.reserve}",
+                limits=tier.reserve.without(tier.limits),
+            )
+            for tier in settings.tiers.values()
+            if tier.reserve is not None
+        }
+        self._counted = _counted(settings)
 
     def of(self, deployment: Deployment, request: Request) -> list[Pool]:
         """Every pool that a call to this deployment draws on."""
@@ -29,6 +44,12 @@ class Pools:
         for tier in settings.tiers.values():
             if tier.limits and deployment.name in tier.chain:
                 pools.append(Pool(name=f"tier:{tier.name}", limits=tier.limits))
+                kept = tier.reserve
+                if kept is not None and not kept.is_for(request.complexity):
+                    # What others take has a pool of its own, which leaves the share.
+                    pools.append(self._kept[tier.name])
+        if deployment.name in self._counted:
+            pools.append(self.in_flight(deployment))
         scopes = {
             "user": settings.user,
             "team": settings.team,
@@ -55,6 +76,11 @@ class Pools:
         name = f"class:{provider.name}/{deployment.klass}"
         return own, Pool(name=name, limits=classes.get(deployment.klass, ())), whole
 
+    def in_flight(self, deployment: Deployment) -> Pool:
+        """What counts the calls in flight at a deployment of a tier or a rule that goes
+        by `least_busy`."""
+        return Pool(name=f"{_BUSY}{deployment.name}", limits=(IN_FLIGHT,))
+
     def known_pools(self) -> list[Pool]:
         """Every pool that can be named without a run: for `crew status`."""
         pools: dict[str, Pool] = {}
@@ -66,7 +92,7 @@ class Pools:
                     )
                     for pool in self.of(deployment, request):
                         pools[pool.name] = pool
-        return list(pools.values())
+        return [one for one in pools.values() if not one.name.startswith(_BUSY)]
 
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
         """What a call will take there."""
@@ -112,6 +138,19 @@ class Pools:
             lease_seconds=timeout + LEASE_GRACE,
             ticket=ticket,
         )
+
+
+def _counted(settings: Settings) -> frozenset[str]:
+    """The deployments whose calls in flight are counted."""
+    chains = [
+        tier.chain for tier in settings.tiers.values() if tier.strategy == LEAST_BUSY
+    ]
+    chains += [
+        settings.routing[name]
+        for name, strategy in settings.rule_strategies.items()
+        if strategy == LEAST_BUSY
+    ]
+    return frozenset(name for chain in chains for name in chain)
 
 
 def _budgets(budgets: tuple[Limit, ...], run: str | None) -> list[Pool]:

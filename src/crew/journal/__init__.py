@@ -4,6 +4,7 @@ from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.schema import MIGRATIONS
+from crew.journal.served import ServedCall
 from crew.journal.stretch import Stretch
 from crew.journal.tries import Try
 
@@ -15,6 +16,7 @@ __all__ = [
     "Escalations",
     "Journal",
     "RunRecord",
+    "ServedCall",
     "Stretch",
     "TaskRecord",
     "Try",

@@ -26,7 +26,9 @@ from crew.journal.records import (
     stored,
 )
 from crew.journal.schema import MIGRATIONS
+from crew.journal.served import ServedCall, read_calls, read_tries_after
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.tries import Try
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
@@ -155,6 +157,14 @@ class Journal:
             (limit,),
         )
         return [call_record(row) for row in reversed(rows)]
+
+    def calls_after(self, row: int) -> tuple[int, list[ServedCall]]:
+        """How long the calls after a row took, and which row is the last now."""
+        return read_calls(self._db, row)
+
+    def tries_after(self, row: int) -> tuple[int, list[Try]]:
+        """The attempts at tasks after a row, and which row is the last now."""
+        return read_tries_after(self._db, row)
 
     def stretch(self, since: float, until: float) -> Stretch:
         """What happened from `since` up to `until`, in seconds since the epoch."""

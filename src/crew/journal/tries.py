@@ -48,10 +48,11 @@ class Try:
 def read_tries(db: Database, since: float) -> list[Try]:
     """The latest attempts since then, in seconds since the epoch; rehearsals do not
     count."""
-    return [_try(row) for row in db.run(_READ, (since, MOST))]
+    return [one_try(row) for row in db.run(_READ, (since, MOST))]
 
 
-def _try(row: sqlite3.Row) -> Try:
+def one_try(row: sqlite3.Row) -> Try:
+    """The try of a row."""
     return Try(
         deployment=row["deployment"],
         kind=row["kind"],

@@ -85,6 +85,16 @@ class PoolState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What counts of one limit, in flight included, and the limit that holds now. In
+    the metric's base unit."""
+
+    limit: Limit
+    amount: int
+    counted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a provider reported of one limit: never taken as more room, only as less.
 
@@ -185,6 +195,11 @@ class Store(Protocol):
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         """How the pools stand. Changes nothing."""
+        ...
+
+    def levels(self, pools: Sequence[Pool]) -> list[list[Level]]:
+        """What counts of each limit of each pool: less than `snapshot` says, and quick
+        enough to be asked before a call. Changes nothing."""
         ...
 
     def close(self) -> None:

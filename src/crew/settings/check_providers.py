@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from crew.quota.limits import Limit, Metric
+from crew.settings.check_strategies import check_reserves
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
@@ -135,6 +136,7 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
         if tier.then is not None:
             expect(document, ("tiers", name, "then"), "tier", tier.then, tiers)
     _check_cycles(document, shapes.tiers)
+    check_reserves(document, shapes.tiers)
     for name in document.names("routing") or []:
         _check_rule(document, name)
     for scope in document.names("quotas") or []:

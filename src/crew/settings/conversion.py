@@ -14,6 +14,7 @@ from crew.settings.schema import (
     DeploymentShape,
     ProviderShape,
     RoleShape,
+    RuleShape,
     TaskOptions,
     TaskShape,
     TierShape,
@@ -190,14 +191,28 @@ def inputs(shape: InputsFile) -> Inputs:
     )
 
 
-def tier(name: str, shape: TierShape, tiers: Mapping[str, TierShape]) -> Tier:
-    """A tier with its whole chain."""
+def tier(
+    name: str, shape: TierShape, tiers: Mapping[str, TierShape], strategy: str
+) -> Tier:
+    """A tier with its whole chain; `strategy` is that of all which name none."""
     return Tier(
         name=name,
         chain=expanded(shape.chain, tiers),
         then=shape.then,
         limits=tuple(shape.limits),
+        strategy=shape.strategy or strategy,
+        reserve=shape.reserve,
     )
+
+
+def tiers(shapes: Mapping[str, TierShape], strategy: str) -> dict[str, Tier]:
+    """The tiers; `strategy` is that of all which name none."""
+    return {name: tier(name, one, shapes, strategy) for name, one in shapes.items()}
+
+
+def rule_strategies(shapes: Mapping[str, RuleShape], strategy: str) -> dict[str, str]:
+    """The strategies of the rules; `strategy` is that of all which name none."""
+    return {name: one.strategy or strategy for name, one in shapes.items()}
 
 
 def expanded(chain: Iterable[str], tiers: Mapping[str, TierShape]) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ from crew.settings.conversion import (
     inputs,
     provider,
     role,
+    rule_strategies,
     task,
-    tier,
+    tiers,
 )
 from crew.settings.document import Document
 from crew.settings.environment import (
@@ -153,8 +154,9 @@ def _settings(
         team=environ.get("CREW_TEAM") or "default",
         providers={},
         deployments={},
-        tiers={n: tier(n, one, shapes.tiers) for n, one in shapes.tiers.items()},
+        tiers=tiers(shapes.tiers, limits.strategy),
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
+        rule_strategies=rule_strategies(shapes.rules, limits.strategy),
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
         tasks={
             n: with_schemas(task(n, one), place.directory)

@@ -23,6 +23,7 @@ from crew.settings.fields import (
     Duration,
     HeaderName,
     HeaderValue,
+    Kept,
     Kinds,
     Limits,
     Parameter,
@@ -30,6 +31,7 @@ from crew.settings.fields import (
     Positive,
     Program,
     ScopedLimits,
+    Strategy,
     Text,
     Timeout,
     one_of,
@@ -44,6 +46,7 @@ from crew.settings.own import (
     Word,
     form,
 )
+from crew.settings.strategies import PRIORITY
 
 
 class Shape(BaseModel):
@@ -199,12 +202,15 @@ class TierShape(Shape):
     chain: Chain
     then: Text | None = None
     limits: Limits = []
+    strategy: Strategy | None = None
+    reserve: Kept | None = None
 
 
 class RuleShape(Shape):
     """One routing rule of tiers.yaml."""
 
     chain: Chain
+    strategy: Strategy | None = None
 
 
 class ProvidersFile(Shape):
@@ -219,6 +225,7 @@ class TiersFile(Shape):
 
     tiers: Annotated[dict[str, object], Field(min_length=1)]
     routing: dict[str, object] = {}
+    strategy: Strategy = PRIORITY
     budgets: AnyLimits = []
     quotas: dict[str, ScopedLimits] = {}
     max_wait: Duration = 300.0

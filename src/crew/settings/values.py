@@ -16,6 +16,7 @@ from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
+from crew.settings.strategies import PRIORITY, Reserve
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -170,13 +171,16 @@ class Tier:
     """A fallback chain: deployment names in order, and the tier that follows it.
 
     A chain in YAML may also name tiers; here they are already written out. `limits`
-    are on what all deployments of the chain take together.
+    are on what all deployments of the chain take together, and `reserve` is the share
+    of them that is kept. `strategy` is one of `strategies.STRATEGIES`.
     """
 
     name: str
     chain: tuple[str, ...]
     then: str | None = None
     limits: tuple[Limit, ...] = ()
+    strategy: str = PRIORITY
+    reserve: Reserve | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +237,9 @@ class Settings:
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
     happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only. `config_hash` is the SHA-256 over the YAML files. `digests`
-    are the hashes of the files that a person accepted
+    of this process only. `rule_strategies` has the strategies of the routing rules by
+    name (one that is not there: `priority`). `config_hash` is the SHA-256 over the
+    YAML files. `digests` are the hashes of the files that a person accepted
     (`settings.snapshot.accepted_content`); None where the directory was named.
     """
 
@@ -258,6 +263,7 @@ class Settings:
     deadline: float | None = None
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
+    rule_strategies: Mapping[str, str] = field(default_factory=dict)
     inputs: Inputs | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False

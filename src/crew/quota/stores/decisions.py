@@ -26,6 +26,7 @@ from crew.quota.limits import (
 )
 from crew.quota.store import (
     Charge,
+    Level,
     LimitState,
     Observation,
     PoolState,
@@ -151,6 +152,21 @@ def pool_state(
         throttle=share if share < 1 else None,
         waiting=waiting,
     )
+
+
+def levels(counts: Counts, pools: Sequence[Pool]) -> list[list[Level]]:
+    """What counts of each limit of each pool."""
+    return [
+        [
+            Level(
+                limit=limit,
+                amount=(held := _held(counts, pool.name, limit, 0)).amount,
+                counted=_used(counts, pool.name, limit, held),
+            )
+            for limit in pool.limits
+        ]
+        for pool in pools
+    ]
 
 
 def _limit_state(counts: Counts, pool: str, limit: Limit, flying: int) -> LimitState:

@@ -8,7 +8,14 @@ from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.notices import Listener
 from crew.quota.limits import Pool, Refusal, Usage
-from crew.quota.store import Observation, PlanState, PoolState, Reservation, Store
+from crew.quota.store import (
+    Level,
+    Observation,
+    PlanState,
+    PoolState,
+    Reservation,
+    Store,
+)
 from crew.quota.stores.memory import MemoryStore
 
 RETRY_SECONDS = 30.0
@@ -90,6 +97,9 @@ class FallbackStore:
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         return self._do(lambda store: store.snapshot(pools))
+
+    def levels(self, pools: Sequence[Pool]) -> list[list[Level]]:
+        return self._do(lambda store: store.levels(pools))
 
     def close(self) -> None:
         if self._shared is not None:

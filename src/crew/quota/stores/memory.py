@@ -18,6 +18,7 @@ from crew.quota.limits import (
 )
 from crew.quota.store import (
     LEARNED_SECONDS,
+    Level,
     Observation,
     PlanState,
     PoolState,
@@ -26,7 +27,7 @@ from crew.quota.store import (
     corrections,
     left_at,
 )
-from crew.quota.stores.decisions import count, observe, pool_state, refusal
+from crew.quota.stores.decisions import count, levels, observe, pool_state, refusal
 from crew.quota.stores.jumps import Jump, limit_of, measured_lead, strays
 
 
@@ -282,6 +283,10 @@ class MemoryStore:
             counts = _Counts(self._tables, self._now())
             self._forget_expired(counts.now)
             return [self._state(counts, pool) for pool in pools]
+
+    def levels(self, pools: Sequence[Pool]) -> list[list[Level]]:
+        with self._lock:
+            return levels(_Counts(self._tables, self._now()), pools)
 
     def close(self) -> None:
         """Nothing to let go of."""

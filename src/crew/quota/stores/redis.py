@@ -34,6 +34,7 @@ from crew.quota.limits import (
 )
 from crew.quota.store import (
     Charge,
+    Level,
     LimitState,
     Observation,
     PlanState,
@@ -199,6 +200,23 @@ class RedisStore:
             _state(pool, state, flying, float(now))
             for pool, state in zip(pools, found, strict=True)
         ]
+
+    def levels(self, pools: Sequence[Pool]) -> list[list[Level]]:
+        def words(encoded: Encoded) -> list[Word]:
+            return [pack(self._given(), len(encoded.pools))]
+
+        names, limits = [pool.name for pool in pools], [pool.limits for pool in pools]
+        encoded, answer = self._step("levels", names, limits, words)
+        numbers = iter(struct.unpack(f"<{len(answer) // 8}d", answer))
+        found: list[list[Level]] = []
+        for pool in encoded.limits:
+            found.append(
+                [
+                    Level(limit=one, amount=int(next(numbers)), counted=next(numbers))
+                    for one in pool
+                ]
+            )
+        return found
 
     def close(self) -> None:
         self._wire.close()

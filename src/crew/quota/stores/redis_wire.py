@@ -56,6 +56,7 @@ _PARTS = {
     "reserve": ("books", "places", "reserve"),
     "settle": ("books", "conditions", "settle"),
     "snapshot": ("books", "conditions", "places", "snapshot"),
+    "levels": ("books", "levels"),
     "line": ("books", "places", "line"),
     "condition": ("books", "conditions", "condition"),
     "plan": ("books", "plan"),

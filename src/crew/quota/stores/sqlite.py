@@ -4,7 +4,6 @@ Each step is one `BEGIN IMMEDIATE` transaction. A process that is killed between
 steps leaves its reservation charged, and SQLite rolls back a step cut in the middle.
 """
 
-import json
 import secrets
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ from crew.notices import Listener
 from crew.quota.limits import NANO, RUN_SECONDS, Limit, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import (
     Charge,
+    Level,
     Observation,
     PlanState,
     PoolState,
@@ -28,10 +28,18 @@ from crew.quota.store import (
     corrections,
     left_at,
 )
-from crew.quota.stores.decisions import count, observe, pool_state, refusal
+from crew.quota.stores.decisions import count, levels, observe, pool_state, refusal
 from crew.quota.stores.holders import this_process
 from crew.quota.stores.jumps import carried
-from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, prune, refills
+from crew.quota.stores.sqlite_counts import (
+    ADD_CHARGE,
+    Counts,
+    ahead,
+    held_in_flight,
+    in_queues,
+    prune,
+    refills,
+)
 from crew.quota.stores.sqlite_places import released_by_the_gone
 from crew.quota.stores.sqlite_schema import MENDED, MIGRATIONS
 from crew.quota.stores.sqlite_timeline import Timeline
@@ -241,20 +249,9 @@ class SQLiteStore:
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:
         with self._step():
             now = self._timeline.now()
-            flying: dict[int, int] = {}
-            leases = self._db.execute(
-                "SELECT charges FROM lease WHERE expires_at > ?", (now,)
-            )
-            for (charges,) in leases:
-                for limit_id, amount in json.loads(charges):
-                    flying[limit_id] = flying.get(limit_id, 0) + amount
+            flying = held_in_flight(self._db, now)
             counts = self._counts(pools, now)
-            waiting = dict(
-                self._db.execute(
-                    "SELECT pool, COUNT(*) FROM line WHERE until > ? GROUP BY pool",
-                    (now,),
-                )
-            )
+            waiting = in_queues(self._db, now)
             return [
                 pool_state(
                     counts,
@@ -267,6 +264,11 @@ class SQLiteStore:
                 )
                 for pool in pools
             ]
+
+    @_whole
+    def levels(self, pools: Sequence[Pool]) -> list[list[Level]]:
+        with self._step():
+            return levels(self._counts(pools, self._timeline.now()), pools)
 
     def mend(self) -> None:
         """Make the file whole again, after a step found that it is damaged."""

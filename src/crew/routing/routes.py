@@ -1,4 +1,4 @@
-"""Which deployments may serve a request, and in which order."""
+"""Which deployments may serve a request: by the rule, then tier after tier."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ class Request:
     `chain` are the deployments of the present step of the task's ladder: they go first.
     `tier` is where the search starts when no routing rule fits `kind` and
     `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
+    `trust` is that of the strongest gate of the task.
     """
 
     tier: str
@@ -27,6 +28,7 @@ class Request:
     run: str | None = None
     kind: str | None = None
     complexity: str | None = None
+    trust: str = ""
     tools: bool = False
     vision: bool = False
     patience: float = 0.0
@@ -83,10 +85,18 @@ def rule(
 ) -> tuple[str, ...]:
     """The deployments that a routing rule puts first for this work; none where no
     rule fits."""
+    name = rule_name(settings, kind, complexity)
+    return () if name is None else settings.routing[name]
+
+
+def rule_name(
+    settings: Settings, kind: str | None, complexity: str | None
+) -> str | None:
+    """The routing rule that fits this work, if there is one."""
     for name in (f"{kind}.{complexity}", kind):
         if name is not None and name in settings.routing:
-            return settings.routing[name]
-    return ()
+            return name
+    return None
 
 
 def _names(settings: Settings, request: Request) -> Iterator[str]:

@@ -1,0 +1,142 @@
+"""The order in which a call asks the deployments: what its strategies go by is read,
+once, and nothing where all are `priority`."""
+
+from dataclasses import replace
+
+from crew.guard.history import History
+from crew.guard.pools import Pools
+from crew.guard.warm import WarmCaches
+from crew.quota.limits import Pool, Usage, WindowKind
+from crew.quota.store import Level, Store
+from crew.routing import (
+    Arranged,
+    Left,
+    Request,
+    Route,
+    Signals,
+    Warm,
+    arranged,
+    needed,
+)
+from crew.settings import Deployment, Settings
+from crew.settings.strategies import (
+    HEADROOM,
+    LATENCY,
+    LEAST_BUSY,
+    MEASURED,
+    PRIORITY,
+)
+
+
+class Ordering:
+    """Orders the candidates of calls. `history` is what is known of earlier ones."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        pools: Pools,
+        warm: WarmCaches,
+        history: History,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._pools = pools
+        self._warm = warm
+        self.history = history
+        named = {tier.strategy for tier in settings.tiers.values()}
+        named |= set(settings.rule_strategies.values())
+        self.is_plain = named <= {PRIORITY}
+        self.asks_trust = MEASURED in named
+
+    def arrange(self, request: Request, found: Route) -> Arranged:
+        """The candidates in order, with the reasons. Raises StoreUnavailable."""
+        if self.is_plain:
+            return Arranged(candidates=found.candidates, words={})
+        ordered = needed(self._settings, request, found.candidates)
+        if not ordered:
+            return Arranged(candidates=found.candidates, words={})
+        signals = self._read(request, ordered)
+        return arranged(self._settings, request, found.candidates, signals)
+
+    def _read(self, request: Request, ordered: dict[str, list[Deployment]]) -> Signals:
+        hour = float(self._settings.ladder.hour_is_worth)
+        expected = {
+            one.name: self._pools.estimate(one, request)
+            for members in ordered.values()
+            for one in members
+        }
+        signals = Signals(
+            expected=expected, warm=self._warmth(request, expected), hour_is_worth=hour
+        )
+        if names := ordered.get(LATENCY):
+            times = self.history.times(
+                [one.name for one in names], request.input_tokens
+            )
+            signals = replace(signals, times=times)
+        if names := ordered.get(MEASURED):
+            worth = self.history.worth(
+                [one.name for one in names],
+                premium=self._premium(),
+                work=(request.kind, request.complexity or ""),
+                trust=request.trust,
+                hour_is_worth=hour,
+            )
+            signals = replace(signals, worth=worth)
+        if HEADROOM in ordered or LEAST_BUSY in ordered:
+            signals = self._counted(signals, ordered)
+        return signals
+
+    def _counted(
+        self, signals: Signals, ordered: dict[str, list[Deployment]]
+    ) -> Signals:
+        """What the store counts, in one step."""
+        pools: dict[str, Pool] = {}
+        drawn: dict[str, list[str]] = {}
+        for one in ordered.get(HEADROOM, ()):
+            own = self._pools.own_pools(one)
+            pools |= {pool.name: pool for pool in own}
+            drawn[one.name] = [pool.name for pool in own]
+        busy = {
+            one.name: self._pools.in_flight(one) for one in ordered.get(LEAST_BUSY, ())
+        }
+        pools |= {pool.name: pool for pool in busy.values()}
+        asked = [pool for pool in pools.values() if pool.limits]
+        found = self._store.levels(asked)
+        levels = {pool.name: some for pool, some in zip(asked, found, strict=True)}
+        return replace(
+            signals,
+            left={
+                name: _left(names, levels, signals.expected[name])
+                for name, names in drawn.items()
+            },
+            in_flight={
+                name: int(levels[pool.name][0].counted) for name, pool in busy.items()
+            },
+        )
+
+    def _warmth(self, request: Request, expected: dict[str, Usage]) -> Warm | None:
+        warm = self._warm.of(request)
+        if warm is None or warm.deployment not in expected:
+            return None
+        now = expected[warm.deployment].input_tokens
+        return replace(warm, tokens=min(warm.tokens, now))
+
+    def _premium(self) -> str | None:
+        tier = self._settings.tiers.get(self._settings.ladder.premium or "senior")
+        return tier.chain[0] if tier is not None and tier.chain else None
+
+
+def _left(names: list[str], levels: dict[str, list[Level]], expected: Usage) -> Left:
+    """What this call would leave of the tightest window of these pools."""
+    tightest = Left(share=1.0)
+    for name in names:
+        for level in levels.get(name, ()):
+            if level.limit.kind is WindowKind.LEASE:
+                continue
+            need = expected.amount(level.limit.metric)
+            free = level.amount - level.counted - need
+            share = max(0.0, free / level.amount) if level.amount else 0.0
+            if not tightest.limit or share < tightest.share:
+                tightest = Left(share=share, limit=f"{level.limit} ({name})")
+    return tightest

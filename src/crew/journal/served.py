@@ -1,0 +1,60 @@
+"""How long calls took, and what tries said, since a row that somebody read before."""
+
+from dataclasses import dataclass
+
+from crew.journal.tries import Try, one_try
+from crew.sqlite_file import Database
+
+MOST = 5_000
+"""How many of the latest rows are read at once."""
+_SLOW = ("TimedOut", "Overloaded", "Unreachable", "BadAnswer")
+"""Failures that a caller waits for as for an answer."""
+_CALLS = f"""
+SELECT id, deployment, input_tokens, seconds, outcome, at FROM call
+WHERE id > ? AND outcome IN ('ok', {", ".join(f"'{one}'" for one in _SLOW)})
+AND run IN (SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT {MOST}
+"""
+_TRIES = f"""
+SELECT id, deployment, kind, complexity, at, number, task_trust, trust, verdict,
+    cost_usd, premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
+        SELECT 1 FROM attempt AS before WHERE before.run = attempt.run
+        AND before.task = attempt.task AND before.number < attempt.number
+        AND before.place = attempt.place
+    ) AS is_retry
+FROM attempt WHERE id > ? AND run IN (SELECT run FROM run WHERE NOT rehearsal)
+ORDER BY id DESC LIMIT {MOST}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedCall:
+    """How long a deployment took for a call, `at` in seconds since the epoch. `failed`:
+    it gave no answer."""
+
+    deployment: str
+    input_tokens: int
+    seconds: float
+    failed: bool
+    at: float
+
+
+def read_calls(db: Database, after: int) -> tuple[int, list[ServedCall]]:
+    """The calls after a row, oldest first, and the last row; at most the latest."""
+    rows = db.run(_CALLS, (after,))
+    calls = [
+        ServedCall(
+            deployment=row["deployment"],
+            input_tokens=row["input_tokens"],
+            seconds=row["seconds"],
+            failed=row["outcome"] != "ok",
+            at=row["at"],
+        )
+        for row in reversed(rows)
+    ]
+    return (rows[0]["id"] if rows else after), calls
+
+
+def read_tries_after(db: Database, after: int) -> tuple[int, list[Try]]:
+    """As `read_calls`, of the attempts at tasks."""
+    rows = db.run(_TRIES, (after,))
+    return (rows[0]["id"] if rows else after), [one_try(row) for row in reversed(rows)]

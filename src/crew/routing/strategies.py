@@ -1,0 +1,132 @@
+"""The order within a tier or a rule, by its strategy (pure).
+
+A task stays on the deployment w that served its last call while
+
+    gain(d over w)  <=  T x (i - k)
+
+d is the one that the strategy puts first, T the tokens of the request that are in w's
+cache, i the price of an input token at d and k that of a cached one at w: what moving
+costs, as those tokens are sent uncached. Each strategy says its gain in US dollars.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from crew.routing.rankings import ranking
+from crew.routing.routes import Request, rule_name
+from crew.routing.signals import Signals, Warm
+from crew.settings import Deployment, Settings
+from crew.settings.strategies import PRIORITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arranged:
+    """Candidates as the strategies order them, and why one goes before others that the
+    YAML names earlier: in words, by name."""
+
+    candidates: tuple[Deployment, ...]
+    words: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The tier or rule that a candidate comes from."""
+
+    name: str
+    strategy: str
+
+
+_NONE = _Home("", PRIORITY)
+
+
+def needed(
+    settings: Settings, request: Request, candidates: Sequence[Deployment]
+) -> dict[str, list[Deployment]]:
+    """The strategies that order anything of these, each with what it orders. None but
+    `priority`: nothing has to be read."""
+    found: dict[str, list[Deployment]] = {}
+    for home, members in _segments(settings, request, candidates):
+        if home.strategy != PRIORITY and len(members) > 1:
+            found.setdefault(home.strategy, []).extend(members)
+    return found
+
+
+def arranged(
+    settings: Settings,
+    request: Request,
+    candidates: Sequence[Deployment],
+    signals: Signals,
+) -> Arranged:
+    """The candidates, each part of them by the strategy of its tier or rule. The parts
+    stay in their order."""
+    order: list[Deployment] = []
+    words: dict[str, str] = {}
+    for home, members in _segments(settings, request, candidates):
+        if home.strategy == PRIORITY or len(members) == 1:
+            order += members
+        else:
+            order += _ordered(home, members, signals, words)
+    return Arranged(candidates=tuple(order), words=words)
+
+
+def _ordered(
+    home: _Home, members: list[Deployment], signals: Signals, words: dict[str, str]
+) -> list[Deployment]:
+    """The members by their strategy; the words say why each one stands where it does,
+    where the YAML would have put another before it."""
+    by = ranking(home.strategy, members, signals)
+    order = sorted(members, key=by.key)
+    for one in order:
+        words[one.name] = f"{home.name} goes by {home.strategy}; {by.why(one)}"
+    stays = next(
+        (one for one in order if signals.warm and one.name == signals.warm.deployment),
+        None,
+    )
+    if stays is not None and signals.warm is not None and stays is not order[0]:
+        worth = cache_worth(signals.warm, stays, order[0])
+        if worth > 0 and by.gain(order[0], stays) <= worth:
+            order = [stays, *(one for one in order if one is not stays)]
+            words[stays.name] = (
+                f"{home.name} goes by {home.strategy}, and the task stays where its "
+                f"cache is warm; that is worth ${worth:.4f}"
+            )
+    words.pop(members[0].name, None)
+    return order
+
+
+def cache_worth(warm: Warm, stays: Deployment, moves: Deployment) -> float:
+    """US dollars that moving costs: the tokens in the cache are sent uncached. 0 where
+    no cached price is known to be lower."""
+    here, there = stays.price, moves.price
+    if here is None or there is None or here.cached_input is None:
+        return 0.0
+    if here.cached_input >= here.input:
+        return 0.0
+    return warm.tokens * float(there.input - here.cached_input) / 1_000_000
+
+
+def _segments(
+    settings: Settings, request: Request, candidates: Sequence[Deployment]
+) -> list[tuple[_Home, list[Deployment]]]:
+    """The candidates in parts: one after the other from the same tier or rule."""
+    homes: dict[str, _Home] = {}
+    name = rule_name(settings, request.kind, request.complexity)
+    if name is not None:
+        strategy = settings.rule_strategies.get(name, PRIORITY)
+        for member in settings.routing[name]:
+            homes.setdefault(member, _Home(name, strategy))
+    followed = []
+    tier: str | None = request.tier
+    while tier is not None:
+        followed.append(tier)
+        tier = settings.tiers[tier].then
+    # A step of a ladder may name a tier that does not follow the role's.
+    for one in dict.fromkeys([*followed, *(settings.tiers if request.chain else ())]):
+        found = settings.tiers[one]
+        for member in found.chain:
+            homes.setdefault(member, _Home(found.name, found.strategy))
+    return [
+        (home, list(members))
+        for home, members in groupby(candidates, lambda one: homes.get(one.name, _NONE))
+    ]
