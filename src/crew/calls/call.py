@@ -8,11 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, note_answer
+from crew.calls.current_task import chain_for, note_answer, style_chosen
+from crew.calls.recorder import Attempt
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.text_tools import as_text
+from crew.calls.wording import override, worded
 from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
@@ -98,7 +100,7 @@ class Call:
             with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = self.run.transport.complete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
+                    self._as_taken(prompt, attempt),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
@@ -106,7 +108,7 @@ class Call:
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
     async def _acomplete(self) -> Answer:
         attempts, prompt = self._open()
@@ -116,7 +118,7 @@ class Call:
             async with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
+                    self._as_taken(prompt, attempt),
                     self._on_chunk(lease),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
@@ -124,12 +126,17 @@ class Call:
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
-    def _as_taken(self, prompt: Prompt, lease: Lease) -> Prompt:
-        """The prompt with the lease's room for an answer, and with its tools as text
-        where the deployment takes none."""
-        prompt = replace(prompt, output_room=lease.output_room)
+    def _as_taken(self, prompt: Prompt, attempt: Attempt) -> Prompt:
+        """The prompt in the style of the deployment, with the lease's room for an
+        answer, and with its tools as text where the deployment takes none."""
+        lease = attempt.lease
+        prompt = replace(
+            prompt,
+            messages=worded(prompt.messages, attempt.style),
+            output_room=lease.output_room,
+        )
         if lease.deployment.tools:
             return prompt
         written = as_text(prompt.messages, prompt.tools)
@@ -150,7 +157,8 @@ class Call:
         made = tuple(made_call(call.name, call.arguments) for call in written)
         return replace(answer, text="", tool_calls=made)
 
-    def _kept(self, lease: Lease, answer: Answer) -> Answer:
+    def _kept(self, attempt: Attempt, answer: Answer) -> Answer:
+        lease = attempt.lease
         self.reasoning.keep(
             lease.deployment, answer.tool_calls, answer.reasoning, answer.text
         )
@@ -160,6 +168,7 @@ class Call:
                 cut_off=answer.finish_reason == "length",
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
+                style=attempt.style.name if self.response_model is None else "",
             )
         return answer
 
@@ -226,6 +235,11 @@ class Call:
             patience=role.patience,
             characters=size.characters,
             images=size.images,
+            style=override(
+                role,
+                is_read=self.asked is not None or self.response_model is not None,
+                chosen=style_chosen(role.name),
+            ),
         )
 
     def _expected_output(self, role: str) -> int:

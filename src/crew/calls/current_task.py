@@ -25,6 +25,9 @@ class Execution:
     of `chain` first (None: everybody's but the manager's), `served` which of them
     answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
     the accepted attempt, and `began` is in seconds since the epoch.
+
+    `style` is the style of prompt that the task's role gets, whatever the deployment
+    (None: the deployment's own); `worded` is the one of its latest answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -40,11 +43,13 @@ class Execution:
     stalls: Stalls = field(default_factory=Stalls)
     outcome: Any = None
     began: float = 0.0
+    style: str | None = None
+    worded: str = ""
 
     def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
         """Another attempt begins."""
         self.chain, self.began = tuple(chain), now
-        self.cut_off = False
+        self.cut_off, self.worded = False, ""
         self.stalls = Stalls(limit=limit)
 
     def is_own(self, role: str) -> bool:
@@ -81,6 +86,12 @@ def chain_for(role: str) -> tuple[str, ...]:
     return execution.chain if execution and execution.is_own(role) else ()
 
 
+def style_chosen(role: str) -> str | None:
+    """The style of prompt that was chosen for this role's work on the task."""
+    execution = current_execution.get()
+    return execution.style if execution and execution.is_own(role) else None
+
+
 def stalled() -> str:
     """Why the present attempt gets nowhere; empty as long as it does not."""
     execution = current_execution.get()
@@ -98,9 +109,15 @@ def give_up(role: str, why: str) -> bool:
 
 
 def note_answer(
-    role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
+    role: str,
+    *,
+    cut_off: bool,
+    deployment: str,
+    calls: Sequence[Any],
+    style: str = "",
 ) -> None:
-    """Count an answer of a role for the task that it works for."""
+    """Count an answer of a role for the task that it works for. `style` is how its
+    prompt was worded; empty for one that no style goes with."""
     execution = current_execution.get()
     if execution is None:
         return
@@ -108,4 +125,5 @@ def note_answer(
     execution.cut_off = cut_off
     if execution.is_own(role):
         execution.served = deployment
+        execution.worded = style or execution.worded
         execution.stalls.note(calls)

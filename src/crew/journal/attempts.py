@@ -27,7 +27,8 @@ class AttemptRecord:
     `cost_usd` is None when nobody knows it; `premium_usd` is what its tokens would
     have cost at the premium. `p`, `c`, `rest` are the pass rate, the price and the
     price of going on without it that the ladder used; None: it went by the YAML.
-    `task_trust` is the trust of the task's strongest gate.
+    `task_trust` is the trust of the task's strongest gate. `prompt_style` is how the
+    prompt was worded; `complexity_reason` says where the complexity comes from.
     """
 
     run: str
@@ -59,6 +60,8 @@ class AttemptRecord:
     c: Decimal | None = None
     rest: Decimal | None = None
     task_trust: str = ""
+    prompt_style: str = ""
+    complexity_reason: str = ""
 
 
 ATTEMPTS = """
@@ -79,6 +82,10 @@ CREATE INDEX attempt_of_kind ON attempt (kind, deployment);
 TASK_TRUST = """
 ALTER TABLE attempt ADD COLUMN task_trust TEXT NOT NULL DEFAULT '';
 CREATE INDEX attempt_at ON attempt (at);
+"""
+WORK = """
+ALTER TABLE attempt ADD COLUMN prompt_style TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempt ADD COLUMN complexity_reason TEXT NOT NULL DEFAULT '';
 """
 _FIELDS = tuple(field.name for field in fields(AttemptRecord))
 _ADD = (

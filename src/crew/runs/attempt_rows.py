@@ -48,6 +48,8 @@ def row(
         **_taken(calls),
         cut_off=attempt.cut_off,
         task_trust=ladder.trust,
+        prompt_style=attempt.style,
+        complexity_reason=spec.complexity_reason,
     )
     if attempt.place >= len(ladder.steps):
         return made

@@ -50,6 +50,7 @@ class Shapes:
     tiers_file: TiersFile | None = None
     ladder: LadderShape = field(default_factory=LadderShape)
     inputs: InputsFile | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 def expect(

@@ -30,6 +30,7 @@ from crew.settings.fields import (
     Positive,
     Program,
     ScopedLimits,
+    StyleName,
     Text,
     Timeout,
     one_of,
@@ -133,7 +134,7 @@ class TaskShape(TaskOptions):
     expected_output: Text
     agent: Text | None = None
     context: list[Text] | None = None
-    complexity: Complexity = "medium"
+    complexity: Complexity | None = None
     kind: Kinds | None = None
     gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     callback: DottedPath | None = None
@@ -191,6 +192,7 @@ class DeploymentShape(Shape):
     timeout: Timeout | None = None
     parameters: dict[str, Parameter] = {}
     checked: date | None = None
+    prompt: StyleName | None = None
 
 
 class TierShape(Shape):
@@ -212,6 +214,7 @@ class ProvidersFile(Shape):
 
     providers: Annotated[dict[str, object], Field(min_length=1)]
     deployments: Annotated[dict[str, object], Field(min_length=1)]
+    prompts: dict[Text, StyleName] = {}
 
 
 class TiersFile(Shape):

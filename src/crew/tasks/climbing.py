@@ -174,6 +174,7 @@ class _Climb:
             commits=done.watch.keep(done.spec, number) if done.gates else {},
             began=execution.began,
             ended=done.run.clock.now(),
+            style=execution.worded,
         )
 
     def _fail(self, why: str) -> NoReturn:
