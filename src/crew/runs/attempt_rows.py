@@ -13,6 +13,7 @@ from crew.journal import AttemptRecord, CallRecord
 from crew.ladder import Ladder, kind_of
 from crew.settings import Settings, TaskSpec
 from crew.tasks.attempt import Attempt
+from crew.tasks.trial import served_otherwise, trial_of
 
 DAY = 86_400.0
 LOOKS_BACK = 30 * DAY
@@ -49,6 +50,14 @@ def row(
         cut_off=attempt.cut_off,
         task_trust=ladder.trust,
     )
+    if (trial := trial_of(run.settings, spec, run.id)) is not None:
+        made = replace(
+            made,
+            experiment=trial.draw.experiment.name,
+            arm=trial.arm.name,
+            pair=trial.draw.experiment.pair,
+            left_out=served_otherwise(trial, spec, calls),
+        )
     if attempt.place >= len(ladder.steps):
         return made
     step = ladder.steps[attempt.place]
