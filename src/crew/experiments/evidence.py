@@ -59,5 +59,5 @@ def weigh(signs: Iterable[int], enough: float) -> Evidence:
 def evidence(wins: int, losses: int) -> float:
     """What a stake of 1 became: 2^n x B(wins + 1, losses + 1)."""
     n = wins + losses
-    grown = n * log(2) + lgamma(wins + 1) + lgamma(losses + 1) - lgamma(n + 2)
+    grown = n * log(2) + (lgamma(wins + 1) + lgamma(losses + 1)) - lgamma(n + 2)
     return exp(grown) if grown < 700 else inf

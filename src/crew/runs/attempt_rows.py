@@ -30,6 +30,7 @@ def row(
     """The row of an attempt that made these calls."""
     decided = _decided(attempt)
     made = AttemptRecord(
+        **_tried(run, spec, calls),
         run=run.id,
         task=spec.name,
         number=attempt.number,
@@ -50,18 +51,23 @@ def row(
         cut_off=attempt.cut_off,
         task_trust=ladder.trust,
     )
-    if (trial := trial_of(run.settings, spec, run.id)) is not None:
-        made = replace(
-            made,
-            experiment=trial.draw.experiment.name,
-            arm=trial.arm.name,
-            pair=trial.draw.experiment.pair,
-            left_out=served_otherwise(trial, spec, calls),
-        )
     if attempt.place >= len(ladder.steps):
         return made
     step = ladder.steps[attempt.place]
     return replace(made, p=step.counted, c=step.price, rest=step.rest)
+
+
+def _tried(run: Run, spec: TaskSpec, calls: Sequence[CallRecord]) -> dict[str, Any]:
+    """The experiment that the task is in."""
+    trial = trial_of(run.settings, spec, run.id)
+    if trial is None:
+        return {}
+    return {
+        "experiment": trial.draw.experiment.name,
+        "arm": trial.arm.name,
+        "pair": trial.draw.experiment.pair,
+        "left_out": served_otherwise(trial, spec, calls),
+    }
 
 
 def _taken(calls: Sequence[CallRecord]) -> dict[str, Any]:
