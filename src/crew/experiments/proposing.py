@@ -13,14 +13,13 @@ class Inexpressible(Exception):
 def put_first(text: str, path: Sequence[str], name: str) -> str:
     """The text with the name as the first entry of the list at `path`, or of the
     `chain` there. Raises Inexpressible."""
-    node = _at(text, path)
+    node: yaml.Node | None = _at(text, path)
     if isinstance(node, yaml.MappingNode):
         node = _child(node, "chain")
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         raise Inexpressible(f"{'.'.join(path)} is no list")
-    return (
-        _in_flow(text, node, name) if node.flow_style else _in_block(text, node, name)
-    )
+    change = _in_flow if node.flow_style else _in_block
+    return change(text, node, name)
 
 
 def set_key(text: str, path: Sequence[str], key: str, value: str) -> str:
