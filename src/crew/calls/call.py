@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, note_answer, style_chosen
+from crew.calls.current_task import chain_for, note_answer, prompt_for
 from crew.calls.recorder import Attempt
 from crew.calls.relay import Relay
 from crew.calls.run import Run
@@ -238,7 +238,7 @@ class Call:
             style=override(
                 role,
                 is_read=self.asked is not None or self.response_model is not None,
-                chosen=style_chosen(role.name),
+                chosen=prompt_for(role.name),
             ),
         )
 

@@ -22,12 +22,12 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's), `served` which of them
+    of `chain` first (None: everybody's but the manager's) with the style of `prompt`
+    (None: the deployment's own), `served` which of them
     answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
     the accepted attempt, and `began` is in seconds since the epoch.
 
-    `style` is the style of prompt that the task's role gets, whatever the deployment
-    (None: the deployment's own); `worded` is the one of its latest answer.
+    `worded` is the style of the role's latest answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -39,11 +39,11 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
     outcome: Any = None
     began: float = 0.0
-    style: str | None = None
     worded: str = ""
 
     def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
@@ -86,10 +86,10 @@ def chain_for(role: str) -> tuple[str, ...]:
     return execution.chain if execution and execution.is_own(role) else ()
 
 
-def style_chosen(role: str) -> str | None:
-    """The style of prompt that was chosen for this role's work on the task."""
+def prompt_for(role: str) -> str | None:
+    """The style that an experiment gives this role; None: the deployment's own."""
     execution = current_execution.get()
-    return execution.style if execution and execution.is_own(role) else None
+    return execution.prompt if execution and execution.is_own(role) else None
 
 
 def stalled() -> str:

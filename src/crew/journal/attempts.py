@@ -29,6 +29,9 @@ class AttemptRecord:
     price of going on without it that the ladder used; None: it went by the YAML.
     `task_trust` is the trust of the task's strongest gate. `prompt_style` is how the
     prompt was worded; `complexity_reason` says where the complexity comes from.
+    `experiment` and `arm` are
+    empty for a task that is in none; `pair` names a comparison of one task at several
+    arms, and `left_out` says why the attempt does not count for its arm.
     """
 
     run: str
@@ -62,6 +65,10 @@ class AttemptRecord:
     task_trust: str = ""
     prompt_style: str = ""
     complexity_reason: str = ""
+    experiment: str = ""
+    arm: str = ""
+    pair: str = ""
+    left_out: str = ""
 
 
 ATTEMPTS = """

@@ -57,26 +57,32 @@ def check_prompts(
     contents: Mapping[str, bytes] | None,
     deployments: Mapping[str, Deployment],
 ) -> dict[str, Style]:
-    """The styles by name. Notes in providers.yaml each file that cannot be read, and
-    each family that no model belongs to."""
-    document, found = files.providers, dict(BUILT_IN)
-    for path, name in _named(shapes):
+    """The styles by name. Notes each file that cannot be read, and each family that no
+    model belongs to."""
+    found = dict(BUILT_IN)
+    for document, path, name in _named(files, shapes):
         if name in found or not name.endswith(FILE):
             continue
         try:
             found |= read_styles(directory, contents, [name])
         except ValueError as exc:
             document.reject(path, str(exc))
-    _check_families(document, shapes, deployments)
+    _check_families(files.providers, shapes, deployments)
     return found
 
 
-def _named(shapes: Shapes) -> Iterator[tuple[KeyPath, str]]:
+def _named(files: Files, shapes: Shapes) -> Iterator[tuple[Document, KeyPath, str]]:
     for word, name in shapes.prompts.items():
-        yield ("prompts", word), name
+        yield files.providers, ("prompts", word), name
     for deployment, shape in shapes.deployments.items():
         if shape.prompt is not None:
-            yield ("deployments", deployment, "prompt"), shape.prompt
+            path = ("deployments", deployment, "prompt")
+            yield files.providers, path, shape.prompt
+    for experiment, one in shapes.experiments.items():
+        for index, arm in enumerate(one.arms):
+            if arm.prompt is not None and files.experiments is not None:
+                at = ("experiments", experiment, "arms", index, "prompt")
+                yield files.experiments, at, arm.prompt
 
 
 def _check_families(
