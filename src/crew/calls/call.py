@@ -19,6 +19,7 @@ from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
+from crew.ladder import kind_for
 from crew.providers.answer import Answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
@@ -215,7 +216,6 @@ class Call:
         settings = self.run.settings
         role = self.asked or settings.roles[self.role]
         task: TaskSpec | None = settings.tasks.get(self.task or "")
-        own = task is not None and task.agent == role.name
         size = measure(messages, self.tools)
         size = replace(
             size, characters=size.characters + self.reasoning.characters(messages)
@@ -228,7 +228,7 @@ class Call:
             role=role.name,
             task=self.task,
             run=self.run.id,
-            kind=(task.kind if task and own and task.kind else None) or role.kind,
+            kind=kind_for(settings, role, task),
             complexity=task.complexity if task else None,
             tools=bool(self.tools),
             vision=size.images > 0,

@@ -52,6 +52,12 @@ class Execution:
         self.cut_off, self.worded = False, ""
         self.stalls = Stalls(limit=limit)
 
+    @property
+    def did(self) -> str:
+        """Who did most of the work itself; empty as long as nobody did any."""
+        own = (role for role, _ in self.answers.most_common() if self.is_own(role))
+        return next(own, "")
+
     def is_own(self, role: str) -> bool:
         """Whether a role does the work of the task itself."""
         return role == self.role if self.role is not None else role != self.manager

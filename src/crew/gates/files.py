@@ -7,23 +7,13 @@ from contextlib import suppress
 from crew.errors import WorkspaceError
 from crew.gates.blocks import prose
 from crew.gates.gate import PASSES, Finding, Work, fails, nothing
+from crew.texts.file_names import ENDING, files_named
 from crew.workspace import Workspace
 
-# As people write a path in Markdown: `src/shop/orders.py`. Without a directory only
-# endings that no name of code has: `orders.list` is none.
-_ENDING = (
-    r"\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
-    r"|go|rs|java|rb|php|sql|csv|xml)"
-)
+# As people write a path in Markdown: `src/shop/orders.py`.
 _PATH = re.compile(
     r"(?<!`)`((?:[\w.@+-]+/)+[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5}"
-    rf"|[\w@+-][\w.@+-]*{_ENDING})`(?!`)"
-)
-# As people write one in a request, without backquotes. `Node.js` and its like are
-# names, and what follows `://` is an address.
-_ASKED = re.compile(
-    rf"(?<![\w./@:+-])(?![A-Z]\w*\.js\b)((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*?{_ENDING})"
-    r"(?![\w/-]|\.\w)"
+    rf"|[\w@+-][\w.@+-]*{ENDING})`(?!`)"
 )
 
 
@@ -50,7 +40,7 @@ def files_exist(work: Work) -> Finding:
 
 def asked_files(work: Work) -> Finding:
     """Every file that the task's text names is in the workspace."""
-    named = _ASKED.findall(work.asked)
+    named = files_named(work.asked)
     if not named:
         return nothing("the task names no file")
     return _all_there(named, work.workspace)

@@ -146,12 +146,13 @@ class AttemptTable:
         return read_tries(self._db, since)
 
     def median_calls(self, kind: str | None) -> float | None:
-        """How many calls an attempt at this kind of work takes that passes; None
-        without any."""
+        """How many calls an attempt at this kind of work takes that passes, `any` for
+        every kind; None without one."""
         rows = self._db.run(
-            f"SELECT calls FROM attempt WHERE verdict = 'passed' AND kind IS ? AND "
+            f"SELECT calls FROM attempt WHERE verdict = 'passed' AND (kind IS ? OR "
+            f"? = 'any') AND "
             f"{_REAL} ORDER BY id DESC LIMIT ?",
-            (kind, LATEST),
+            (kind, kind, LATEST),
         )
         return median(row[0] for row in rows) if rows else None
 

@@ -35,7 +35,7 @@ def row(
         task=spec.name,
         number=attempt.number,
         at=run.clock.now(),
-        kind=kind_of(run.settings, spec),
+        kind=kind_of(run.settings, spec, attempt.role),
         complexity=spec.complexity,
         step=attempt.step,
         place=attempt.place,

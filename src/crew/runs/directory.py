@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crew.errors import Mistake, SettingsError
+from crew.ladder.work import Complexity
 from crew.settings import Inputs
 from crew.texts.masking import Secrets
 
@@ -24,10 +25,12 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a run was started with."""
+    """What a run was started with. `complexities` are those that the YAML does not
+    give, by task."""
 
     inputs: Inputs
     rehearsal: bool
+    complexities: Mapping[str, Complexity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,13 @@ class RunDirectory:
             "request": self.secrets.masked(given.request),
             "values": self.secrets.masked_document(given.values),
         }
-        record = {"inputs": inputs, "rehearsal": beginning.rehearsal}
+        record = {
+            "inputs": inputs,
+            "rehearsal": beginning.rehearsal,
+            "complexities": {
+                task: asdict(one) for task, one in beginning.complexities.items()
+            },
+        }
         self._write(self._inputs, json.dumps(record, indent=2))
 
     def beginning(self) -> Beginning:
@@ -101,8 +110,13 @@ class RunDirectory:
                 repositories=tuple(given.repositories),
                 images=tuple(given.images),
             )
-            return Beginning(inputs=inputs, rehearsal=record["rehearsal"])
-        except (OSError, ValueError, KeyError, TypeError):
+            kept = record.get("complexities", {})
+            return Beginning(
+                inputs=inputs,
+                rehearsal=record["rehearsal"],
+                complexities={task: Complexity(**one) for task, one in kept.items()},
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             known = _runs(self.path.parent)
             latest = f"; the latest is {known[-1]}" if known else "; there are none"
             raise refused(

@@ -14,6 +14,7 @@ from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
+from crew.ladder.work import decided, decided_lines, defaults
 from crew.notices import Listener
 from crew.own import Own, gather
 from crew.progress.log import EventLog
@@ -75,7 +76,12 @@ def execute(
     run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
-    beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
+    asked, _ = put_to_first(settings, inputs)
+    beginning = Beginning(
+        inputs=inputs,
+        rehearsal=needed(settings),
+        complexities=defaults(decided(asked, inputs)),
+    )
     workspace = Workspace.prepare(
         directory.workspace,
         run_id,
@@ -140,7 +146,8 @@ def _carry_out(
     settings, lines = put_to_first(settings, beginning.inputs)
     progress = watchers.progress
     progress.join(EventLog(directory.events))
-    for line in lines:
+    settings = decided(settings, beginning.inputs, beginning.complexities)
+    for line in (*lines, *decided_lines(settings)):
         progress.notice(line)
     with (
         _shown_safely(settings),

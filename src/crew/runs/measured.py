@@ -6,7 +6,7 @@ from functools import cached_property
 from crew.clock import Clock, SystemClock
 from crew.errors import StoreUnavailable
 from crew.journal import AttemptTable, Journal, Try
-from crew.ladder import Rate, Rates, Unmeasured
+from crew.ladder import ANY_KIND, Rate, Rates, Unmeasured
 from crew.ladder.measuring import REMEMBERED, at_tokens, enough, measure
 from crew.notices import Listener
 from crew.settings import Settings
@@ -33,7 +33,7 @@ class Measured:
         here = [
             one
             for one in self._tries
-            if (one.kind, one.complexity) == (kind, complexity)
+            if one.complexity == complexity and kind in (one.kind, ANY_KIND)
         ]
         own = [one for one in here if one.deployment == deployment]
         retries = [

@@ -18,7 +18,7 @@ class Attempt:
     index, `deployment` the one that answered last. `told`: it knew the reason of the
     one before. `why` says why it was made. `commits` are where the files are kept, by
     repository. `began` and `ended` are seconds since the epoch. `style` is how the
-    prompt was worded.
+    prompt was worded, `role` who did most of the work, by the name in agents.yaml.
     """
 
     number: int
@@ -35,6 +35,7 @@ class Attempt:
     began: float = 0.0
     ended: float = 0.0
     style: str = ""
+    role: str = ""
 
     @property
     def passed(self) -> bool:
@@ -77,6 +78,7 @@ def as_document(attempt: Attempt) -> dict[str, Any]:
         "began": attempt.began,
         "ended": attempt.ended,
         "style": attempt.style,
+        "role": attempt.role,
         "gates": verdict_documents(attempt.verdicts),
     }
 

@@ -177,6 +177,7 @@ class _Climb:
             began=execution.began,
             ended=done.run.clock.now(),
             style=execution.worded,
+            role=execution.did,
         )
 
     def _fail(self, why: str) -> NoReturn:
