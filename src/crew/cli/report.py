@@ -1,123 +1,73 @@
 """`crew report`."""
 
-import json
-from contextlib import suppress
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from crew.cli.console import (
-    DONE,
-    OUTPUT,
-    argument_error,
-    print_notice,
-    print_safe,
-    resume_command,
-)
-from crew.cli.ending import run_line, show_summary
+from crew.cli.console import DONE, argument_error
+from crew.cli.known_runs import Age
 from crew.cli.place import placed
+from crew.cli.report_run import RunReportOptions, report_run
+from crew.cli.report_time import begin_of_month, report_time
 from crew.clock import SystemClock
-from crew.journal import Journal, RunRecord
-from crew.reports.about import About
-from crew.reports.document import run_document
-from crew.reports.report import build_report
-from crew.reports.why import Story
-from crew.runs.directory import RUNNING, RunDirectory
-from crew.runs.listing import listed, pick
 from crew.settings.loader import load_tiers
-from crew.settings.wording import unknown
-
-_EVERY = 100_000
 
 
 @click.command(help="Show what a run did and what it cost (default: the latest).")
 @click.argument("run", required=False, metavar="[RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the calls as CSV.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one page that opens in any browser, without a network.",
+)
+@click.option(
+    "--with-texts", is_flag=True, help="With results and diffs on the page of a run."
+)
 @click.option(
     "--why",
     metavar="TASK",
     help="Tell the story of one task: its attempts, what decided each, what it cost.",
 )
+@click.option(
+    "--since", type=Age(), metavar="AGE", help="All runs of the last 12h, 7d, 2w."
+)
+@click.option("--month", is_flag=True, help="All runs of this calendar month.")
 @click.pass_obj
-def command(config: str | None, run: str | None, as_json: bool, why: str | None) -> int:
-    """Print what a run did and what it cost; returns the exit code."""
-    settings = load_tiers(placed(config))
-    path = settings.state_dir / "journal.db"
-    if not path.exists():
-        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
-    with Journal.open(path, SystemClock(), print_notice) as journal:
-        known = journal.runs(limit=_EVERY)
-        named = pick(listed(known, OUTPUT), run) if run is not None else None
-        wanted = named.run if named is not None else None
-        record = next((one for one in known if wanted in (None, one.run)), None)
-        if record is None:
-            raise argument_error("RUN", f"no run {run or 'at all'} is in {path}")
-        if why is not None:
-            _print_why(_story(journal, record.run, why), as_json)
-            return DONE
-        directory = RunDirectory(record.output)
-        killed = record.status == RUNNING
-        record = replace(record, status=directory.status(record.status))
-        document = _document(journal, record, directory, killed)
-        if as_json:
-            # As ASCII: models also write what takes a terminal over.
-            print(json.dumps(document, indent=2))
-            return DONE
-        print_safe(run_line(document, record.output))
-        if not killed and document.get("error"):
-            print_safe(document["error"])
-        print()
-        show_summary(document, build_report(journal, record.run), config)
-    if record.status not in ("done", RUNNING) and directory.is_begun:
-        print(f"go on with: {resume_command(record.run, config)}")
+def command(
+    config: str | None,
+    /,
+    since: float | None,
+    month: bool,
+    **options: Any,
+) -> int:
+    """Print what a run, or all runs of a time, did and cost; returns the exit code."""
+    asked = RunReportOptions(config=config, **options)
+    if since is None and not month:
+        return report_run(asked)
+    _refuse(asked, both=since is not None and month)
+    clock = SystemClock()
+    report_time(
+        load_tiers(placed(config)),
+        begin_of_month(clock) if since is None else clock.now() - since,
+        as_json=asked.as_json,
+        as_csv=asked.as_csv,
+        html=asked.html,
+    )
     return DONE
 
 
-def _story(journal: Journal, run: str, task: str) -> Story:
-    """The story of a task. Raises SettingsError for one without attempts."""
-    attempts = journal.attempts.of(run)
-    own = [one for one in attempts if one.task == task]
-    if not own:
-        known = list(dict.fromkeys(one.task for one in attempts))
-        if not known:
-            raise argument_error("--why", f"run {run} has no attempt at any task")
-        raise argument_error("--why", f"run {run}: {unknown('task', task, known)}")
-    ended = {one.name: one.status for one in journal.tasks(run)}
-    return Story(run=run, task=task, status=ended.get(task), attempts=own)
-
-
-def _print_why(story: Story, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(story.document(), indent=2))
-        return
-    for line in story.lines():
-        print_safe(line)
-
-
-def _document(
-    journal: Journal, record: RunRecord, directory: RunDirectory, killed: bool
-) -> dict[str, Any]:
-    """The record of a run: as it was written when the run ended, else what the journal
-    knows."""
-    if not killed:  # else an earlier part of the run wrote it
-        with suppress(OSError, ValueError):  # it may be gone, or torn
-            if (found := directory.document()) is not None:
-                return found
-    tasks = journal.tasks(record.run)
-    return run_document(
-        build_report(journal, record.run),
-        record,
-        tasks,
-        directory.results(task.name for task in tasks),
-        None,
-        {"path": str(directory.workspace)},
-        error=f"the run is {record.status}",
-        about=_about(directory),
-    )
-
-
-def _about(directory: RunDirectory) -> About:
-    """What is known of a run that did not come to an end."""
-    request = directory.beginning().inputs.request if directory.is_begun else None
-    return About(request=request)
+def _refuse(asked: RunReportOptions, *, both: bool) -> None:
+    """What does not go together with a stretch of time. Raises SettingsError."""
+    given = {
+        "RUN": asked.run is not None,
+        "--why": asked.why is not None,
+        "--with-texts": asked.with_texts,
+        "--month": both,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise argument_error(name, "it does not go together with --since, --month")

@@ -4,6 +4,7 @@ from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.schema import MIGRATIONS
+from crew.journal.stretch import Stretch
 from crew.journal.tries import Try
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Escalations",
     "Journal",
     "RunRecord",
+    "Stretch",
     "TaskRecord",
     "Try",
     "new_run_id",

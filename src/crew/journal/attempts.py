@@ -117,14 +117,14 @@ class AttemptTable:
     def of(self, run: str) -> list[AttemptRecord]:
         """The attempts of a run, in the order in which they ended."""
         rows = self._db.run("SELECT * FROM attempt WHERE run = ? ORDER BY id", (run,))
-        return [_record(row) for row in rows]
+        return [attempt_record(row) for row in rows]
 
     def latest(self, limit: int) -> list[AttemptRecord]:
         """The latest attempts, oldest first; rehearsals do not count."""
         rows = self._db.run(
             f"SELECT * FROM attempt WHERE {_REAL} ORDER BY id DESC LIMIT ?", (limit,)
         )
-        return [_record(row) for row in reversed(rows)]
+        return [attempt_record(row) for row in reversed(rows)]
 
     def tries(self, since: float) -> list[Try]:
         """The latest attempts as outcomes, since then in seconds since the epoch;
@@ -155,7 +155,8 @@ class AttemptTable:
         )
 
 
-def _record(row: sqlite3.Row) -> AttemptRecord:
+def attempt_record(row: sqlite3.Row) -> AttemptRecord:
+    """The attempt of a row."""
     values: dict[str, Any] = {name: row[name] for name in _FIELDS}
     for name in _MONEY:
         if values[name] is not None:

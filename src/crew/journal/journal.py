@@ -26,6 +26,7 @@ from crew.journal.records import (
     stored,
 )
 from crew.journal.schema import MIGRATIONS
+from crew.journal.stretch import Stretch, read_stretch
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
@@ -154,6 +155,10 @@ class Journal:
             (limit,),
         )
         return [call_record(row) for row in reversed(rows)]
+
+    def stretch(self, since: float, until: float) -> Stretch:
+        """What happened from `since` up to `until`, in seconds since the epoch."""
+        return read_stretch(self._db, since, until)
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""

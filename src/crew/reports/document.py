@@ -45,7 +45,7 @@ def run_document(
         "failures": failures(
             tasks, verdicts, report.log, error if record.status != "done" else None
         ),
-        "calls": [_call_document(call) for call in report.log],
+        "calls": [call_document(call) for call in report.log],
         "cost_usd": _dollars(report.cost),
         "cost_all_senior_usd": _dollars(report.cost_all_senior),
         "cached_tokens": report.cached_tokens,
@@ -66,8 +66,8 @@ def _beginning(record: RunRecord, about: About) -> dict[str, object]:
         "status": record.status,
         "rehearsal": record.rehearsal,
         "request": about.request,
-        "started_at": _moment(record.started_at),
-        "finished_at": _moment(record.finished_at),
+        "started_at": iso_moment(record.started_at),
+        "finished_at": iso_moment(record.finished_at),
         "seconds": None if about.seconds is None else round(about.seconds, 3),
         "versions": dict(about.versions),
         "config_hash": about.config_hash,
@@ -111,7 +111,8 @@ def _closed_document(entry: Closed) -> dict[str, object]:
     }
 
 
-def _call_document(call: CallRecord) -> dict[str, object]:
+def call_document(call: CallRecord) -> dict[str, object]:
+    """One call as JSON."""
     return {
         "task": call.task,
         "role": call.role,
@@ -178,7 +179,8 @@ def _dollars(amount: Decimal | None) -> float | None:
     return None if amount is None else float(round(amount, 9))
 
 
-def _moment(moment: float | None) -> str | None:
+def iso_moment(moment: float | None) -> str | None:
+    """A time for a document, in UTC."""
     if moment is None:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

@@ -27,20 +27,22 @@ _NO_TERMINAL = 100
 
 def summary_lines(report: RunReport, *, width: int | None = None) -> str:
     """What a run took, in `width` columns; by default as many as the terminal has."""
-    roles = _table("Role", "Served by", "Calls>", "Failed>", "In>", "Out>", "Cost>")
+    roles = figures_table(
+        "Role", "Served by", "Calls>", "Failed>", "In>", "Out>", "Cost>"
+    )
     for row in report.roles:
         roles.add_row(*_summary_row(row.role, _served(row), row))
     roles.add_row(*_summary_row("total", "", report))
     parts: list[Table | str] = [roles, ""]
     if report.swaps:
-        swaps = _table("Role", "Swap", "Calls>", "Why")
+        swaps = figures_table("Role", "Swap", "Calls>", "Why")
         for swap in report.swaps:
             names = f"{swap.from_deployment or '?'} -> {swap.to_deployment}"
             swaps.add_row(swap.role, names, f"{swap.count:,}", swap.reason)
         parts += [swaps, ""]
     if report.cached_tokens or report.cache_write_tokens:
         parts.append(_cache(report))
-    return _printed(*parts, _bill(report), width=width)
+    return printed(*parts, _bill(report), width=width)
 
 
 def _summary_row(name: str, served: str, row: RoleRow | RunReport) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ def _summary_row(name: str, served: str, row: RoleRow | RunReport) -> tuple[str,
         f"{row.failures:,}" if row.failures else "",
         f"{row.input_tokens:,}",
         f"{row.output_tokens:,}",
-        _money(row.cost),
+        shown_usd(row.cost),
     )
 
 
@@ -60,10 +62,10 @@ def _served(row: RoleRow) -> str:
 
 
 def _bill(report: RunReport) -> str:
-    text = f"Cost: {_money(report.cost)}"
+    text = f"Cost: {shown_usd(report.cost)}"
     if report.cost is None:
-        text += f" (what is known: {_money(report.known_cost)})"
-    text += f"; all on the senior tier: {_money(report.cost_all_senior)}"
+        text += f" (what is known: {shown_usd(report.known_cost)})"
+    text += f"; all on the senior tier: {shown_usd(report.cost_all_senior)}"
     if report.saved is None:
         return text
     word = "saved" if report.saved >= 0 else "costs more by"
@@ -75,10 +77,10 @@ def _cache(report: RunReport) -> str:
     if report.cache_saved is None:
         return text
     word = "saved" if report.cache_saved >= 0 else "cost more by"
-    return f"{text}; {word} {_money(abs(report.cache_saved))}"
+    return f"{text}; {word} {shown_usd(abs(report.cache_saved))}"
 
 
-def _money(amount: Decimal | None) -> str:
+def shown_usd(amount: Decimal | None) -> str:
     """Dollars to four decimals; below a cent, to four digits."""
     if amount is None:
         return "unknown"
@@ -139,11 +141,11 @@ def status_lines(
 def _status_table(
     rows: Sequence[tuple[Any, ...]], left_out: int, held: list[str], width: int | None
 ) -> str:
-    table = _table("Pool", "Limit", "Used>", "Left>", "Resets in>")
+    table = figures_table("Pool", "Limit", "Used>", "Left>", "Resets in>")
     for _, *cells in rows:
         table.add_row(*cells)
     more = [f"and {left_out} that are used less (--all)"] if left_out else []
-    return _printed(table, *more, *(["", *held] if held else []), width=width)
+    return printed(table, *more, *(["", *held] if held else []), width=width)
 
 
 def _rows(pool: PoolState, now: float) -> Iterator[tuple[Any, ...]]:
@@ -184,7 +186,7 @@ def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
 
 def _shown(limit: Limit, amount: int) -> str:
     if limit.metric is Metric.USD:
-        return _money(Decimal(amount) / NANO)
+        return shown_usd(Decimal(amount) / NANO)
     return f"{amount:,}"
 
 
@@ -197,7 +199,7 @@ def _duration(seconds: float) -> str:
     return f"{left // 60}m {left % 60}s" if left >= 60 else f"{left}s"
 
 
-def _table(*titles: str) -> Table:
+def figures_table(*titles: str) -> Table:
     """A table whose columns of text give way when it gets narrow. A title with a `>`
     heads figures: they stand to the right and keep their width."""
     table = Table(box=_ONE_RULE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
@@ -209,8 +211,8 @@ def _table(*titles: str) -> Table:
     return table
 
 
-def _printed(*parts: Table | str, width: int | None) -> str:
-    """Without colours, markup or spaces at the end of a line."""
+def printed(*parts: Table | str, width: int | None) -> str:
+    """The parts as text, without colours, markup or spaces at the end of a line."""
     columns = width or shutil.get_terminal_size((_NO_TERMINAL, 24)).columns
     console = Console(
         file=StringIO(),

@@ -1,0 +1,62 @@
+"""`crew report --since 7d` and `--month`: a stretch of time."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from crew.cli.console import argument_error, print_notice, print_safe
+from crew.clock import Clock, SystemClock
+from crew.journal import Journal
+from crew.reports.history import history
+from crew.reports.history_document import calls_csv, history_document, history_lines
+from crew.settings import Settings
+
+
+def begin_of_month(clock: Clock) -> float:
+    """The first moment of this month, where the user is; in seconds since the epoch."""
+    here = datetime.fromtimestamp(clock.now()).astimezone()
+    return here.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def report_time(
+    settings: Settings,
+    since: float,
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+    html: Path | None = None,
+) -> None:
+    """Print, or write, what happened since a moment. Raises SettingsError and
+    StoreUnavailable."""
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
+    clock = SystemClock()
+    with Journal.open(path, clock, print_notice) as journal:
+        # Past the present: what is written meanwhile counts, too.
+        stretch = journal.stretch(since, clock.now() + 1)
+    if as_csv:
+        for line in calls_csv(stretch.calls):
+            print_safe(line)
+        return
+    found = history(stretch)
+    if as_json:
+        print(json.dumps(history_document(found), indent=2))
+    elif html is None:
+        print_safe(history_lines(found))
+    if html is not None:
+        # On use: templates take a while to load.
+        from crew.reports.page.history_page import history_page
+
+        write_page(html, history_page(found))
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page, for its user alone. Raises SettingsError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(page, encoding="utf-8")
+    except OSError as exc:
+        raise argument_error("--html", f"{path}: {exc.strerror}") from exc
+    print_notice(f"written: {path} ({len(page) / 1000:,.0f} kB)")

@@ -1,0 +1,61 @@
+"""A stretch of time in the journal: its runs, tasks, attempts and calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crew.journal.attempts import AttemptRecord, attempt_record
+from crew.journal.records import (
+    CallRecord,
+    RunRecord,
+    TaskRecord,
+    call_record,
+    run_record,
+)
+from crew.sqlite_file import Database
+
+CALLS_BY_TIME = "CREATE INDEX call_at ON call (at);"
+_REAL = "run IN (SELECT run FROM run WHERE NOT rehearsal)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What happened from `since` up to `until`, in seconds since the epoch; rehearsals
+    do not count. Runs are those that began in it, tasks those that ended in it."""
+
+    since: float
+    until: float
+    runs: Sequence[RunRecord]
+    tasks: Sequence[TaskRecord]
+    attempts: Sequence[AttemptRecord]
+    calls: Sequence[CallRecord]
+
+
+def read_stretch(db: Database, since: float, until: float) -> Stretch:
+    """Read it, oldest first. Raises StoreUnavailable."""
+    times = (since, until)
+    return Stretch(
+        since=since,
+        until=until,
+        runs=[
+            run_record(row)
+            for row in db.run(
+                "SELECT * FROM run WHERE NOT rehearsal AND started_at >= ? "
+                "AND started_at < ? ORDER BY rowid",
+                times,
+            )
+        ],
+        tasks=[
+            TaskRecord(**dict(row))
+            for row in db.run(
+                f"SELECT * FROM task WHERE {_REAL} AND finished_at >= ? "
+                "AND finished_at < ? ORDER BY rowid",
+                times,
+            )
+        ],
+        attempts=[attempt_record(row) for row in db.run(_between("attempt"), times)],
+        calls=[call_record(row) for row in db.run(_between("call"), times)],
+    )
+
+
+def _between(table: str) -> str:
+    return f"SELECT * FROM {table} WHERE {_REAL} AND at >= ? AND at < ? ORDER BY id"
