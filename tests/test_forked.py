@@ -71,7 +71,7 @@ def test_a_child_can_have_a_terminal_of_its_own(forks: Forks) -> None:
     child = forks.start(code=WAITS, terminal=True, **streams)
     os.close(theirs)
     with os.fdopen(ours, "r+b", buffering=0) as terminal:
-        assert terminal.read(4096) == b"True\r\n"
+        assert terminal.readline() == b"True\r\n"
         terminal.write(b"\x03")  # Ctrl-C
 
         assert child.wait() == -signal.SIGINT
