@@ -177,7 +177,8 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
 ) -> None:
     there, here = pty.openpty()
     environment = {**os.environ, **variables}
-    forks.start("run", "x", stderr=here, stdout=DEVNULL, env=environment)
+    asked = ("run", "x", "--view", "lines")
+    forks.start(*asked, stderr=here, stdout=DEVNULL, env=environment)
     os.close(here)
     shown = b""
     while part := _read(there):
