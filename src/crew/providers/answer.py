@@ -27,3 +27,15 @@ class Answer:
     reported: tuple[ReportedLimit, ...] = ()
     unread: str = ""
     reasoning: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text_answer(text: str) -> Answer:
+    """An answer that no provider was asked for."""
+    return Answer(
+        text=text,
+        tool_calls=(),
+        finish_reason="stop",
+        id=None,
+        usage=None,
+        headers={},
+    )
