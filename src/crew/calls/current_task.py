@@ -23,10 +23,11 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's), `served` which of them
-    answered last, and `stalls` watches whether the attempt gets anywhere. `named` are
-    the files that the task's text names, as the attempt found them. `outcome` is the
-    accepted attempt, and `began` is in seconds since the epoch.
+    of `chain` first (None: everybody's but the manager's) with the style of `prompt`
+    (None: the deployment's own), `served` which of them answered last, and `stalls`
+    watches whether the attempt gets anywhere. `named` are the files that the task's
+    text names, as the attempt found them. `outcome` is the accepted attempt, and
+    `began` is in seconds since the epoch.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -38,6 +39,7 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
     named: tuple[NamedFile, ...] = ()
@@ -88,6 +90,12 @@ def named_files(role: str) -> tuple[NamedFile, ...]:
     """The files that the present task's text names, for the role whose task it is."""
     execution = current_execution.get()
     return execution.named if execution and execution.is_own(role) else ()
+
+
+def prompt_for(role: str) -> str | None:
+    """The style that an experiment gives this role; None: the deployment's own."""
+    execution = current_execution.get()
+    return execution.prompt if execution and execution.is_own(role) else None
 
 
 def stalled() -> str:
