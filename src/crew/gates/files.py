@@ -7,7 +7,11 @@ from contextlib import suppress
 from crew.errors import WorkspaceError
 from crew.gates.blocks import prose
 from crew.gates.gate import PASSES, Finding, Work, fails, nothing
+<<<<<<< HEAD
 from crew.texts.file_names import ENDING, files_named
+=======
+from crew.texts.named_paths import ENDING, named_paths
+>>>>>>> main
 from crew.workspace import Workspace
 
 # As people write a path in Markdown: `src/shop/orders.py`.
@@ -24,9 +28,8 @@ def changed(work: Work) -> Finding:
     if work.changed:
         return PASSES
     return fails(
-        "No file was changed. Text does not change files, a call of a tool does: "
-        "write_file for a new file; for one that is there edit_file, or write_file "
-        "if you have no edit_file. Then answer."
+        "No file was changed. Text about a change does not make it: write the file "
+        "itself, in the form that you were told for it. Then answer."
     )
 
 
@@ -40,7 +43,11 @@ def files_exist(work: Work) -> Finding:
 
 def asked_files(work: Work) -> Finding:
     """Every file that the task's text names is in the workspace."""
+<<<<<<< HEAD
     named = files_named(work.asked)
+=======
+    named = named_paths(work.asked)
+>>>>>>> main
     if not named:
         return nothing("the task names no file")
     return _all_there(named, work.workspace)
