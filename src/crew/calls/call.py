@@ -8,13 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-<<<<<<< HEAD
-from crew.calls.current_task import chain_for, note_answer, prompt_for
-from crew.calls.recorder import Attempt
-=======
-from crew.calls.current_task import chain_for, named_files, note_answer
+from crew.calls.current_task import chain_for, named_files, note_answer, prompt_for
 from crew.calls.files_by_text import FilesByText
->>>>>>> main
+from crew.calls.recorder import Attempt
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -24,12 +20,8 @@ from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
-<<<<<<< HEAD
 from crew.ladder import kind_for
-from crew.providers.answer import Answer
-=======
 from crew.providers.answer import Answer, text_answer
->>>>>>> main
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
 from crew.providers.tool_calls import made_call

@@ -24,18 +24,11 @@ class Execution:
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
     of `chain` first (None: everybody's but the manager's) with the style of `prompt`
-<<<<<<< HEAD
-    (None: the deployment's own), `served` which of them
-    answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
-    the accepted attempt, and `began` is in seconds since the epoch.
-
-    `worded` is the style of the role's latest answer.
-=======
     (None: the deployment's own), `served` which of them answered last, and `stalls`
     watches whether the attempt gets anywhere. `named` are the files that the task's
     text names, as the attempt found them. `outcome` is the accepted attempt, and
-    `began` is in seconds since the epoch.
->>>>>>> main
+    `began` is in seconds since the epoch. `worded` is the style of the role's latest
+    answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)

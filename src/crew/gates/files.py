@@ -7,11 +7,7 @@ from contextlib import suppress
 from crew.errors import WorkspaceError
 from crew.gates.blocks import prose
 from crew.gates.gate import PASSES, Finding, Work, fails, nothing
-<<<<<<< HEAD
-from crew.texts.file_names import ENDING, files_named
-=======
 from crew.texts.named_paths import ENDING, named_paths
->>>>>>> main
 from crew.workspace import Workspace
 
 # As people write a path in Markdown: `src/shop/orders.py`.
@@ -43,11 +39,7 @@ def files_exist(work: Work) -> Finding:
 
 def asked_files(work: Work) -> Finding:
     """Every file that the task's text names is in the workspace."""
-<<<<<<< HEAD
-    named = files_named(work.asked)
-=======
     named = named_paths(work.asked)
->>>>>>> main
     if not named:
         return nothing("the task names no file")
     return _all_there(named, work.workspace)

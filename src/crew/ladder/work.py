@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from crew.settings import COMPLEXITIES, Inputs, Role, Settings, TaskSpec
 from crew.settings.placeholders import names
 from crew.settings.values import HIGH, IN_YAML, LOW, MEDIUM, OPEN
-from crew.texts.file_names import files_named
+from crew.texts.named_paths import named_paths
 
 ANY_KIND = "any"
 """The kind of a task whose role the manager has not chosen yet."""
@@ -69,7 +69,7 @@ def planned_kind(settings: Settings, task: TaskSpec) -> str | None:
 def default_complexity(text: str, *, repositories: int = 0) -> Complexity:
     """What a task is taken for whose YAML does not say it. The reason holds numbers and
     words of our own lists, and no other part of the text."""
-    words, files = len(text.split()), len(files_named(text))
+    words, files = len(text.split()), len(set(named_paths(text)))
     hard, easy = _found(_HARD, text), _found(_EASY, text)
     if words >= LONG:
         hard.append(f"{words} words")
