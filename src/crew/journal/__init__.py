@@ -3,6 +3,7 @@
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
+from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch
 from crew.journal.tries import Try
@@ -14,6 +15,8 @@ __all__ = [
     "CallRecord",
     "Escalations",
     "Journal",
+    "RegressionRecord",
+    "RegressionTable",
     "RunRecord",
     "Stretch",
     "TaskRecord",

@@ -25,6 +25,7 @@ from crew.journal.records import (
     run_record,
     stored,
 )
+from crew.journal.regressions import RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
 from crew.notices import Listener
@@ -56,6 +57,7 @@ class Journal:
         self._waiting: deque[CallRecord] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
+        self.regressions = RegressionTable(self._db)
 
     @classmethod
     def open(

@@ -39,6 +39,7 @@ from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
+from crew.settings.regression_shape import read_regression
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -173,6 +174,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
+        regression=shapes.regression,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
@@ -216,6 +218,7 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        regression=read_regression(files.tiers),
         inputs=inputs,
     )
 
