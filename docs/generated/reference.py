@@ -18,6 +18,7 @@ from crew.settings import fields, own, schema, schema_inputs
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
 from crew.settings.ladder_shape import EscalationShape, LadderShape
+from crew.settings.regression_shape import RegressionShape
 from crew.settings.values import TOOLS
 
 SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: a routing rule": ("rule", schema.RuleShape),
     "tiers.yaml: ladder": ("ladder", LadderShape),
     "tiers.yaml: ladder.escalate": ("escalate", EscalationShape),
+    "tiers.yaml: regression": ("regression", RegressionShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }

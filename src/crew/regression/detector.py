@@ -63,11 +63,11 @@ def find(outcomes: Sequence[Outcome]) -> Change | None:
         return None
     groups = _counted(latest)
     first = max(LEAST, len(latest) - SINCE)
-    odds = sum(_odds(groups, begin) for begin in range(first, len(latest), STEP))
-    odds *= STEP / RARE
+    odds = sum(_odds(groups, range(first, len(latest), STEP))) * STEP / RARE
     if odds < THRESHOLD:
         return None
-    began = max(range(first, len(latest)), key=lambda begin: _odds(groups, begin))
+    every = _odds(groups, range(first, len(latest)))
+    began = first + max(range(len(every)), key=every.__getitem__)
     return _change(latest, began, odds)
 
 
@@ -77,8 +77,12 @@ Counts = list[int]
 
 def _counted(latest: Sequence[Outcome]) -> list[tuple[Counts, Counts]]:
     """Of each group, its outcomes and the good ones."""
+    names = dict.fromkeys(one.group for one in latest)
+    if len(names) == 1:
+        good = accumulate((one.good for one in latest), initial=0)
+        return [(list(range(len(latest) + 1)), list(good))]
     found = []
-    for group in dict.fromkeys(one.group for one in latest):
+    for group in names:
         mine = accumulate((one.group == group for one in latest), initial=0)
         good = accumulate(
             (one.good and one.group == group for one in latest), initial=0
@@ -87,35 +91,34 @@ def _counted(latest: Sequence[Outcome]) -> list[tuple[Counts, Counts]]:
     return found
 
 
-def _odds(groups: Sequence[tuple[Counts, Counts]], begin: int) -> float:
-    """How much likelier a fall at `begin` makes the outcomes; 0 where they rose."""
-    start, fallen, found = max(0, begin - PAST), 0.0, []
+def _odds(groups: Sequence[tuple[Counts, Counts]], begins: range) -> list[float]:
+    """How much likelier a fall at each beginning makes the outcomes; 0 where they rose.
+    All in one loop: it is gone through after each attempt."""
+    fallen, evidence = [0.0] * len(begins), [0.0] * len(begins)
     for mine, good in groups:
-        n, k = mine[begin] - mine[start], good[begin] - good[start]
-        m, j = mine[-1] - mine[begin], good[-1] - good[begin]
-        if n and m:
-            fallen += k * m / n - j
-            found.append((k, n, j, m))
-    if fallen <= 0:
-        return 0.0
-    evidence = sum(
-        _likely(k, n) + _likely(j, m) - _likely(k + j, n + m) for k, n, j, m in found
-    )
+        size, total = mine[-1], good[-1]
+        for at, begin in enumerate(begins):
+            start = begin - PAST if begin > PAST else 0
+            n, k = mine[begin] - mine[start], good[begin] - good[start]
+            m, j = size - mine[begin], total - good[begin]
+            if n and m:
+                fallen[at] += k * m / n - j
+                evidence[at] += _likely(k, n) + _likely(j, m) - _likely(k + j, n + m)
     # Either share may be the lower one by chance: a fall has half of the prior.
-    return 2 * exp(min(evidence, _CAP))
+    return [
+        2 * exp(min(weight, _CAP)) if drop > 0 else 0.0
+        for drop, weight in zip(fallen, evidence, strict=True)
+    ]
 
 
-_GAMMA = [0.0, *(lgamma(half / 2) for half in range(1, 2 * (WHOLE + 2)))]
-"""The logarithm of the gamma function, by twice its argument."""
+_HALVES = [lgamma(count + 0.5) - lgamma(0.5) for count in range(WHOLE + 1)]
+_WHOLES = [lgamma(count + 1.0) for count in range(WHOLE + 1)]
+"""The parts of the integral of a share over Jeffreys' prior."""
 
 
 def _likely(good: int, size: int) -> float:
     """The logarithm of how likely so many good ones are, over all shares."""
-    bad = size - good
-    return _GAMMA[2 * good + 1] + _GAMMA[2 * bad + 1] - _GAMMA[2 * size + 2] - _NONE
-
-
-_NONE = 2 * _GAMMA[1] - _GAMMA[2]
+    return _HALVES[good] + _HALVES[size - good] - _WHOLES[size]
 
 
 def _change(latest: Sequence[Outcome], began: int, odds: float) -> Change:

@@ -11,12 +11,14 @@ from crew.settings.schema import Shape
 from crew.settings.validation import read
 from crew.settings.wording import shown
 
-OFF = (False, "off")
-"""YAML reads the bare word as a truth value."""
+
+def _is_off(value: object) -> bool:
+    """YAML reads the bare word as a truth value."""
+    return value is False or value == "off"
 
 
 def _bench(value: object) -> object:
-    return None if value in OFF else value
+    return None if _is_off(value) else value
 
 
 class RegressionShape(Shape):
@@ -29,7 +31,7 @@ def read_regression(tiers: Document) -> RegressionSpec:
     """What tiers.yaml says of it, or the default: deployments are watched."""
     value = (tiers.data or {}).get("regression", {})
     if not isinstance(value, dict):
-        if value not in OFF:
+        if not _is_off(value):
             tiers.reject(
                 ("regression",),
                 f"found {shown(value)}; allowed: off, or a mapping such as "
