@@ -4,12 +4,13 @@ and whether it can do what its chains need."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
 from crew.check.roles import passed_over
+from crew.models.heirs import heir_words
+from crew.models.names import likeliest
 from crew.settings import Deployment, Price, Settings
-from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup, successor
+from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup
 
 if TYPE_CHECKING:
     from crew.providers.listing import Listed
@@ -101,8 +102,7 @@ def _identity(deployment: Deployment, today: date) -> Iterator[str]:
     retires = facts.deprecation_date
     if retires is not None and retires <= today + SOON:
         word = "RETIRED" if retires <= today else "retires"
-        heir = successor(deployment.model, max(today, retires))
-        yield f"{word} {retires}" + (f", perhaps {heir} instead" if heir else "")
+        yield f"{word} {retires}" + heir_words(deployment.model, max(today, retires))
 
 
 def _knowledge(deployment: Deployment, probe: "Probe | None") -> Iterator[str]:
@@ -200,5 +200,5 @@ def _usd(price: Price) -> str:
 def _nearest(deployment: Deployment, probe: "Probe") -> str:
     prefix, _, bare = deployment.model.partition("/")
     usable = [name for name, one in probe.models.items() if not one.unusable]
-    found = get_close_matches(bare, usable, n=1)
-    return f", perhaps {prefix}/{found[0]} instead" if found else ""
+    found = likeliest(bare, usable)
+    return f", perhaps {prefix}/{found} instead" if found else ""

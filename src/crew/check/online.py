@@ -7,6 +7,7 @@ from functools import partial
 
 from crew.errors import BadRequest, ProviderError, QuotaExceeded, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
+from crew.models.asking import MOST_AT_ONCE, Place, places
 from crew.providers.http import Endpoint
 from crew.providers.own_servers import own_probes
 from crew.providers.probe import (
@@ -20,7 +21,6 @@ from crew.providers.probe import (
 from crew.routing import Request
 from crew.settings import Deployment, Settings
 
-MOST_AT_ONCE = 32
 CALL_TOKENS = 100
 """What "Hi" may take: some models put many words of their own before it."""
 
@@ -61,18 +61,13 @@ def ask_own(settings: Settings) -> dict[str, Probe]:
     )
 
 
-_Key = tuple[str, str, str]
-
-
-def _endpoints(settings: Settings) -> dict[_Key, list[Deployment]]:
+def _endpoints(settings: Settings) -> dict[Place, list[Deployment]]:
     """The deployments behind each address that may be asked."""
-    endpoints: dict[_Key, list[Deployment]] = {}
-    for deployment in settings.deployments.values():
-        if deployment.provider.available:
-            endpoint = Endpoint.of(deployment)
-            key = (deployment.provider.name, endpoint.family, endpoint.base_url or "")
-            endpoints.setdefault(key, []).append(deployment)
-    return endpoints
+    return {
+        place: behind
+        for place, behind in places(settings).items()
+        if behind and behind[0].provider.available
+    }
 
 
 def _listed(behind: Sequence[Deployment]) -> Probe:
@@ -81,9 +76,9 @@ def _listed(behind: Sequence[Deployment]) -> Probe:
 
 def _call_all(
     pool: ThreadPoolExecutor,
-    silent: Mapping[_Key, Sequence[Deployment]],
+    silent: Mapping[Place, Sequence[Deployment]],
     open_guard: Callable[[], QuotaGuard],
-) -> dict[_Key, Probe]:
+) -> dict[Place, Probe]:
     first = {key: behind[0] for key, behind in silent.items()}
     try:
         guard = open_guard()

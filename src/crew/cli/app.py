@@ -30,6 +30,7 @@ COMMANDS = {
     "clean": Entry("clean", _TAKE, "remove what runs left behind"),
     "init": Entry("init", _SET_UP, "write a configuration for this repository"),
     "check": Entry("check", _SET_UP, "check the YAML, the keys, the models"),
+    "models": Entry("models", _SET_UP, "list the models that your keys reach"),
     "emulate": Entry("emulate", _SET_UP, "play the providers on loopback"),
     "trust": Entry("trust", _SET_UP, "accept the YAML that came with a repository"),
 }

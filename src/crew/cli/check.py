@@ -1,13 +1,13 @@
 """`crew check`."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from crew.check.deployments import check_deployments
+from crew.check.deployments import Row, check_deployments
 from crew.check.ladders import LEGEND, ladder_lines
 from crew.check.roles import unserved
 from crew.check.serving import helps_most, serving
@@ -17,6 +17,7 @@ from crew.cli.console import (
     print_safe,
 )
 from crew.cli.place import placed, search_lines
+from crew.cli.settings_of import settings_of
 from crew.clock import SystemClock
 from crew.errors import (
     Mistake,
@@ -24,13 +25,15 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.ladder import Unmeasured
+from crew.models.asking import by_place
+from crew.models.catalogue import catalogue
+from crew.models.lines import proposal_lines
+from crew.models.proposals import proposals
 from crew.runs.measured import known_rates
 from crew.runs.rehearsal import needed
 from crew.settings import Settings
 from crew.settings.check_inputs import check_file
-from crew.settings.loader import load_settings, load_tiers
 from crew.settings.placeholders import check_placeholders
-from crew.settings.places import Place
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
 def command(config: str | None, online: bool) -> int:
     """Check the configuration and the deployments; returns the exit code."""
     place = placed(config)
-    settings = _settings(place)
+    settings = settings_of(place)
     if mistakes := _run_mistakes(settings):
         raise SettingsError(mistakes)
     print_safe(f"configuration: {settings.config_dir} is well-formed")
@@ -74,13 +77,8 @@ def command(config: str | None, online: bool) -> int:
     rehearsed = needed(settings)
     _print_roles(settings, probes, rehearsed=rehearsed)
     _print_ladders(settings, probes, rehearsed=rehearsed)
-    print("Deployments")
-    rows = check_deployments(settings, today, probes)
-    name = max(len(row.deployment) for row in rows)
-    model = max(len(row.model) for row in rows)
-    for row in rows:
-        notes = "; ".join(row.notes)
-        print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+    _print_deployments(check_deployments(settings, today, probes))
+    _print_proposals(settings, probes, today)
     for line in unserved(settings, probes, rehearsed=rehearsed):
         print_safe(f"WARNING: {line}")
     if rehearsed:
@@ -130,12 +128,25 @@ def _print_ladders(
         print_safe(line)
 
 
-def _settings(place: Place) -> Settings:
-    """The settings. A directory without agents.yaml and tasks.yaml is one for the
-    agents of one's own project (`crew.tiers`), and has no roles to check."""
-    files = (place.directory / f"{name}.yaml" for name in ("agents", "tasks"))
-    roles = any(file.exists() for file in files)
-    return (load_settings if roles else load_tiers)(place)
+def _print_deployments(rows: Sequence[Row]) -> None:
+    """What is known of each deployment."""
+    print("Deployments")
+    name = max(len(row.deployment) for row in rows)
+    model = max(len(row.model) for row in rows)
+    for row in rows:
+        notes = "; ".join(row.notes)
+        print_safe(f"  {row.deployment:<{name}}  {row.model:<{model}}  {notes}")
+
+
+def _print_proposals(
+    settings: Settings, probes: "Mapping[str, Probe]", today: date
+) -> None:
+    """What could serve in place of what is retired or dear."""
+    found = proposals(settings, catalogue(settings, by_place(settings, probes), today))
+    if found:
+        print("Proposals for providers.yaml (nothing is changed by itself)")
+    for line in proposal_lines(found):
+        print_safe(line)
 
 
 def _run_mistakes(settings: Settings) -> list[Mistake]:

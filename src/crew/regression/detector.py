@@ -26,7 +26,7 @@ WHOLE = PAST + SINCE
 """The latest outcomes that decide: older ones change nothing."""
 STEP = 5
 """Beginnings are looked at every so many outcomes."""
-RARE = 100
+RARE = 1_000
 THRESHOLD = 3_000.0
 """How much likelier a change must be than none."""
 _CAP = 600.0

@@ -7,11 +7,13 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 _FILE = "model_prices_and_context_window_backup.json"
 _MILLION = 1_000_000
+_CHATS = frozenset({"/v1/chat/completions", "/v1/messages"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,9 @@ class ModelFacts:
     """What is known about a model; None is "not known".
 
     Prices are US dollars for one million tokens; sizes are in tokens. The provider
-    retires the model on `deprecation_date`.
+    retires the model on `deprecation_date`, and names `successor` (litellm's id) in its
+    place. `chats` is False for what makes no chat completions. `source` is the page
+    that the table names for this.
     """
 
     input_price: Decimal | None = None
@@ -31,6 +35,9 @@ class ModelFacts:
     vision: bool | None = None
     tools: bool | None = None
     deprecation_date: date | None = None
+    successor: str = ""
+    chats: bool = True
+    source: str = ""
 
 
 NOTHING_KNOWN = ModelFacts()
@@ -50,6 +57,31 @@ def lookup(model_id: str) -> ModelFacts | None:
         # Another provider's model of the same name has another price.
         if entry is None or entry.get("litellm_provider") != prefix:
             return None
+    return _facts(entry)
+
+
+def chat_models(prefix: str) -> dict[str, ModelFacts]:
+    """The facts about each chat model that is listed for a provider, by litellm's id
+    with its prefix."""
+    return {
+        f"{prefix}/{name.removeprefix(f'{prefix}/')}": facts
+        for name, entry in _table().items()
+        if entry.get("litellm_provider") == prefix
+        and (facts := _facts(entry)).chats
+        # A fine-tuned model is somebody's own, and a path is an offer of another kind.
+        and not name.startswith("ft:")
+    }
+
+
+def table_version() -> str:
+    """The version of litellm that the table came with."""
+    try:
+        return version("litellm")
+    except PackageNotFoundError:
+        return "?"
+
+
+def _facts(entry: Mapping[str, object]) -> ModelFacts:
     return ModelFacts(
         input_price=_price(entry.get("input_cost_per_token")),
         output_price=_price(entry.get("output_cost_per_token")),
@@ -61,23 +93,28 @@ def lookup(model_id: str) -> ModelFacts | None:
         vision=_flag(entry.get("supports_vision")),
         tools=_flag(entry.get("supports_function_calling")),
         deprecation_date=_date(entry.get("deprecation_date")),
+        successor=_successor(entry),
+        chats=_chats(entry),
+        source=_text(entry.get("deprecation_source")) or _text(entry.get("source")),
     )
 
 
-def successor(model_id: str, today: date) -> str | None:
-    """The listed id of the same provider that is named most like a retired one and
-    is not retired itself; a hint for a person, who should look it up."""
-    prefix, _, bare = model_id.partition("/")
-    names = [
-        name.removeprefix(f"{prefix}/")
-        for name, entry in _table().items()
-        if entry.get("litellm_provider") == prefix
-        and entry.get("mode") == "chat"
-        and not _retired(entry, today)
-        and name.removeprefix(f"{prefix}/") != bare
-    ]
-    found = get_close_matches(bare, names, n=1)
-    return f"{prefix}/{found[0]}" if found else None
+def _successor(entry: Mapping[str, object]) -> str:
+    name, prefix = _text(entry.get("successor_model")), entry.get("litellm_provider")
+    return f"{prefix}/{name.removeprefix(f'{prefix}/')}" if name else ""
+
+
+def _chats(entry: Mapping[str, object]) -> bool:
+    writes, at = (
+        entry.get(f"supported_{name}") for name in ("output_modalities", "endpoints")
+    )
+    texts = not isinstance(writes, list) or "text" in writes
+    reached = not isinstance(at, list) or not _CHATS.isdisjoint(map(str, at))
+    return texts and reached and entry.get("mode") in ("chat", None)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def likely_prefix(prefix: str) -> str | None:
@@ -88,11 +125,6 @@ def likely_prefix(prefix: str) -> str | None:
         return None
     found = get_close_matches(prefix, sorted(known), n=1, cutoff=0.85)
     return found[0] if found else None
-
-
-def _retired(entry: Mapping[str, object], today: date) -> bool:
-    retires = _date(entry.get("deprecation_date"))
-    return retires is not None and retires <= today
 
 
 @lru_cache(maxsize=1)
