@@ -6,6 +6,7 @@ from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch
+from crew.journal.trials import Trials
 from crew.journal.tries import Try
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RunRecord",
     "Stretch",
     "TaskRecord",
+    "Trials",
     "Try",
     "new_run_id",
 ]

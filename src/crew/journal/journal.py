@@ -28,6 +28,7 @@ from crew.journal.records import (
 from crew.journal.regressions import RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.trials import TrialTable
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
@@ -57,6 +58,7 @@ class Journal:
         self._waiting: deque[CallRecord] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
+        self.trials = TrialTable(self._db)
         self.regressions = RegressionTable(self._db)
 
     @classmethod

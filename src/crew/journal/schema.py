@@ -3,6 +3,7 @@
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
+from crew.journal.trials import EXPERIMENT
 
 _FIRST = """
 CREATE TABLE run (
@@ -40,5 +41,6 @@ MIGRATIONS = (
     ATTEMPTS,
     TASK_TRUST,
     CALLS_BY_TIME,
+    EXPERIMENT,
     REGRESSIONS,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crew.quota.limits import Limit
 from crew.settings.checks import CheckSettings
+from crew.settings.experiments import ExperimentSpec
 from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
@@ -261,6 +262,7 @@ class Settings:
     ladder: LadderSpec = field(default_factory=LadderSpec)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: Inputs | None = None
+    experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     config_hash: str = ""
