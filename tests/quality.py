@@ -71,8 +71,8 @@ class Day:
         self._tasks += 1
         self.clock.advance(60)
         named = {"task": f"t{self._tasks}", "at": self.clock.now()}
-        verdict = "passed" if passes else "failed"
-        made = replace(ATTEMPT, **{"verdict": verdict, **fields, **named})
+        verdict = {"verdict": "passed" if passes else "failed", "calls": len(calls)}
+        made = replace(ATTEMPT, **{**verdict, **fields, **named})
         for call in calls:
             self.journal.record(replace(call, run=made.run, **named))
         self.journal.attempts.add(made)

@@ -16,6 +16,7 @@ from typing import Self
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.journal.attempts import AttemptTable
+from crew.journal.marks import MarkTable
 from crew.journal.records import (
     CALL_FIELDS,
     CallRecord,
@@ -60,6 +61,7 @@ class Journal:
         self.attempts = AttemptTable(self._db)
         self.trials = TrialTable(self._db)
         self.regressions = RegressionTable(self._db)
+        self.marks = MarkTable(self._db)
 
     @classmethod
     def open(
