@@ -142,6 +142,7 @@ def _checked(
         settings,
         providers=providers,
         deployments=deployments,
+        regression=shapes.regression,
         config_hash=fingerprint(files),
     )
 
@@ -180,7 +181,6 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
-        regression=shapes.regression,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         experiments=experiments(shapes.experiments),
         checks=check_settings(shapes.inputs),
