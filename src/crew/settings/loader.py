@@ -45,6 +45,7 @@ from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
+from crew.settings.regression_shape import read_regression
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -145,6 +146,7 @@ def _checked(
         deployments=deployments,
         prompts=shapes.prompts,
         styles=styles,
+        regression=shapes.regression,
         config_hash=fingerprint(files, styles.values()),
     )
 
@@ -232,6 +234,7 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        regression=read_regression(files.tiers),
         inputs=inputs,
         prompts=providers_file.prompts if providers_file else {},
         experiments=read_experiments(files.experiments),
