@@ -1,6 +1,7 @@
 """`crew compare`: one task at several deployments, alone and side by side."""
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,8 @@ from crew.cli import main
 from crew.clock import SystemClock
 from crew.journal import Journal
 from crew.ladder import plan
-from crew.runs.comparing import alone, comparison
+from crew.reports.comparison import comparison_lines
+from crew.runs.comparing import alone, comparison, problem
 from crew.settings import LadderSpec, Settings, TaskSpec
 from crew.tasks.trial import trial_of, with_arm
 from scripted import Scripted, tool_call
@@ -103,30 +105,26 @@ def test_each_deployment_works_on_the_same_commit(
     before = state(shop)
     asked = ["compare", "code", "Add pages", "--on", "spare,smith", "--repo", "shop"]
 
-    assert main(["--config", str(files), *asked]) == 0
-    text = capsys.readouterr().out
-    server.replies["smith"] = [wrote, "done"]
-    assert main(["--config", str(files), *asked, "--json", "--quiet"]) == 0
-    document = json.loads(capsys.readouterr().out)
+    assert main(["--config", str(files), *asked, "--json"]) == 0
 
-    models = [request["model"] for request in server.requests]
-    assert models == ["spare", "smith", "smith"] * 2
-    assert all("Add pages" in json.dumps(one["messages"]) for one in server.requests)
-    assert "+PAGES = 1" in text
-    assert "changed failed" in text and "changed passed" in text
-    assert "smith 1 : 0 spare of 1 pairs" in text
+    document = json.loads(capsys.readouterr().out)
     spare, smith = document["deployments"]
-    assert (spare["passed"], smith["passed"]) == (False, True)
-    assert (spare["diff"], smith["files"]) == ("", 1)
-    assert document["so_far"]["metrics"]["success"]["duels"][0]["wins"] == 2
+    models = [request["model"] for request in server.requests]
+    assert models == ["spare", "smith", "smith"]
+    assert all("Add pages" in json.dumps(one["messages"]) for one in server.requests)
+    assert (spare["passed"], spare["diff"], spare["files"]) == (False, "", 0)
+    assert (smith["passed"], smith["files"]) == (True, 1)
+    assert "+PAGES = 1" in smith["diff"]
+    assert document["so_far"]["metrics"]["success"]["duels"][0]["wins"] == 1
+    shown = "\n".join(comparison_lines(["spare", "smith"], [spare, smith]))
+    assert re.search(r"^verdict +failed +passed$", shown, re.MULTILINE)
+    assert re.search(r"^gates +changed failed +changed passed$", shown, re.MULTILINE)
     with Journal.open(tmp_path / ".crew" / "journal.db", SystemClock()) as journal:
         rows = journal.trials.of("compare:code:smith,spare").attempts
-    assert len(rows) == 4 and len({one.pair for one in rows}) == 2
-    branches = (before[2], state(shop)[2])
+    assert len(rows) == 2 and len({one.pair for one in rows}) == 1
     assert state(shop)[0] == before[0] and state(shop)[3:] == before[3:]
-    assert branches[1] != branches[0]  # a branch of its own for each run
-    (first, *_) = sorted(Path("output").glob("2*"))
-    assert main(["--config", str(files), "run", "--resume", first.name]) == 2
+    assert state(shop)[2] != before[2]  # a branch of its own for each run
+    assert main(["--config", str(files), "run", "--resume", smith["run"]]) == 2
     assert "compare again" in capsys.readouterr().err
 
 
@@ -171,8 +169,6 @@ def test_a_deployment_without_a_key_is_a_mistake(
 
 
 def test_a_task_for_anybody_cannot_be_compared(config: Settings) -> None:
-    from crew.runs.comparing import problem
-
     free = replace(config.tasks["code"], agent=None)
     made = replace(config, tasks={"code": free})
 
