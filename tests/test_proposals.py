@@ -28,8 +28,7 @@ from test_rates import attempt
     [
         ("a: {b: [x, y]}\n", "a: {b: [w, x, y]}\n"),
         ("a: {b: [x, w, y]} # why\n", "a: {b: [w, x, y]} # why\n"),
-        ("a:\n  b:\n    chain: [x]\n    then: z\n",)
-        + ("a:\n  b:\n    chain: [w, x]\n    then: z\n",),
+        ("a:\n  b:\n    chain: [x]\n", "a:\n  b:\n    chain: [w, x]\n"),
         ("a:\n  b:\n  - x # first\n  - y\n", "a:\n  b:\n  - w\n  - x # first\n  - y\n"),
         ("a:\n  b:\n    - x\n    - w # w\n", "a:\n  b:\n    - w # w\n    - x\n"),
         ("a: {b: [w, x]}\n", "a: {b: [w, x]}\n"),
@@ -134,20 +133,16 @@ def test_the_run_that_decides_says_so_and_no_later_one(
 ) -> None:
     arms = ArmSpec(deployment="big"), ArmSpec(deployment="own")
     settings = with_experiment(settings, *arms)
+    known = settings.experiments
+
+    play(journal, "own", "big", pairs=7)
+    assert news(journal, known, "big6") == ""
+    play(journal, "own", "big", pairs=8)
+    line = news(journal, known, "big7")
     play(journal, "own", "big", pairs=9)
+    assert news(journal, known, "big8") == ""
+    assert news(journal, known, "another run") == ""
 
-    said = [
-        news(journal, settings.experiments, f"{arm}{number}")
-        for number in (0, 8)
-        for arm in ("own", "big")
-    ]
-    later = news(journal, settings.experiments, "another run")
-
-    assert said == ["", "", "", ""] and later == ""
-    journal.attempts.add(
-        attempt(1, run="big8", experiment="usual", arm="big", left_out="x")
-    )
-    (line,) = {news(journal, settings.experiments, run) for run in ("own7", "big7")}
     assert line.startswith("experiment usual: own passes more often")
     assert "It goes on until you end it" in line
 
