@@ -1,6 +1,8 @@
 """The tables of the journal, migration by migration."""
 
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.marks import MARKS
+from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
 
@@ -33,4 +35,14 @@ ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST, CALLS_BY_TIME, EXPERIMENT)
+MIGRATIONS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    ATTEMPTS,
+    TASK_TRUST,
+    CALLS_BY_TIME,
+    EXPERIMENT,
+    REGRESSIONS,
+    MARKS,
+)
