@@ -116,6 +116,8 @@ class Run:
         )
         path = settings.state_dir / "journal.db"
         journal = Journal.open(path, clock, progress.notice)
+        # What an earlier part of the run left open when its process was killed.
+        journal.settle_open_calls(run_id)
         _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()

@@ -2,6 +2,7 @@
 
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
+from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch
@@ -15,6 +16,7 @@ __all__ = [
     "CallRecord",
     "Escalations",
     "Journal",
+    "OpenCall",
     "RunRecord",
     "Stretch",
     "TaskRecord",

@@ -1,6 +1,7 @@
 """The tables of the journal, migration by migration."""
 
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.open_calls import OPEN_CALLS
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
 
@@ -33,4 +34,13 @@ ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST, CALLS_BY_TIME, EXPERIMENT)
+MIGRATIONS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    ATTEMPTS,
+    TASK_TRUST,
+    CALLS_BY_TIME,
+    EXPERIMENT,
+    OPEN_CALLS,
+)
