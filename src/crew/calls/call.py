@@ -182,6 +182,7 @@ class Call:
                 cut_off=answer.finish_reason == "length",
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
+                is_unread=bool(answer.unread),
             )
         return answer
 

@@ -115,9 +115,15 @@ def give_up(role: str, why: str) -> bool:
 
 
 def note_answer(
-    role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
+    role: str,
+    *,
+    cut_off: bool,
+    deployment: str,
+    calls: Sequence[Any],
+    is_unread: bool = False,
 ) -> None:
-    """Count an answer of a role for the task that it works for."""
+    """Count an answer of a role for the task that it works for. `is_unread`: it holds
+    a call that nobody can read."""
     execution = current_execution.get()
     if execution is None:
         return
@@ -125,4 +131,4 @@ def note_answer(
     execution.cut_off = cut_off
     if execution.is_own(role):
         execution.served = deployment
-        execution.stalls.note(calls)
+        execution.stalls.note(calls, is_unread=is_unread)
