@@ -76,9 +76,7 @@ def execute(
     run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
-    beginning = Beginning(
-        inputs=inputs, rehearsal=needed(settings), comparison=compared(settings)
-    )
+    beginning = _beginning(settings, inputs)
     workspace = Workspace.prepare(
         directory.workspace,
         run_id,
@@ -96,6 +94,12 @@ def execute(
     watchers = _Watchers(progress=progress, started=started, own=own)
     with directory.hold():
         return _carry_out(settings, beginning, workspace, directory, watchers)
+
+
+def _beginning(settings: Settings, inputs: Inputs) -> Beginning:
+    return Beginning(
+        inputs=inputs, rehearsal=needed(settings), comparison=compared(settings)
+    )
 
 
 def resumed(
