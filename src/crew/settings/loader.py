@@ -10,6 +10,7 @@ from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
+from crew.settings.check_patterns import check_patterns
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -81,6 +82,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_patterns(files, shapes)
     check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
     return _checked(place, environ, files, shapes)
