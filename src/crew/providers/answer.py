@@ -15,7 +15,8 @@ class Answer:
     can be.
     `asides` are the usages of the calls that a pattern made before this one.
     `headers` are the provider's own, in lower case, and `reported` are the limits that
-    they name. `reasoning` holds the fields of the message with the model's reasoning.
+    they name. `model` is the one that answered, as the provider names it. `reasoning`
+    holds the fields of the message with the model's reasoning.
     """
 
     text: str
@@ -27,5 +28,6 @@ class Answer:
     charged: ReportedUsage | None = None
     reported: tuple[ReportedLimit, ...] = ()
     unread: str = ""
+    model: str | None = None
     reasoning: Mapping[str, Any] = field(default_factory=dict)
     asides: tuple[Any, ...] = ()
