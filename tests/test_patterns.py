@@ -1,5 +1,6 @@
 """Patterns: one call of a role as calls of several models, through `kickoff`."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -322,3 +323,22 @@ def test_a_pattern_without_tools_is_a_mistake(tmp_path: Path) -> None:
     (mistake,) = mistakes_of(config)
 
     assert mistake.message == "does nothing without `tools`"
+
+
+def test_the_parts_work_without_blocking_an_event_loop(
+    directory: Path, server: Scripted
+) -> None:
+    from crew import build_crew, load_settings
+
+    configure(directory, server.url, PLANNED)
+    server.replies = {"thinker": ["{plan} {x}\nNext: caller"], "small": [WRITE]}
+    schema = {"type": "object", "properties": {"path": {}, "content": {}}}
+    write = {"type": "function", "function": {"name": "write_file"}}
+    write["function"] |= {"description": "Writes.", "parameters": schema}
+    llm = build_crew(load_settings("config")).agents[0].llm
+
+    (call,) = asyncio.run(llm.acall("Do it.", tools=[write]))
+
+    assert call.function.name == "write_file"
+    assert [one["model"] for one in server.requests] == ["thinker", "small"]
+    assert "{plan} {x}" in last(server.requests[1])
