@@ -23,7 +23,8 @@ class Execution:
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
     of `chain` first (None: everybody's but the manager's), which is `escalated` beyond
-    the tier of its own, `served` which of them
+    the tier of its own, with the style of `prompt` (None: the deployment's own),
+    `served` which of them
     answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
     the accepted attempt, and `began` is in seconds since the epoch.
     """
@@ -38,6 +39,7 @@ class Execution:
     manager: str | None = None
     chain: tuple[str, ...] = ()
     escalated: bool = False
+    prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
     outcome: Any = None
@@ -87,6 +89,12 @@ def is_escalated(role: str) -> bool:
     """Whether a step of the ladder beyond its own tier is tried for this role."""
     execution = current_execution.get()
     return execution is not None and execution.escalated and execution.is_own(role)
+
+
+def prompt_for(role: str) -> str | None:
+    """The style that an experiment gives this role; None: the deployment's own."""
+    execution = current_execution.get()
+    return execution.prompt if execution and execution.is_own(role) else None
 
 
 def stalled() -> str:

@@ -27,6 +27,7 @@ from crew.journal.records import (
 )
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.trials import TrialTable
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
@@ -56,6 +57,7 @@ class Journal:
         self._waiting: deque[CallRecord] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
+        self.trials = TrialTable(self._db)
 
     @classmethod
     def open(

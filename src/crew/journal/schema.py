@@ -2,6 +2,7 @@
 
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 from crew.journal.stretch import CALLS_BY_TIME
+from crew.journal.trials import EXPERIMENT
 
 _FIRST = """
 CREATE TABLE run (
@@ -33,4 +34,13 @@ ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 _PART = "ALTER TABLE call ADD COLUMN part TEXT NOT NULL DEFAULT '';"
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST, CALLS_BY_TIME, _PART)
+MIGRATIONS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    ATTEMPTS,
+    TASK_TRUST,
+    CALLS_BY_TIME,
+    EXPERIMENT,
+    _PART,
+)

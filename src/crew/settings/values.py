@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crew.quota.limits import Limit
 from crew.settings.checks import CheckSettings
+from crew.settings.experiments import ExperimentSpec
 from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
@@ -262,6 +263,7 @@ class Settings:
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
     inputs: Inputs | None = None
+    experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     config_hash: str = ""

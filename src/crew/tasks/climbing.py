@@ -100,6 +100,8 @@ class _Climb:
         if self.execution.role not in (None, done.spec.agent):
             chain = ()  # an LLM of another tier, set on the agent
         self.execution.escalated = bool(chain) and not self._is_home(steps[at].name)
+        trial = done.trial if at == 0 else None
+        self.execution.prompt = trial.prompt if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
         self.execution.begin(
             (*filter(None, pinned), *chain),
