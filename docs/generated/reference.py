@@ -19,6 +19,7 @@ from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.experiments_shape import ExperimentsFile, ExperimentShape
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
 from crew.settings.ladder_shape import EscalationShape, LadderShape
+from crew.settings.regression_shape import RegressionShape
 from crew.settings.values import TOOLS
 
 SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: ladder.escalate": ("escalate", EscalationShape),
     "experiments.yaml": ("experiments_file", ExperimentsFile),
     "experiments.yaml: an experiment": ("experiment", ExperimentShape),
+    "tiers.yaml: regression": ("regression", RegressionShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }

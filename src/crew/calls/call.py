@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, note_answer
+from crew.calls.current_task import chain_for, named_files, note_answer
+from crew.calls.files_by_text import FilesByText
 from crew.calls.parts import Parts, parts_of
 from crew.calls.relay import Relay
 from crew.calls.run import Run
@@ -18,7 +19,7 @@ from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
-from crew.providers.answer import Answer
+from crew.providers.answer import Answer, text_answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
 from crew.providers.tool_calls import made_call
@@ -72,6 +73,8 @@ class Call:
         """
         if (parts := parts_of(self)) is not None:
             return self._by_parts(parts)
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = call._complete()
@@ -84,6 +87,8 @@ class Call:
         """As `complete`, without blocking the event loop."""
         if (parts := parts_of(self)) is not None:
             return await self._aby_parts(parts)
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = await call._acomplete()
@@ -111,6 +116,18 @@ class Call:
         except StopIteration as exc:
             found: Answer = exc.value
             return found
+
+    @property
+    def _files(self) -> FilesByText:
+        """The files that the model may write as text."""
+        role = self.asked or self.run.settings.roles[self.role]
+        named = named_files(self.role) if self.asked is None else ()
+        return FilesByText.of(role, self.tools, named, self.messages)
+
+    def _ended(self) -> Answer | None:
+        """The answer of a model that wrote the last file it was asked for as text."""
+        text = self._files.ended()
+        return text_answer(text) if text else None
 
     def _is_to_tell(self, answer: Answer) -> bool:
         """Whether a model is to hear what is wrong with a call that it wrote: not
@@ -168,7 +185,10 @@ class Call:
         prompt = replace(prompt, output_room=lease.output_room)
         if lease.deployment.tools:
             return prompt
-        written = as_text(prompt.messages, prompt.tools)
+        files = self._files
+        written = as_text(
+            prompt.messages, prompt.tools, writes=files.tool, named=files.named
+        )
         return replace(prompt, messages=written, tools=None)
 
     def _as_meant(self, answer: Answer, deployment: Deployment) -> Answer:
@@ -178,6 +198,8 @@ class Call:
             return answer
         asked = not deployment.tools
         written = written_calls(answer.text, self.tools, asked=asked)
+        if asked and not written:
+            written = self._files.calls(answer.text)
         if not written:
             why = unread_calls.unread(answer.text, self.tools) if asked else ""
             return replace(answer, unread=why)
@@ -200,6 +222,7 @@ class Call:
                 cut_off=answer.finish_reason == "length",
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
+                is_unread=bool(answer.unread),
             )
         return answer
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crew.calls.stalls import Stalls
+from crew.calls.whole_files import NamedFile
 from crew.workspace.changes import Mark
 
 
@@ -24,9 +25,9 @@ class Execution:
     One execution may hold several attempts: `role` is whose calls go to the deployments
     of `chain` first (None: everybody's but the manager's), which is `escalated` beyond
     the tier of its own, with the style of `prompt` (None: the deployment's own),
-    `served` which of them
-    answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
-    the accepted attempt, and `began` is in seconds since the epoch.
+    `served` which of them answered last, and `stalls` watches whether the attempt gets
+    anywhere. `named` are the files that the task's text names, as the attempt found
+    them. `outcome` is the accepted attempt, and `began` is in seconds since the epoch.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Execution:
     prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
+    named: tuple[NamedFile, ...] = ()
     outcome: Any = None
     began: float = 0.0
 
@@ -91,6 +93,12 @@ def is_escalated(role: str) -> bool:
     return execution is not None and execution.escalated and execution.is_own(role)
 
 
+def named_files(role: str) -> tuple[NamedFile, ...]:
+    """The files that the present task's text names, for the role whose task it is."""
+    execution = current_execution.get()
+    return execution.named if execution and execution.is_own(role) else ()
+
+
 def prompt_for(role: str) -> str | None:
     """The style that an experiment gives this role; None: the deployment's own."""
     execution = current_execution.get()
@@ -114,9 +122,15 @@ def give_up(role: str, why: str) -> bool:
 
 
 def note_answer(
-    role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
+    role: str,
+    *,
+    cut_off: bool,
+    deployment: str,
+    calls: Sequence[Any],
+    is_unread: bool = False,
 ) -> None:
-    """Count an answer of a role for the task that it works for."""
+    """Count an answer of a role for the task that it works for. `is_unread`: it holds
+    a call that nobody can read."""
     execution = current_execution.get()
     if execution is None:
         return
@@ -124,4 +138,4 @@ def note_answer(
     execution.cut_off = cut_off
     if execution.is_own(role):
         execution.served = deployment
-        execution.stalls.note(calls)
+        execution.stalls.note(calls, is_unread=is_unread)

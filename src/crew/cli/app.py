@@ -23,6 +23,8 @@ COMMANDS = {
     "attach": Entry("attach", _LOOK, "watch a run of another process"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "bench": Entry("bench", _LOOK, "take a deployment out of use for a while"),
+    "review": Entry("review", _LOOK, "mark a sample of answers from 1 to 5"),
     "runs": Entry("runs", _LOOK, "list the runs"),
     "diff": Entry("diff", _LOOK, "show what a run changed"),
     "apply": Entry("apply", _TAKE, "merge what a run changed into the checkout"),

@@ -7,6 +7,7 @@ from functools import partial
 
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
+from crew.guard.benches import Benches
 from crew.guard.estimates import Estimates
 from crew.guard.health import Health, answers
 from crew.guard.learning import observations
@@ -50,6 +51,7 @@ class QuotaGuard:
         self.plans = Plans(store, clock, listener)
         self.pools = Pools(settings, store, self.plans, self.estimates)
         self.health = Health(store, self.pools, listener)
+        self.benches = Benches(settings, store, self.pools)
         self._unreachable = frozenset(
             provider.name
             for provider in settings.providers.values()

@@ -9,6 +9,8 @@ from crew.settings import Deployment, Settings
 
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
+BENCH = "bench:"
+"""How the pools are called that no limit closes, but a bench."""
 
 
 class Pools:
@@ -26,6 +28,7 @@ class Pools:
         """Every pool that a call to this deployment draws on."""
         settings = self._settings
         pools = list(reversed(self.own_pools(deployment)))
+        pools.append(bench_pool(deployment.name))
         for tier in settings.tiers.values():
             if tier.limits and deployment.name in tier.chain:
                 pools.append(Pool(name=f"tier:{tier.name}", limits=tier.limits))
@@ -65,7 +68,8 @@ class Pools:
                         tier="", input_tokens=0, output_tokens=0, role=role
                     )
                     for pool in self.of(deployment, request):
-                        pools[pool.name] = pool
+                        if not pool.name.startswith(BENCH):
+                            pools[pool.name] = pool
         return list(pools.values())
 
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
@@ -112,6 +116,11 @@ class Pools:
             lease_seconds=timeout + LEASE_GRACE,
             ticket=ticket,
         )
+
+
+def bench_pool(deployment: str) -> Pool:
+    """The pool that a bench of the deployment closes, to everybody."""
+    return Pool(name=f"{BENCH}{deployment}")
 
 
 def _budgets(budgets: tuple[Limit, ...], run: str | None) -> list[Pool]:

@@ -16,6 +16,7 @@ from typing import Self
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.journal.attempts import AttemptTable
+from crew.journal.marks import MarkTable
 from crew.journal.records import (
     CALL_FIELDS,
     CallRecord,
@@ -25,6 +26,7 @@ from crew.journal.records import (
     run_record,
     stored,
 )
+from crew.journal.regressions import RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
 from crew.journal.trials import TrialTable
@@ -58,6 +60,8 @@ class Journal:
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
         self.trials = TrialTable(self._db)
+        self.regressions = RegressionTable(self._db)
+        self.marks = MarkTable(self._db)
 
     @classmethod
     def open(

@@ -1,6 +1,8 @@
 """The tables of the journal, migration by migration."""
 
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.marks import MARKS
+from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
 
@@ -42,5 +44,7 @@ MIGRATIONS = (
     TASK_TRUST,
     CALLS_BY_TIME,
     EXPERIMENT,
+    REGRESSIONS,
+    MARKS,
     _PART,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crew.settings.document import Document, KeyPath
 from crew.settings.ladder_shape import LadderShape
+from crew.settings.regression import RegressionSpec
 from crew.settings.schema import (
     DeploymentShape,
     ProviderShape,
@@ -54,6 +55,7 @@ class Shapes:
     rules: Mapping[str, RuleShape] = field(default_factory=dict)
     tiers_file: TiersFile | None = None
     ladder: LadderShape = field(default_factory=LadderShape)
+    regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: InputsFile | None = None
     experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)
 

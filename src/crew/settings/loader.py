@@ -45,6 +45,7 @@ from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
+from crew.settings.regression_shape import read_regression
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -143,6 +144,7 @@ def _checked(
         settings,
         providers=providers,
         deployments=deployments,
+        regression=shapes.regression,
         config_hash=fingerprint(files),
     )
 
@@ -229,6 +231,7 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        regression=read_regression(files.tiers),
         inputs=inputs,
         experiments=read_experiments(files.experiments),
     )

@@ -240,4 +240,5 @@ class TiersFile(Shape):
     max_calls: Positive = 200
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
+    regression: object = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

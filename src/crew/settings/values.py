@@ -18,6 +18,7 @@ from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.settings.patterns import Pattern
+from crew.settings.regression import RegressionSpec
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -262,6 +263,7 @@ class Settings:
     deadline: float | None = None
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
+    regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
