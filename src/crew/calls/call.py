@@ -10,7 +10,7 @@ from pydantic import BaseModel
 import crew.calls.unread_calls as unread_calls
 from crew.calls.current_task import chain_for, named_files, note_answer
 from crew.calls.files_by_text import FilesByText
-from crew.calls.parts import Parts, parts_of
+from crew.calls.parts import amade, made, parts_of
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -72,7 +72,7 @@ class Call:
         ContextTooLong when no window holds it.
         """
         if (parts := parts_of(self)) is not None:
-            return self._by_parts(parts)
+            return made(parts)
         if (ended := self._ended()) is not None:
             return ended
         call = self
@@ -86,7 +86,7 @@ class Call:
     async def acomplete(self) -> Answer:
         """As `complete`, without blocking the event loop."""
         if (parts := parts_of(self)) is not None:
-            return await self._aby_parts(parts)
+            return await amade(parts)
         if (ended := self._ended()) is not None:
             return ended
         call = self
@@ -96,26 +96,6 @@ class Call:
                 return answer
             call = call._told(answer)
         return await call._acomplete()
-
-    @staticmethod
-    def _by_parts(parts: Parts) -> Answer:
-        try:
-            call = next(parts)
-            while True:
-                call = parts.send(call.complete())
-        except StopIteration as exc:
-            found: Answer = exc.value
-            return found
-
-    @staticmethod
-    async def _aby_parts(parts: Parts) -> Answer:
-        try:
-            call = next(parts)
-            while True:
-                call = parts.send(await call.acomplete())
-        except StopIteration as exc:
-            found: Answer = exc.value
-            return found
 
     @property
     def _files(self) -> FilesByText:

@@ -73,6 +73,28 @@ def parts_of(call: "Call") -> Parts | None:
     return _planned(call, pattern) if planned else _designed(call, pattern)
 
 
+def made(parts: Parts) -> Answer:
+    """The answer that the parts make together. Raises what a part raises."""
+    try:
+        call = next(parts)
+        while True:
+            call = parts.send(call.complete())
+    except StopIteration as exc:
+        found: Answer = exc.value
+        return found
+
+
+async def amade(parts: Parts) -> Answer:
+    """As `made`, without blocking the event loop."""
+    try:
+        call = next(parts)
+        while True:
+            call = parts.send(await call.acomplete())
+    except StopIteration as exc:
+        found: Answer = exc.value
+        return found
+
+
 def _planned(call: "Call", pattern: Pattern) -> Parts:
     if not call.tools or call.response_model is not None:
         return (yield _part(call, pattern, "summarizer"))
