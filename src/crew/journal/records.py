@@ -101,7 +101,8 @@ def stored(value: object) -> object:
 def call_record(row: sqlite3.Row) -> CallRecord:
     """The call of a row."""
     values: dict[str, Any] = dict(row)
-    values.pop("id", None)
+    for name in ("id", "opened"):
+        values.pop(name, None)
     for name in ("cost_usd", "senior_usd", "cache_saved_usd"):
         if values[name] is not None:
             values[name] = Decimal(values[name])

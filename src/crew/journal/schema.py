@@ -2,6 +2,7 @@
 
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 from crew.journal.marks import MARKS
+from crew.journal.open_calls import OPEN_CALLS
 from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
@@ -44,6 +45,7 @@ MIGRATIONS = (
     TASK_TRUST,
     CALLS_BY_TIME,
     EXPERIMENT,
+    OPEN_CALLS,
     REGRESSIONS,
     MARKS,
     _PART,
