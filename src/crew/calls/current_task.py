@@ -23,11 +23,11 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's) with the style of `prompt`
-    (None: the deployment's own), `served` which of them answered last, and `stalls`
-    watches whether the attempt gets anywhere. `named` are the files that the task's
-    text names, as the attempt found them. `outcome` is the accepted attempt, and
-    `began` is in seconds since the epoch.
+    of `chain` first (None: everybody's but the manager's), which is `escalated` beyond
+    the tier of its own, with the style of `prompt` (None: the deployment's own),
+    `served` which of them answered last, and `stalls` watches whether the attempt gets
+    anywhere. `named` are the files that the task's text names, as the attempt found
+    them. `outcome` is the accepted attempt, and `began` is in seconds since the epoch.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -39,6 +39,7 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    escalated: bool = False
     prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
@@ -84,6 +85,12 @@ def chain_for(role: str) -> tuple[str, ...]:
     """The deployments that the present step of the ladder gives this role."""
     execution = current_execution.get()
     return execution.chain if execution and execution.is_own(role) else ()
+
+
+def is_escalated(role: str) -> bool:
+    """Whether a step of the ladder beyond its own tier is tried for this role."""
+    execution = current_execution.get()
+    return execution is not None and execution.escalated and execution.is_own(role)
 
 
 def named_files(role: str) -> tuple[NamedFile, ...]:

@@ -159,7 +159,7 @@ class Recorder:
 
     def _learn(self, attempt: "Attempt", used: ReportedUsage) -> None:
         estimates, request = self.guard.estimates, attempt.request
-        estimates.learn_output(request.role, used.output_tokens)
+        estimates.learn_output(request.speaker, used.output_tokens)
         if request.characters and not request.images:
             deployment = attempt.lease.deployment.name
             estimates.learn_input(deployment, request.characters, used.input_tokens)
@@ -216,6 +216,7 @@ class Recorder:
             senior_usd=senior,
             characters=None if request.images else request.characters,
             detail=detail,
+            part=request.part,
         )
         self._keep(record, attempt)
 

@@ -220,7 +220,7 @@ def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
         if provider.available:
             guard.plans.advance(provider, spent=spent.get(provider.name, Decimal(0)))
     for call in journal.latest_calls(_SEEDS):
-        guard.estimates.learn_output(call.role, call.output_tokens)
+        guard.estimates.learn_output(call.speaker, call.output_tokens)
         if call.characters is not None:
             guard.estimates.learn_input(
                 call.deployment, call.characters, call.input_tokens

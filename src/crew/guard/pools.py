@@ -80,7 +80,7 @@ class Pools:
             sent = self._estimates.input_tokens(
                 deployment.name, request.characters, request.images
             )
-            answered = self._estimates.output_tokens(request.role)
+            answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)
             most = role.options.get("max_tokens") if role else None
             answered = min(answered, most) if isinstance(most, int) else answered
