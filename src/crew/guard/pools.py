@@ -89,7 +89,7 @@ class Pools:
                 request.characters + style.characters,
                 request.images,
             )
-            answered = self._estimates.output_tokens(request.role)
+            answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)
             most = role.options.get("max_tokens") if role else None
             answered = min(answered, most) if isinstance(most, int) else answered

@@ -25,11 +25,12 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a run was started with. `complexities` are those that the YAML does not
-    give, by task."""
+    """What a run was started with. `comparison` names the one that it is a part of,
+    `complexities` are those that the YAML does not give, by task."""
 
     inputs: Inputs
     rehearsal: bool
+    comparison: str = ""
     complexities: Mapping[str, Complexity] = field(default_factory=dict)
 
 
@@ -93,9 +94,8 @@ class RunDirectory:
         record = {
             "inputs": inputs,
             "rehearsal": beginning.rehearsal,
-            "complexities": {
-                task: asdict(one) for task, one in beginning.complexities.items()
-            },
+            "comparison": beginning.comparison,
+            "complexities": {n: asdict(c) for n, c in beginning.complexities.items()},
         }
         self._write(self._inputs, json.dumps(record, indent=2))
 
@@ -114,7 +114,8 @@ class RunDirectory:
             return Beginning(
                 inputs=inputs,
                 rehearsal=record["rehearsal"],
-                complexities={task: Complexity(**one) for task, one in kept.items()},
+                comparison=str(record.get("comparison") or ""),
+                complexities={n: Complexity(**one) for n, one in kept.items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             known = _runs(self.path.parent)

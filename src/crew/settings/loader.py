@@ -10,6 +10,7 @@ from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
+from crew.settings.check_patterns import check_patterns
 from crew.settings.check_prompts import check_prompts
 from crew.settings.check_providers import (
     check_headers,
@@ -88,6 +89,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_patterns(files, shapes)
     check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
     check_experiments(files, shapes)

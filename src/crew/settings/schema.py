@@ -33,6 +33,7 @@ from crew.settings.fields import (
     StyleName,
     Text,
     Timeout,
+    listed,
     one_of,
     plan_condition,
 )
@@ -104,6 +105,19 @@ ToolEntry = Annotated[
 """The tag "" is passed over where a mistake is placed."""
 
 
+PartChain = Annotated[Chain, BeforeValidator(listed)]
+
+
+class PatternShape(Shape):
+    """The parts that make a call of a role together."""
+
+    planner: PartChain | None = None
+    caller: PartChain | None = None
+    summarizer: PartChain | None = None
+    architect: PartChain | None = None
+    editor: PartChain | None = None
+
+
 class RoleShape(AgentOptions):
     """One role of agents.yaml."""
 
@@ -116,6 +130,7 @@ class RoleShape(AgentOptions):
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
     commands: list[Program] = []
+    pattern: PatternShape | None = None
 
 
 class TaskOptions(Shape):
