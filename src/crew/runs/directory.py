@@ -188,8 +188,7 @@ class RunDirectory:
     def write_refused(self, task: str, text: str) -> Path:
         """Keep the latest text of a task that is not done: it was paid for. Raises
         OSError."""
-        path = self.refused(task)
-        self._write(path, self.secrets.masked(text))
+        self._write(path := self.refused(task), self.secrets.masked(text))
         return path
 
     def refused(self, task: str) -> Path:
@@ -198,8 +197,8 @@ class RunDirectory:
 
     def write_attempts(self, task: str, attempts: Sequence[object]) -> None:
         """Keep how the attempts at a task ended, for a resumed run. Raises OSError."""
-        masked = self.secrets.masked_document(attempts)
-        self._write(self._attempts(task), json.dumps(masked, indent=2))
+        text = json.dumps(self.secrets.masked_document(attempts), indent=2)
+        self._write(self._attempts(task), text)
 
     def attempts(self, task: str) -> list[Any]:
         """The attempts at a task, as they were kept."""
@@ -224,8 +223,8 @@ class RunDirectory:
         """Keep the record of the run: all of it, or the file stays as it was. Raises
         OSError."""
         masked = self.secrets.masked_document(document)
-        text = json.dumps(masked, indent=2, ensure_ascii=False)
-        self._write(self._document, f"{text}\n")
+        text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
+        self._write(self._document, text)
 
     def document(self) -> dict[str, Any] | None:
         """The record as it was written when the run ended, if it was."""
