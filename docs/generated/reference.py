@@ -24,6 +24,7 @@ from crew.settings.values import TOOLS
 
 SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "agents.yaml: a role": ("role", schema.RoleShape),
+    "agents.yaml: a role's pattern": ("pattern", schema.PatternShape),
     "agents.yaml: an MCP server": ("server", schema.ServerShape),
     "tasks.yaml": ("tasks", None),
     "tasks.yaml: a task": ("task", schema.TaskShape),
@@ -54,6 +55,7 @@ _NAMED: tuple[tuple[object, str], ...] = (
     (fields.PlanLimits, f"{_LIMITS}, or by class"),
     (fields.ScopedLimits, f"{_LIMITS}, or by name"),
     (fields.Dollars, "US dollars"),
+    (schema.PartChain, "a name, or a list of names"),
     (fields.Chain, "a list of names"),
     (fields.Positive, "a whole number, from 1"),
     (fields.InputText, "a text, number, date, or list of them"),

@@ -1,12 +1,16 @@
 """`crew status`."""
 
 import json
-import shutil
-import sys
 
 import click
 
-from crew.cli.console import DONE, clear_screen, print_notice, print_safe
+from crew.cli.console import (
+    DONE,
+    clear_screen,
+    print_notice,
+    print_safe,
+    terminal_lines,
+)
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
@@ -65,7 +69,8 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
 
 def _height() -> int | None:
     """How many lines fit on the terminal above the prompt; None where there is none."""
-    return shutil.get_terminal_size().lines - 1 if sys.stdout.isatty() else None
+    lines = terminal_lines()
+    return None if lines is None else lines - 1
 
 
 def _settings(config: str | None) -> Settings:

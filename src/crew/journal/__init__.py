@@ -3,6 +3,7 @@
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
 from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
+from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
@@ -21,6 +22,7 @@ __all__ = [
     "Journal",
     "MarkRecord",
     "MarkTable",
+    "OpenCall",
     "RegressionRecord",
     "RegressionTable",
     "RunRecord",

@@ -57,6 +57,7 @@ class Shapes:
     ladder: LadderShape = field(default_factory=LadderShape)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: InputsFile | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)
 
 

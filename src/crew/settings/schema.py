@@ -30,8 +30,10 @@ from crew.settings.fields import (
     Positive,
     Program,
     ScopedLimits,
+    StyleName,
     Text,
     Timeout,
+    listed,
     one_of,
     plan_condition,
 )
@@ -103,6 +105,19 @@ ToolEntry = Annotated[
 """The tag "" is passed over where a mistake is placed."""
 
 
+PartChain = Annotated[Chain, BeforeValidator(listed)]
+
+
+class PatternShape(Shape):
+    """The parts that make a call of a role together."""
+
+    planner: PartChain | None = None
+    caller: PartChain | None = None
+    summarizer: PartChain | None = None
+    architect: PartChain | None = None
+    editor: PartChain | None = None
+
+
 class RoleShape(AgentOptions):
     """One role of agents.yaml."""
 
@@ -115,6 +130,7 @@ class RoleShape(AgentOptions):
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
     commands: list[Program] = []
+    pattern: PatternShape | None = None
 
 
 class TaskOptions(Shape):
@@ -133,7 +149,7 @@ class TaskShape(TaskOptions):
     expected_output: Text
     agent: Text | None = None
     context: list[Text] | None = None
-    complexity: Complexity = "medium"
+    complexity: Complexity | None = None
     kind: Kinds | None = None
     gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     callback: DottedPath | None = None
@@ -191,6 +207,7 @@ class DeploymentShape(Shape):
     timeout: Timeout | None = None
     parameters: dict[str, Parameter] = {}
     checked: date | None = None
+    prompt: StyleName | None = None
 
 
 class TierShape(Shape):
@@ -212,6 +229,7 @@ class ProvidersFile(Shape):
 
     providers: Annotated[dict[str, object], Field(min_length=1)]
     deployments: Annotated[dict[str, object], Field(min_length=1)]
+    prompts: dict[Text, StyleName] = {}
 
 
 class TiersFile(Shape):
