@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 import crew  # noqa: F401  before crewai: it keeps telemetry and litellm offline
 from configured import KEY, SECRET, configure
+from forked import Forks
 from scripted import Scripted, serving
 
 # A busy machine is slow, which is no failure.
@@ -17,6 +18,20 @@ settings.register_profile(
     "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("busy")
+
+# These take longest, so they begin: then the workers end together.
+LONGEST = (
+    "test_three_commands.py",
+    "test_full_disk.py",
+    "test_transport.py",
+    "test_sandbox_attacks.py",
+    "test_hostile_surroundings.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 _connect = socket.socket.connect
 
@@ -57,3 +72,18 @@ def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(KEY, SECRET)
     monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     return configure(tmp_path / "config", server.url)
+
+
+@pytest.fixture(scope="session")
+def _fork_server() -> Iterator[Forks]:
+    server = Forks()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forks(_fork_server: Forks) -> Iterator[Forks]:
+    """Begins processes that run a crew, without the seconds of their imports; see
+    `forked.py`."""
+    yield _fork_server
+    _fork_server.end_all()

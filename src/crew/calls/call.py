@@ -8,23 +8,29 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, note_answer
+from crew.calls.current_task import chain_for, named_files, note_answer, prompt_for
+from crew.calls.files_by_text import FilesByText
+from crew.calls.parts import amade, made, parts_of
+from crew.calls.recorder import Attempt
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.text_tools import as_text
+from crew.calls.wording import override, worded
 from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.gates import trust_of
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
-from crew.providers.answer import Answer
+from crew.ladder import kind_for
+from crew.providers.answer import Answer, text_answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
 from crew.providers.tool_calls import made_call
 from crew.providers.transport import OnChunk
 from crew.routing import Request
 from crew.settings import Deployment, Role, TaskSpec
+from crew.settings.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,11 @@ class Call:
     or comes back as text. `relay` is given where the answer is streamed.
     `reasoning` is what the models reasoned in this conversation. `asked` is the role
     where agents.yaml has none of this name.
+
+    `part` is the one of the pattern `via` that makes it; empty: the role has none, or
+    nobody has divided the call yet. `beside` is the text that is kept beside its tool
+    calls, which is an architect's if it `plans`. An answer `is_aside` where it is none
+    of the agent's own.
     """
 
     run: Run
@@ -50,6 +61,11 @@ class Call:
     relay: Relay | None
     reasoning: KeptReasoning
     asked: Role | None = None
+    part: str = ""
+    via: Pattern | None = None
+    beside: str = ""
+    plans: bool = False
+    is_aside: bool = False
 
     def complete(self) -> Answer:
         """The answer of the first deployment that gives one. A tool call that it
@@ -59,6 +75,10 @@ class Call:
         request itself is refused, CutOff when nobody may write so long an answer,
         ContextTooLong when no window holds it.
         """
+        if (parts := parts_of(self)) is not None:
+            return made(parts)
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = call._complete()
@@ -69,6 +89,10 @@ class Call:
 
     async def acomplete(self) -> Answer:
         """As `complete`, without blocking the event loop."""
+        if (parts := parts_of(self)) is not None:
+            return await amade(parts)
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = await call._acomplete()
@@ -76,6 +100,18 @@ class Call:
                 return answer
             call = call._told(answer)
         return await call._acomplete()
+
+    @property
+    def _files(self) -> FilesByText:
+        """The files that the model may write as text."""
+        role = self.asked or self.run.settings.roles[self.role]
+        named = named_files(self.role) if self.asked is None else ()
+        return FilesByText.of(role, self.tools, named, self.messages)
+
+    def _ended(self) -> Answer | None:
+        """The answer of a model that wrote the last file it was asked for as text."""
+        text = self._files.ended()
+        return text_answer(text) if text else None
 
     def _is_to_tell(self, answer: Answer) -> bool:
         """Whether a model is to hear what is wrong with a call that it wrote: not
@@ -99,15 +135,15 @@ class Call:
             with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = self.run.transport.complete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
-                    self._on_chunk(lease),
+                    self._as_taken(prompt, attempt),
+                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
     async def _acomplete(self) -> Answer:
         attempts, prompt = self._open()
@@ -117,23 +153,31 @@ class Call:
             async with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
-                    self._on_chunk(lease),
+                    self._as_taken(prompt, attempt),
+                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
-    def _as_taken(self, prompt: Prompt, lease: Lease) -> Prompt:
-        """The prompt with the lease's room for an answer, and with its tools as text
-        where the deployment takes none."""
-        prompt = replace(prompt, output_room=lease.output_room)
+    def _as_taken(self, prompt: Prompt, attempt: Attempt) -> Prompt:
+        """The prompt in the style of the deployment, with the lease's room for an
+        answer, and with its tools as text where the deployment takes none."""
+        lease = attempt.lease
+        prompt = replace(
+            prompt,
+            messages=worded(prompt.messages, attempt.style),
+            output_room=lease.output_room,
+        )
         if lease.deployment.tools:
             return prompt
-        written = as_text(prompt.messages, prompt.tools)
+        files = self._files
+        written = as_text(
+            prompt.messages, prompt.tools, writes=files.tool, named=files.named
+        )
         return replace(prompt, messages=written, tools=None)
 
     def _as_meant(self, answer: Answer, deployment: Deployment) -> Answer:
@@ -143,6 +187,8 @@ class Call:
             return answer
         asked = not deployment.tools
         written = written_calls(answer.text, self.tools, asked=asked)
+        if asked and not written:
+            written = self._files.calls(answer.text)
         if not written:
             why = unread_calls.unread(answer.text, self.tools) if asked else ""
             return replace(answer, unread=why)
@@ -151,16 +197,23 @@ class Call:
         made = tuple(made_call(call.name, call.arguments) for call in written)
         return replace(answer, text="", tool_calls=made)
 
-    def _kept(self, lease: Lease, answer: Answer) -> Answer:
+    def _kept(self, attempt: Attempt, answer: Answer) -> Answer:
+        lease = attempt.lease
         self.reasoning.keep(
-            lease.deployment, answer.tool_calls, answer.reasoning, answer.text
+            lease.deployment,
+            answer.tool_calls,
+            answer.reasoning,
+            self.beside or answer.text,
+            is_plan=self.plans,
         )
-        if self.asked is None:
+        if self.asked is None and not self.is_aside:
             note_answer(
                 self.role,
                 cut_off=answer.finish_reason == "length",
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
+                is_unread=bool(answer.unread),
+                style=attempt.style.name if self.response_model is None else "",
             )
         return answer
 
@@ -207,20 +260,24 @@ class Call:
         settings = self.run.settings
         role = self.asked or settings.roles[self.role]
         task: TaskSpec | None = settings.tasks.get(self.task or "")
-        own = task is not None and task.agent == role.name
         size = measure(messages, self.tools)
         size = replace(
             size, characters=size.characters + self.reasoning.characters(messages)
         )
+        tier, chain = role.tier, chain_for(role.name)
+        if self.via is not None:
+            chain = self.via.chain(self.part, settings.tiers)
+            tier = self.via.tier(self.part, settings.tiers, role.tier)
         return Request(
-            tier=role.tier,
-            chain=chain_for(role.name),
+            tier=tier,
+            chain=chain,
+            part=self.part,
             input_tokens=size.tokens,
             output_tokens=self._expected_output(role.name),
             role=role.name,
             task=self.task,
             run=self.run.id,
-            kind=(task.kind if task and own and task.kind else None) or role.kind,
+            kind=kind_for(settings, role, task),
             complexity=task.complexity if task else None,
             trust=self._trust(task),
             tools=bool(self.tools),
@@ -228,6 +285,11 @@ class Call:
             patience=role.patience,
             characters=size.characters,
             images=size.images,
+            style=override(
+                role,
+                is_read=self.asked is not None or self.response_model is not None,
+                chosen=prompt_for(role.name),
+            ),
         )
 
     def _trust(self, task: TaskSpec | None) -> str:
@@ -238,6 +300,7 @@ class Call:
 
     def _expected_output(self, role: str) -> int:
         """What the answer is expected to take: no more than the role allows."""
-        expected = self.run.guard.estimates.output_tokens(role)
+        speaker = f"{role}/{self.part}" if self.part else role
+        expected = self.run.guard.estimates.output_tokens(speaker)
         most = self.parameters.get("max_tokens")
         return min(expected, most) if isinstance(most, int) else expected

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crew.calls.stalls import Stalls
+from crew.calls.whole_files import NamedFile
 from crew.workspace.changes import Mark
 
 
@@ -22,9 +23,12 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's), `served` which of them
-    answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
-    the accepted attempt, and `began` is in seconds since the epoch.
+    of `chain` first (None: everybody's but the manager's), which is `escalated` beyond
+    the tier of its own, with the style of `prompt` (None: the deployment's own),
+    `served` which of them answered last, and `stalls` watches whether the attempt gets
+    anywhere. `named` are the files that the task's text names, as the attempt found
+    them. `outcome` is the accepted attempt, and `began` is in seconds since the epoch.
+    `worded` is the style of the role's latest answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -36,16 +40,26 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    escalated: bool = False
+    prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
+    named: tuple[NamedFile, ...] = ()
     outcome: Any = None
     began: float = 0.0
+    worded: str = ""
 
     def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
         """Another attempt begins."""
         self.chain, self.began = tuple(chain), now
-        self.cut_off = False
+        self.cut_off, self.worded = False, ""
         self.stalls = Stalls(limit=limit)
+
+    @property
+    def did(self) -> str:
+        """Who did most of the work itself; empty as long as nobody did any."""
+        own = (role for role, _ in self.answers.most_common() if self.is_own(role))
+        return next(own, "")
 
     def is_own(self, role: str) -> bool:
         """Whether a role does the work of the task itself."""
@@ -81,6 +95,24 @@ def chain_for(role: str) -> tuple[str, ...]:
     return execution.chain if execution and execution.is_own(role) else ()
 
 
+def is_escalated(role: str) -> bool:
+    """Whether a step of the ladder beyond its own tier is tried for this role."""
+    execution = current_execution.get()
+    return execution is not None and execution.escalated and execution.is_own(role)
+
+
+def named_files(role: str) -> tuple[NamedFile, ...]:
+    """The files that the present task's text names, for the role whose task it is."""
+    execution = current_execution.get()
+    return execution.named if execution and execution.is_own(role) else ()
+
+
+def prompt_for(role: str) -> str | None:
+    """The style that an experiment gives this role; None: the deployment's own."""
+    execution = current_execution.get()
+    return execution.prompt if execution and execution.is_own(role) else None
+
+
 def stalled() -> str:
     """Why the present attempt gets nowhere; empty as long as it does not."""
     execution = current_execution.get()
@@ -98,9 +130,17 @@ def give_up(role: str, why: str) -> bool:
 
 
 def note_answer(
-    role: str, *, cut_off: bool, deployment: str, calls: Sequence[Any]
+    role: str,
+    *,
+    cut_off: bool,
+    deployment: str,
+    calls: Sequence[Any],
+    is_unread: bool = False,
+    style: str = "",
 ) -> None:
-    """Count an answer of a role for the task that it works for."""
+    """Count an answer of a role for the task that it works for. `is_unread`: it holds
+    a call that nobody can read. `style` is how its prompt was worded; empty for one
+    that no style goes with."""
     execution = current_execution.get()
     if execution is None:
         return
@@ -108,4 +148,5 @@ def note_answer(
     execution.cut_off = cut_off
     if execution.is_own(role):
         execution.served = deployment
-        execution.stalls.note(calls)
+        execution.worded = style or execution.worded
+        execution.stalls.note(calls, is_unread=is_unread)

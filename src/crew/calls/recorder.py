@@ -12,16 +12,18 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+from crew.calls.call_events import FirstChunk, call_ended, open_call
 from crew.clock import Clock
 from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
 from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, Journal
-from crew.progress.events import CallBegun, CallEnded, Swapped
+from crew.progress.events import CallBegun, Swapped
 from crew.providers.answer import Answer
 from crew.quota.reported import ReportedUsage
 from crew.routing import Request
 from crew.settings import Price
+from crew.settings.styles import Style
 
 INTERRUPTED = "Interrupted"
 """The outcome of an attempt whose answer nobody waited for."""
@@ -53,6 +55,7 @@ class Recorder:
             attempts=attempts,
             lease=lease,
             began=self.clock.monotonic(),
+            first_chunk=FirstChunk(self.clock),
         )
 
     def break_off(self) -> None:
@@ -63,9 +66,15 @@ class Recorder:
     def _begin(self, attempt: "Attempt") -> None:
         with self._lock:
             self._open[id(attempt)] = attempt
-        request, deployment = attempt.request, attempt.lease.deployment.name
+        request, lease = attempt.request, attempt.lease
+        opened = open_call(self.run, request, lease, self.clock.now(), lease.is_free)
+        # A journal that fails now fails when the call ends, and that is what counts.
+        with suppress(StoreUnavailable):
+            attempt.opened = self.journal.open_call(opened)
         self.guard.progress.publish(
-            CallBegun(task=request.task, role=request.role, deployment=deployment)
+            CallBegun(
+                task=request.task, role=request.role, deployment=lease.deployment.name
+            )
         )
 
     def _end(self, attempt: "Attempt", error: BaseException | None) -> bool:
@@ -119,7 +128,7 @@ class Recorder:
         lease, secrets = attempt.lease, self.guard.settings.secrets
         error.mask(secrets.masked)
         cost = lease.bill(error.charged) if error.charged else None
-        if cost is None and (error.costs_nothing or _is_free(lease)):
+        if cost is None and (error.costs_nothing or lease.is_free):
             cost = Decimal(0)
         self._record(
             attempt,
@@ -144,17 +153,17 @@ class Recorder:
         self._record(
             attempt,
             used=_estimated(lease),
-            cost=Decimal(0) if _is_free(lease) else None,
+            cost=Decimal(0) if lease.is_free else None,
             outcome=INTERRUPTED,
             estimated=True,
         )
 
     def _learn(self, attempt: "Attempt", used: ReportedUsage) -> None:
         estimates, request = self.guard.estimates, attempt.request
-        estimates.learn_output(request.role, used.output_tokens)
-        if request.characters and not request.images:
+        estimates.learn_output(request.speaker, used.output_tokens)
+        if attempt.characters and not request.images:
             deployment = attempt.lease.deployment.name
-            estimates.learn_input(deployment, request.characters, used.input_tokens)
+            estimates.learn_input(deployment, attempt.characters, used.input_tokens)
 
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
@@ -206,16 +215,18 @@ class Recorder:
             at=self.clock.now(),
             estimated=estimated,
             senior_usd=senior,
-            characters=None if request.images else request.characters,
+            characters=None if request.images else attempt.characters,
             detail=detail,
+            part=request.part,
         )
-        self._keep(record)
+        self._keep(record, attempt)
 
-    def _keep(self, record: CallRecord) -> None:
+    def _keep(self, record: CallRecord, attempt: "Attempt") -> None:
         try:
-            self.journal.record(record)
+            self.journal.record(record, attempt.opened)
         finally:
-            self.guard.progress.publish(_ended(record))
+            first = attempt.first_chunk.seconds
+            self.guard.progress.publish(call_ended(record, attempt.answer, first))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -226,12 +237,25 @@ class Attempt:
     attempts: Attempts
     lease: Lease
     began: float
+    first_chunk: FirstChunk
     seconds: float = 0.0
     answer: Answer | None = None
+    opened: int | None = None
 
     @property
     def request(self) -> Request:
         return self.attempts.request
+
+    @property
+    def style(self) -> Style:
+        """How the prompt is worded."""
+        return self.attempts.pools.style(self.lease.deployment, self.request)
+
+    @property
+    def characters(self) -> int | None:
+        """What is sent, where that is known."""
+        sent = self.request.characters
+        return None if sent is None else sent + self.style.characters
 
     def answered(self, answer: Answer) -> None:
         """The attempt brought an answer that can be used."""
@@ -266,28 +290,9 @@ class Attempt:
 _NOTHING = ReportedUsage(input_tokens=0, output_tokens=0)
 
 
-def _ended(record: CallRecord) -> CallEnded:
-    return CallEnded(
-        task=record.task,
-        role=record.role,
-        deployment=record.deployment,
-        outcome=record.outcome,
-        seconds=round(record.seconds, 3),
-        input_tokens=record.input_tokens,
-        output_tokens=record.output_tokens,
-        cost_usd=record.cost_usd,
-    )
-
-
 def _estimated(lease: Lease) -> ReportedUsage:
     """The estimate in place of what a provider did not report."""
     estimate = lease.estimate
     return ReportedUsage(
         input_tokens=estimate.input_tokens, output_tokens=estimate.output_tokens
     )
-
-
-def _is_free(lease: Lease) -> bool:
-    """Whether whatever the call took costs nothing."""
-    price = lease.deployment.price
-    return price is not None and not price.cost(1_000_000, 1_000_000)

@@ -29,6 +29,8 @@ from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
+PAUSED_SECONDS = 0.5
+"""How long a run that pauses does not notice that somebody ends it."""
 
 
 class Transport(Protocol):
@@ -76,10 +78,12 @@ class Run:
     _calls: int = 0
     _writers: set[str] = field(default_factory=set)
     _asking: threading.Thread | None = None
+    _goes_on: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     __weakref__: object = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._goes_on.set()
         tier = self.settings.tiers.get("senior")
         first = self.settings.deployments[tier.chain[0]] if tier else None
         self.recorder = Recorder(
@@ -142,6 +146,8 @@ class Run:
     def count_attempt(self) -> None:
         """Take one attempt of the run's `max_calls`. Raises RunFailed past it, past
         the run's deadline, and when the run was interrupted."""
+        while not (self._goes_on.wait(PAUSED_SECONDS) or self._interrupted):
+            pass
         if self._interrupted:
             raise Interrupted("interrupted")
         deadline = self.guard.deadline
@@ -157,6 +163,15 @@ class Run:
                     f"the run made {self.settings.max_calls} model calls "
                     "(max_calls in tiers.yaml) without coming to an end"
                 )
+
+    def pause(self) -> bool:
+        """Let the next call wait, or go on; returns whether the run pauses now."""
+        with self._lock:
+            if self._goes_on.is_set():
+                self._goes_on.clear()
+            else:
+                self._goes_on.set()
+            return not self._goes_on.is_set()
 
     def report_written(self, deployment: str) -> None:
         """Report, once, that a deployment writes its tool calls as text."""
@@ -196,6 +211,7 @@ def _deadline(settings: Settings, clock: Clock) -> float | None:
 def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
     """Let a run know what its earlier parts took, and what earlier runs saw: the plans
     that were paid for, and how long answers are."""
+    journal.settle_open_calls(run)  # of an earlier part whose process was killed
     for call in journal.calls(run):
         guard.progress.count(call.input_tokens, call.output_tokens, call.cost_usd)
     if guard.settings.rehearsal:
@@ -205,7 +221,7 @@ def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
         if provider.available:
             guard.plans.advance(provider, spent=spent.get(provider.name, Decimal(0)))
     for call in journal.latest_calls(_SEEDS):
-        guard.estimates.learn_output(call.role, call.output_tokens)
+        guard.estimates.learn_output(call.speaker, call.output_tokens)
         if call.characters is not None:
             guard.estimates.learn_input(
                 call.deployment, call.characters, call.input_tokens

@@ -1,18 +1,29 @@
 """`crew status`."""
 
 import json
-import shutil
-import sys
 
 import click
 
-from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.console import (
+    DONE,
+    clear_screen,
+    print_notice,
+    print_safe,
+    terminal_lines,
+)
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
+from crew.reports.benches import (
+    bench_documents,
+    bench_lines,
+    regression_documents,
+    regression_lines,
+)
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
+from crew.runs.regressions import standing_regressions
 from crew.settings import Settings
 from crew.settings.loader import load_settings, load_tiers
 
@@ -29,19 +40,26 @@ from crew.settings.loader import load_settings, load_tiers
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(_settings(config), listener=print_notice)
-    clock = SystemClock()
+    settings, clock = _settings(config), SystemClock()
+    guard = QuotaGuard.open(settings, listener=print_notice)
     try:
         while True:
-            pools = guard.status()
+            pools, plans = guard.status(), guard.held_plans()
+            benches, worse = guard.benches.standing(), standing_regressions(settings)
             if as_json:
-                print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
+                document = status_document(pools, plans)
+                document["benches"] = bench_documents(benches)
+                document["regressions"] = regression_documents(worse)
+                print(json.dumps(document, indent=2))
             else:
                 if watch:
                     clear_screen()
                 height = None if everything else _height()
-                plans = guard.held_plans()
-                print(status_lines(pools, plans, now=clock.now(), height=height))
+                now = clock.now()
+                notes = [*bench_lines(benches, now), *regression_lines(worse)]
+                print_safe(
+                    status_lines(pools, plans, now=now, height=height, notes=notes)
+                )
             if not watch:
                 return DONE
             clock.sleep(2.0)
@@ -51,7 +69,8 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
 
 def _height() -> int | None:
     """How many lines fit on the terminal above the prompt; None where there is none."""
-    return shutil.get_terminal_size().lines - 1 if sys.stdout.isatty() else None
+    lines = terminal_lines()
+    return None if lines is None else lines - 1
 
 
 def _settings(config: str | None) -> Settings:

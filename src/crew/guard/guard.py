@@ -8,6 +8,7 @@ from functools import partial
 
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
+from crew.guard.benches import Benches
 from crew.guard.estimates import Estimates
 from crew.guard.health import Health, answers
 from crew.guard.history import History, Record
@@ -26,6 +27,7 @@ from crew.quota.stores import open_store
 from crew.quota.stores.fallback import FallbackStore
 from crew.routing import Request, Route, route
 from crew.settings import Deployment, Provider, Settings
+from crew.settings.styles import NONE
 
 
 class QuotaGuard:
@@ -59,6 +61,7 @@ class QuotaGuard:
         self.warm = WarmCaches(clock)
         history = History(record, clock)
         self.ordering = Ordering(settings, store, self.pools, self.warm, history)
+        self.benches = Benches(settings, store, self.pools)
         self._unreachable = frozenset(
             provider.name
             for provider in settings.providers.values()
@@ -121,6 +124,7 @@ class QuotaGuard:
             role=role,
             patience=patience,
             complexity=complexity,
+            style=NONE.name,  # the script words it
         )
         lease = self.begin(request).acquire()
         try:

@@ -6,12 +6,16 @@ from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
+from crew.settings.prompts import style_for
 from crew.settings.strategies import LEAST_BUSY
+from crew.settings.styles import Style
 
 IN_FLIGHT = Limit(amount=1_000_000, metric=Metric.CONCURRENT, kind=WindowKind.LEASE)
 """Closes nothing: it counts the calls in flight, in every process."""
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
+BENCH = "bench:"
+"""How the pools are called that no limit closes, but a bench."""
 
 
 _BUSY = "in flight:"
@@ -41,6 +45,7 @@ class Pools:
         """Every pool that a call to this deployment draws on."""
         settings = self._settings
         pools = list(reversed(self.own_pools(deployment)))
+        pools.append(bench_pool(deployment.name))
         for tier in settings.tiers.values():
             if tier.limits and deployment.name in tier.chain:
                 pools.append(Pool(name=f"tier:{tier.name}", limits=tier.limits))
@@ -91,18 +96,26 @@ class Pools:
                         tier="", input_tokens=0, output_tokens=0, role=role
                     )
                     for pool in self.of(deployment, request):
-                        pools[pool.name] = pool
-        return [one for one in pools.values() if not one.name.startswith(_BUSY)]
+                        if not pool.name.startswith((BENCH, _BUSY)):
+                            pools[pool.name] = pool
+        return list(pools.values())
+
+    def style(self, deployment: Deployment, request: Request) -> Style:
+        """How the prompt of a call is worded there."""
+        return style_for(self._settings, deployment, request.style)
 
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
         """What a call will take there."""
-        sent, answered = request.input_tokens, request.output_tokens
+        style = self.style(deployment, request)
+        sent, answered = request.input_tokens + style.tokens, request.output_tokens
         if request.characters is not None:
             # Asked for at each look: others' answers teach while this one waits.
             sent = self._estimates.input_tokens(
-                deployment.name, request.characters, request.images
+                deployment.name,
+                request.characters + style.characters,
+                request.images,
             )
-            answered = self._estimates.output_tokens(request.role)
+            answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)
             most = role.options.get("max_tokens") if role else None
             answered = min(answered, most) if isinstance(most, int) else answered
@@ -151,6 +164,11 @@ def _counted(settings: Settings) -> frozenset[str]:
         if strategy == LEAST_BUSY
     ]
     return frozenset(name for chain in chains for name in chain)
+
+
+def bench_pool(deployment: str) -> Pool:
+    """The pool that a bench of the deployment closes, to everybody."""
+    return Pool(name=f"{BENCH}{deployment}")
 
 
 def _budgets(budgets: tuple[Limit, ...], run: str | None) -> list[Pool]:

@@ -2,23 +2,35 @@
 
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
+from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
+from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
+from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall
 from crew.journal.stretch import Stretch
+from crew.journal.trials import Trials
 from crew.journal.tries import Try
 
 __all__ = [
     "MIGRATIONS",
+    "SKIPPED",
+    "Answered",
     "AttemptRecord",
     "AttemptTable",
     "CallRecord",
     "Escalations",
     "Journal",
+    "MarkRecord",
+    "MarkTable",
+    "OpenCall",
+    "RegressionRecord",
+    "RegressionTable",
     "RunRecord",
     "ServedCall",
     "Stretch",
     "TaskRecord",
+    "Trials",
     "Try",
     "new_run_id",
 ]

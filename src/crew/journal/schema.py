@@ -1,7 +1,11 @@
 """The tables of the journal, migration by migration."""
 
-from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.attempts import ATTEMPTS, TASK_TRUST, WORK
+from crew.journal.marks import MARKS
+from crew.journal.open_calls import OPEN_CALLS
+from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
+from crew.journal.trials import EXPERIMENT
 
 _FIRST = """
 CREATE TABLE run (
@@ -31,5 +35,19 @@ ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
+_PART = "ALTER TABLE call ADD COLUMN part TEXT NOT NULL DEFAULT '';"
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST, CALLS_BY_TIME)
+MIGRATIONS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    ATTEMPTS,
+    TASK_TRUST,
+    CALLS_BY_TIME,
+    EXPERIMENT,
+    OPEN_CALLS,
+    REGRESSIONS,
+    MARKS,
+    _PART,
+    WORK,
+)

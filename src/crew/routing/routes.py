@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crew.settings import Deployment, Settings
+from crew.settings.prompts import style_for
 
 TOO_SMALL = "its context window is too small"
 
@@ -16,8 +17,10 @@ class Request:
 
     `chain` are the deployments of the present step of the task's ladder: they go first.
     `tier` is where the search starts when no routing rule fits `kind` and
-    `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
+    `complexity`. `role`, `task` and `run` are names, for quotas and the journal, and
+    so is `part`, of the role's pattern.
     `trust` is that of the strongest gate of the task.
+    `style` is the name of a style of prompt in place of each deployment's own.
     """
 
     tier: str
@@ -35,6 +38,13 @@ class Request:
     characters: int | None = None
     images: int = 0
     chain: tuple[str, ...] = ()
+    part: str = ""
+    style: str | None = None
+
+    @property
+    def speaker(self) -> str:
+        """Whose answers are alike in length: the role's, or a part's of its pattern."""
+        return f"{self.role}/{self.part}" if self.part else self.role
 
     @property
     def needs(self) -> frozenset[str]:
@@ -68,7 +78,7 @@ def route(
         reason = _unfit(deployment, request, unreachable)
         if reason is not None:
             left_out.append((name, reason))
-        elif request.input_tokens + request.output_tokens > deployment.context_window:
+        elif _size(settings, deployment, request) > deployment.context_window:
             too_small.append(deployment)
             left_out.append((name, TOO_SMALL))
         else:
@@ -78,6 +88,12 @@ def route(
         left_out=tuple(left_out),
         too_small=tuple(too_small),
     )
+
+
+def _size(settings: Settings, deployment: Deployment, request: Request) -> int:
+    """Tokens of the conversation, as it is worded there, and of the answer."""
+    style = style_for(settings, deployment, request.style)
+    return request.input_tokens + style.tokens + request.output_tokens
 
 
 def rule(

@@ -14,11 +14,13 @@ from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
+from crew.ladder.work import decided, decided_lines, defaults
 from crew.notices import Listener
 from crew.own import Own, gather
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
+from crew.runs.comparing import compared
 from crew.runs.current import with_current
 from crew.runs.directory import (
     Beginning,
@@ -29,6 +31,7 @@ from crew.runs.directory import (
 from crew.runs.ending import Outcome, Underway
 from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
+from crew.runs.observing import observe
 from crew.runs.rehearsal import needed, playing
 from crew.runs.standing import standing
 from crew.settings import Inputs, Settings
@@ -74,7 +77,7 @@ def execute(
     run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
-    beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
+    beginning = _beginning(settings, inputs)
     workspace = Workspace.prepare(
         directory.workspace,
         run_id,
@@ -94,6 +97,16 @@ def execute(
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
 
+def _beginning(settings: Settings, inputs: Inputs) -> Beginning:
+    asked, _ = put_to_first(settings, inputs)
+    return Beginning(
+        inputs=inputs,
+        rehearsal=needed(settings),
+        comparison=compared(settings),
+        complexities=defaults(decided(asked, inputs)),
+    )
+
+
 def resumed(
     settings: Settings,
     run_id: str,
@@ -110,6 +123,10 @@ def resumed(
     """
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = directory.beginning()
+    if beginning.comparison:
+        raise refused(
+            f"run {run_id} is a part of {beginning.comparison}: compare again"
+        )
     if beginning.rehearsal != needed(settings):
         was = (
             "a rehearsal, and a key is set now"
@@ -139,7 +156,8 @@ def _carry_out(
     settings, lines = put_to_first(settings, beginning.inputs)
     progress = watchers.progress
     progress.join(EventLog(directory.events))
-    for line in lines:
+    settings = decided(settings, beginning.inputs, beginning.complexities)
+    for line in (*lines, *decided_lines(settings)):
         progress.notice(line)
     with (
         _shown_safely(settings),
@@ -151,6 +169,7 @@ def _carry_out(
             run_id=directory.run,
             progress=progress,
         )
+        observe(run)
         underway = Underway(
             run=run,
             workspace=workspace,

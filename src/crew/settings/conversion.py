@@ -9,6 +9,7 @@ from crew.settings.inputs import Inputs
 from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.own import CALLBACKS, OUTPUTS
 from crew.settings.own_entries import named, ours, own
+from crew.settings.patterns import pattern
 from crew.settings.schema import (
     AgentOptions,
     DeploymentShape,
@@ -22,6 +23,9 @@ from crew.settings.schema import (
 from crew.settings.schema_inputs import InputsFile
 from crew.settings.validation import options
 from crew.settings.values import (
+    IN_YAML,
+    MEDIUM,
+    OPEN,
     Deployment,
     Plan,
     Price,
@@ -96,6 +100,7 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
         timeout=shape.timeout,
         parameters=shape.parameters,
         checked=shape.checked,
+        prompt=shape.prompt,
     )
 
 
@@ -158,6 +163,7 @@ def role(name: str, shape: RoleShape) -> Role:
         own_tools=own(shape.tools),
         own=named(shape, CALLBACKS),
         commands=tuple(shape.commands),
+        pattern=pattern(shape.pattern),
         options=options(shape, AgentOptions),
     )
 
@@ -170,7 +176,8 @@ def task(name: str, shape: TaskShape) -> TaskSpec:
         expected_output=shape.expected_output,
         agent=shape.agent,
         context=None if shape.context is None else tuple(shape.context),
-        complexity=shape.complexity,
+        complexity=shape.complexity or MEDIUM,
+        complexity_reason=IN_YAML if shape.complexity else OPEN,
         kind=shape.kind,
         gates=tuple(shape.gates),
         when=shape.when,

@@ -10,6 +10,8 @@ from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
+from crew.settings.check_patterns import check_patterns
+from crew.settings.check_prompts import check_prompts
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -36,10 +38,16 @@ from crew.settings.environment import (
     login,
     read_environment,
 )
+from crew.settings.experiments_shape import (
+    check_experiments,
+    experiments,
+    read_experiments,
+)
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
+from crew.settings.regression_shape import read_regression
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -82,8 +90,10 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_patterns(files, shapes)
     check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
+    check_experiments(files, shapes)
     return _checked(place, environ, files, shapes)
 
 
@@ -126,6 +136,7 @@ def _checked(
     }
     check_prices(files.providers, deployments, shapes.tiers_file)
     check_headers(files.providers, providers)
+    styles = check_prompts(files, shapes, place.directory, place.contents, deployments)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
     mistakes += check_store(environ.get("CREW_STORE"))
     if mistakes or shapes.tiers_file is None:
@@ -136,7 +147,10 @@ def _checked(
         settings,
         providers=providers,
         deployments=deployments,
-        config_hash=fingerprint(files),
+        prompts=shapes.prompts,
+        styles=styles,
+        regression=shapes.regression,
+        config_hash=fingerprint(files, styles.values()),
     )
 
 
@@ -176,6 +190,7 @@ def _settings(
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        experiments=experiments(shapes.experiments),
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
         digests=place.snapshot.digests if place.snapshot is not None else None,
@@ -184,24 +199,29 @@ def _settings(
 
 def _read_files(place: Place, environ: Mapping[str, str]) -> Files:
     directory, known = place.directory, place.contents
-    inputs = directory / "inputs.yaml"
-    there = inputs.exists() if known is None else inputs.name in known
+    inputs, split = directory / "inputs.yaml", directory / "experiments.yaml"
+
+    def is_there(path: Path) -> bool:
+        return path.exists() if known is None else path.name in known
+
     return Files(
         agents=Document(directory / "agents.yaml", environ, known=known),
         tasks=Document(directory / "tasks.yaml", environ, known=known),
         providers=Document(directory / "providers.yaml", environ, known=known),
         tiers=Document(directory / "tiers.yaml", environ, known=known),
         inputs=Document(inputs, environ, as_written="values", paths=True, known=known)
-        if there
+        if is_there(inputs)
         else None,
+        experiments=Document(split, environ, known=known) if is_there(split) else None,
     )
 
 
 def _shapes(files: Files) -> Shapes:
     """Each entry of the files by itself, so that one mistake does not hide others."""
     tiers_file = inputs = None
+    providers_file = None
     if files.providers.data is not None:
-        read(files.providers, ProvidersFile)
+        providers_file = read(files.providers, ProvidersFile)
     if files.tiers.data is not None:
         tiers_file = read(files.tiers, TiersFile)
     if files.inputs is not None and files.inputs.data is not None:
@@ -218,7 +238,10 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        regression=read_regression(files.tiers),
         inputs=inputs,
+        prompts=providers_file.prompts if providers_file else {},
+        experiments=read_experiments(files.experiments),
     )
 
 

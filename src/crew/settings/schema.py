@@ -32,8 +32,10 @@ from crew.settings.fields import (
     Program,
     ScopedLimits,
     Strategy,
+    StyleName,
     Text,
     Timeout,
+    listed,
     one_of,
     plan_condition,
 )
@@ -106,6 +108,19 @@ ToolEntry = Annotated[
 """The tag "" is passed over where a mistake is placed."""
 
 
+PartChain = Annotated[Chain, BeforeValidator(listed)]
+
+
+class PatternShape(Shape):
+    """The parts that make a call of a role together."""
+
+    planner: PartChain | None = None
+    caller: PartChain | None = None
+    summarizer: PartChain | None = None
+    architect: PartChain | None = None
+    editor: PartChain | None = None
+
+
 class RoleShape(AgentOptions):
     """One role of agents.yaml."""
 
@@ -118,6 +133,7 @@ class RoleShape(AgentOptions):
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
     commands: list[Program] = []
+    pattern: PatternShape | None = None
 
 
 class TaskOptions(Shape):
@@ -136,7 +152,7 @@ class TaskShape(TaskOptions):
     expected_output: Text
     agent: Text | None = None
     context: list[Text] | None = None
-    complexity: Complexity = "medium"
+    complexity: Complexity | None = None
     kind: Kinds | None = None
     gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     callback: DottedPath | None = None
@@ -194,6 +210,7 @@ class DeploymentShape(Shape):
     timeout: Timeout | None = None
     parameters: dict[str, Parameter] = {}
     checked: date | None = None
+    prompt: StyleName | None = None
 
 
 class TierShape(Shape):
@@ -218,6 +235,7 @@ class ProvidersFile(Shape):
 
     providers: Annotated[dict[str, object], Field(min_length=1)]
     deployments: Annotated[dict[str, object], Field(min_length=1)]
+    prompts: dict[Text, StyleName] = {}
 
 
 class TiersFile(Shape):
@@ -232,4 +250,5 @@ class TiersFile(Shape):
     max_calls: Positive = 200
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
+    regression: object = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

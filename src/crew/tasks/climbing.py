@@ -18,6 +18,7 @@ from crew.progress.events import StepBegun
 from crew.tasks.attempt import Attempt
 from crew.tasks.done import Done
 from crew.tasks.feedback import feedback
+from crew.tasks.naming import named
 
 _SHOWN = 1_500
 """Characters of a reason in the error that ends a run."""
@@ -39,10 +40,10 @@ def guardrail(done: Done) -> Callable[[TaskOutput], tuple[bool, Any]]:
     return gate
 
 
-def begin(done: Done, execution: Execution) -> str:
-    """Begin the first attempt. Returns what it needs to know beside CrewAI's context:
-    how those of an earlier part of the run ended."""
-    climb = _Climb(done=done, execution=execution, asked="")
+def begin(done: Done, execution: Execution, asked: str) -> str:
+    """Begin the first attempt at what is `asked`. Returns what it needs to know beside
+    CrewAI's context: how those of an earlier part of the run ended."""
+    climb = _Climb(done=done, execution=execution, asked=asked)
     if climb.history:
         climb.why = "the run goes on"
     climb.start(())
@@ -99,12 +100,21 @@ class _Climb:
         chain = steps[at].deployments if at < len(steps) else ()
         if self.execution.role not in (None, done.spec.agent):
             chain = ()  # an LLM of another tier, set on the agent
+        self.execution.escalated = bool(chain) and not self._is_home(steps[at].name)
+        trial = done.trial if at == 0 else None
+        self.execution.prompt = trial.prompt if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
+        self.execution.named = named(done.workspace, self.asked)
         self.execution.begin(
             (*filter(None, pinned), *chain),
             limit or MOST_CALLS,
             now=done.run.clock.now(),
         )
+
+    def _is_home(self, step: str) -> bool:
+        """Whether a step is the tier of the task's own role."""
+        role = self.done.run.settings.roles.get(self.done.spec.agent or "")
+        return role is None or role.tier == step
 
     def _begun(self) -> StepBegun:
         spec, steps = self.done.spec, self.done.ladder.steps
@@ -174,6 +184,8 @@ class _Climb:
             commits=done.watch.keep(done.spec, number) if done.gates else {},
             began=execution.began,
             ended=done.run.clock.now(),
+            style=execution.worded,
+            role=execution.did,
         )
 
     def _fail(self, why: str) -> NoReturn:
