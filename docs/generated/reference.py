@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crew.settings import fields, own, schema, schema_inputs
+from crew.settings.alerts_shape import AlertsShape
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
 from crew.settings.ladder_shape import EscalationShape, LadderShape
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: a routing rule": ("rule", schema.RuleShape),
     "tiers.yaml: ladder": ("ladder", LadderShape),
     "tiers.yaml: ladder.escalate": ("escalate", EscalationShape),
+    "tiers.yaml: alerts": ("alerts", AlertsShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }

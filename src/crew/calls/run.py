@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import crew.providers.transport as litellm_transport
+from crew.alerts import Alerts
 from crew.calls.recorder import Recorder
 from crew.clock import Clock, SystemClock
 from crew.errors import (
@@ -61,6 +62,7 @@ class Run:
 
     `transport` makes the calls. `failure` is the error that ends the run: a manager
     would otherwise read a coworker's failure as text and carry on without its work.
+    `alerts` are those that `open` made.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Run:
     clock: Clock
     transport: Transport = litellm_transport
     failure: CrewError | None = None
+    alerts: Alerts | None = None
     recorder: Recorder = field(init=False)
     _interrupted: bool = False
     _ended: bool = False
@@ -112,6 +115,8 @@ class Run:
         )
         path = settings.state_dir / "journal.db"
         journal = Journal.open(path, clock, progress.notice)
+        alerts = Alerts(settings, journal, progress, clock, run=run_id)
+        guard.alert = alerts.report
         _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
@@ -128,6 +133,7 @@ class Run:
             guard=guard,
             journal=journal,
             clock=clock,
+            alerts=alerts,
             _calls=journal.count_calls(run_id),
             _asking=asking,
         )
@@ -136,6 +142,8 @@ class Run:
         """Let go of the stores."""
         if self._asking is not None:
             self._asking.join()
+        if self.alerts is not None:
+            self.alerts.close()
         self.guard.close()
         self.journal.close()
 

@@ -6,11 +6,14 @@ import sys
 
 import click
 
-from crew.cli.console import DONE, clear_screen, print_notice
+from crew.cli.console import DONE, clear_screen, print_notice, print_safe
 from crew.cli.place import placed
-from crew.clock import SystemClock
+from crew.clock import Clock, SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
+from crew.journal import Journal
+from crew.journal.alerts import AlertRecord
+from crew.reports.alerts import MOST, alert_documents, alert_lines
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
 from crew.settings import Settings
@@ -34,12 +37,17 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
     try:
         while True:
             pools = guard.status()
+            alerts = _open_alerts(guard.settings, clock)
             if as_json:
-                print(json.dumps(status_document(pools, guard.held_plans()), indent=2))
+                document = status_document(pools, guard.held_plans())
+                document["alerts"] = alert_documents(alerts)
+                print(json.dumps(document, indent=2))
             else:
                 if watch:
                     clear_screen()
-                height = None if everything else _height()
+                for line in alert_lines(alerts, None if everything else MOST):
+                    print_safe(line)
+                height = None if everything else _height(min(len(alerts), MOST + 1))
                 plans = guard.held_plans()
                 print(status_lines(pools, plans, now=clock.now(), height=height))
             if not watch:
@@ -49,9 +57,20 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
         guard.close()
 
 
-def _height() -> int | None:
-    """How many lines fit on the terminal above the prompt; None where there is none."""
-    return shutil.get_terminal_size().lines - 1 if sys.stdout.isatty() else None
+def _height(above: int) -> int | None:
+    """How many lines fit on the terminal between those above and the prompt; None
+    where there is none."""
+    if not sys.stdout.isatty():
+        return None
+    return max(1, shutil.get_terminal_size().lines - 1 - above)
+
+
+def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return []
+    with Journal.open(path, clock, print_notice) as journal:
+        return journal.alerts.open(clock.now())
 
 
 def _settings(config: str | None) -> Settings:

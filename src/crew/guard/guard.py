@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
 
+from crew.alerts import Alerts
+from crew.alerts.alerts import Report
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
 from crew.guard.estimates import Estimates
@@ -46,6 +48,7 @@ class QuotaGuard:
         self.progress = progress or Progress(notices=listener, clock=clock)
         self.listener = listener = self.progress.notice
         self.deadline = deadline
+        self.alert: Report = Alerts(settings, None, self.progress, clock).report
         self.estimates = Estimates()
         self.plans = Plans(store, clock, listener)
         self.pools = Pools(settings, store, self.plans, self.estimates)

@@ -15,6 +15,7 @@ from typing import Self
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
+from crew.journal.alerts import AlertTable
 from crew.journal.attempts import AttemptTable
 from crew.journal.records import (
     CALL_FIELDS,
@@ -56,6 +57,7 @@ class Journal:
         self._waiting: deque[CallRecord] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
+        self.alerts = AlertTable(self._db)
 
     @classmethod
     def open(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from crew.settings.alerts import AlertSettings
 from crew.settings.document import Document, KeyPath
 from crew.settings.ladder_shape import LadderShape
 from crew.settings.schema import (
@@ -49,6 +50,7 @@ class Shapes:
     rules: Mapping[str, RuleShape] = field(default_factory=dict)
     tiers_file: TiersFile | None = None
     ladder: LadderShape = field(default_factory=LadderShape)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     inputs: InputsFile | None = None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.settings.alerts_shape import read_alerts
 from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
@@ -173,6 +174,7 @@ def _settings(
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
+        alerts=shapes.alerts,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
@@ -216,6 +218,7 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        alerts=read_alerts(files.tiers),
         inputs=inputs,
     )
 

@@ -225,4 +225,5 @@ class TiersFile(Shape):
     max_calls: Positive = 200
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
+    alerts: dict[str, object] = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from crew.quota.limits import Limit
+from crew.settings.alerts import AlertSettings
 from crew.settings.checks import CheckSettings
 from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
@@ -258,6 +259,7 @@ class Settings:
     deadline: float | None = None
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     inputs: Inputs | None = None
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
