@@ -18,6 +18,7 @@ from crew.errors import (
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
+from crew.guard.budgets import Approval
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
 from crew.progress.progress import Progress
@@ -26,6 +27,7 @@ from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
 from crew.providers.prompt import Prompt
 from crew.providers.transport import OnChunk
+from crew.quota.limits import Metric
 from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
@@ -113,10 +115,10 @@ class Run:
             # Not by the time of day, which may jump.
             deadline=_deadline(settings, clock),
         )
-        path = settings.state_dir / "journal.db"
-        journal = Journal.open(path, clock, progress.notice)
-        alerts = Alerts(settings, journal, progress, clock, run=run_id)
-        guard.alert = alerts.report
+        journal = Journal.open(
+            settings.state_dir / "journal.db", clock, progress.notice
+        )
+        alerts = _alerts(guard, journal, run_id)
         _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
@@ -198,6 +200,19 @@ class Run:
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:
     return clock.monotonic() + settings.deadline if settings.deadline else None
+
+
+def _alerts(guard: QuotaGuard, journal: Journal, run: str) -> Alerts:
+    """The alerts of a run; the guard reports to them, and knows what was approved."""
+    alerts = Alerts(guard.settings, journal, guard.progress, guard.clock, run=run)
+    guard.alert = alerts.report
+    guard.budgets.approve(
+        [
+            Approval(metric=Metric(one.metric), amount=one.amount, at=one.at)
+            for one in journal.approvals.of(run)
+        ]
+    )
+    return alerts
 
 
 def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:

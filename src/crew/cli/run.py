@@ -29,6 +29,7 @@ from crew.errors import (
     CrewError,
     QuotaExceeded,
 )
+from crew.guard.budgets import BudgetReached
 from crew.journal import new_run_id
 from crew.progress.progress import Progress
 from crew.runs.directory import RunDirectory
@@ -206,7 +207,10 @@ def _show(outcome: "Outcome", options: RunOptions, shown: Follower) -> int:
     if not isinstance(outcome.error, QuotaExceeded):
         print(f"crew: go on with: {again}", file=sys.stderr)
         return FAILED
-    if outcome.error.opens_at is None:
+    if isinstance(outcome.error, BudgetReached) and outcome.error.asks:
+        more = f"crew approve {outcome.run_id} --more 2usd"
+        print(f"crew: approve more: {more}; then go on with: {again}", file=sys.stderr)
+    elif outcome.error.opens_at is None:
         print(f"crew: {_NO_USE}; then go on with: {again}", file=sys.stderr)
     else:
         print(f"crew: go on with: {again}", file=sys.stderr)

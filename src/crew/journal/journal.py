@@ -16,6 +16,7 @@ from typing import Self
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
 from crew.journal.alerts import AlertTable
+from crew.journal.approvals import ApprovalTable
 from crew.journal.attempts import AttemptTable
 from crew.journal.records import (
     CALL_FIELDS,
@@ -58,6 +59,7 @@ class Journal:
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
         self.alerts = AlertTable(self._db)
+        self.approvals = ApprovalTable(self._db)
 
     @classmethod
     def open(

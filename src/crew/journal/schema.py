@@ -1,6 +1,7 @@
 """The tables of the journal, migration by migration."""
 
 from crew.journal.alerts import ALERTS
+from crew.journal.approvals import APPROVALS
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 from crew.journal.stretch import CALLS_BY_TIME
 
@@ -33,4 +34,12 @@ ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD, ATTEMPTS, TASK_TRUST, CALLS_BY_TIME, ALERTS)
+MIGRATIONS = (
+    _FIRST,
+    _SECOND,
+    _THIRD,
+    ATTEMPTS,
+    TASK_TRUST,
+    CALLS_BY_TIME,
+    ALERTS + APPROVALS,
+)
