@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from crew.settings import fields, own, schema, schema_inputs
 from crew.settings.alerts_shape import AlertsShape
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
+from crew.settings.experiments_shape import ExperimentsFile, ExperimentShape
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
 from crew.settings.ladder_shape import EscalationShape, LadderShape
 from crew.settings.values import TOOLS
@@ -38,6 +39,8 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: ladder.escalate": ("escalate", EscalationShape),
     "tiers.yaml: a budget": ("budget", schema.BudgetShape),
     "tiers.yaml: alerts": ("alerts", AlertsShape),
+    "experiments.yaml": ("experiments_file", ExperimentsFile),
+    "experiments.yaml: an experiment": ("experiment", ExperimentShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }

@@ -99,7 +99,7 @@ class Call:
                 answer = self.run.transport.complete(
                     lease.deployment,
                     self._as_taken(prompt, lease),
-                    self._on_chunk(lease),
+                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
@@ -117,7 +117,7 @@ class Call:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
                     self._as_taken(prompt, lease),
-                    self._on_chunk(lease),
+                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )

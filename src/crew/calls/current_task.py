@@ -22,7 +22,8 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's), `served` which of them
+    of `chain` first (None: everybody's but the manager's) with the style of `prompt`
+    (None: the deployment's own), `served` which of them
     answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
     the accepted attempt, and `began` is in seconds since the epoch.
     """
@@ -36,6 +37,7 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
     outcome: Any = None
@@ -79,6 +81,12 @@ def chain_for(role: str) -> tuple[str, ...]:
     """The deployments that the present step of the ladder gives this role."""
     execution = current_execution.get()
     return execution.chain if execution and execution.is_own(role) else ()
+
+
+def prompt_for(role: str) -> str | None:
+    """The style that an experiment gives this role; None: the deployment's own."""
+    execution = current_execution.get()
+    return execution.prompt if execution and execution.is_own(role) else None
 
 
 def stalled() -> str:

@@ -12,12 +12,13 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+from crew.calls.call_events import FirstChunk, call_ended
 from crew.clock import Clock
 from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
 from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, Journal
-from crew.progress.events import CallBegun, CallEnded, Swapped
+from crew.progress.events import CallBegun, Swapped
 from crew.providers.answer import Answer
 from crew.quota.reported import ReportedUsage
 from crew.routing import Request
@@ -53,6 +54,7 @@ class Recorder:
             attempts=attempts,
             lease=lease,
             began=self.clock.monotonic(),
+            first_chunk=FirstChunk(self.clock),
         )
 
     def break_off(self) -> None:
@@ -209,13 +211,14 @@ class Recorder:
             characters=None if request.images else request.characters,
             detail=detail,
         )
-        self._keep(record)
+        self._keep(record, attempt)
 
-    def _keep(self, record: CallRecord) -> None:
+    def _keep(self, record: CallRecord, attempt: "Attempt") -> None:
         try:
             self.journal.record(record)
         finally:
-            self.guard.progress.publish(_ended(record))
+            first = attempt.first_chunk.seconds
+            self.guard.progress.publish(call_ended(record, attempt.answer, first))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -226,6 +229,7 @@ class Attempt:
     attempts: Attempts
     lease: Lease
     began: float
+    first_chunk: FirstChunk
     seconds: float = 0.0
     answer: Answer | None = None
 
@@ -264,19 +268,6 @@ class Attempt:
 
 
 _NOTHING = ReportedUsage(input_tokens=0, output_tokens=0)
-
-
-def _ended(record: CallRecord) -> CallEnded:
-    return CallEnded(
-        task=record.task,
-        role=record.role,
-        deployment=record.deployment,
-        outcome=record.outcome,
-        seconds=round(record.seconds, 3),
-        input_tokens=record.input_tokens,
-        output_tokens=record.output_tokens,
-        cost_usd=record.cost_usd,
-    )
 
 
 def _estimated(lease: Lease) -> ReportedUsage:

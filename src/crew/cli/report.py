@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from crew.cli.console import DONE, argument_error
+from crew.cli.experiments import EVERY
+from crew.cli.experiments import report as report_experiments
 from crew.cli.known_runs import Age
 from crew.cli.place import placed
 from crew.cli.report_run import RunReportOptions, report_run
@@ -36,16 +38,26 @@ from crew.settings.loader import load_tiers
     "--since", type=Age(), metavar="AGE", help="All runs of the last 12h, 7d, 2w."
 )
 @click.option("--month", is_flag=True, help="All runs of this calendar month.")
+@click.option(
+    "--experiment",
+    is_flag=False,
+    flag_value=EVERY,
+    metavar="[NAME]",
+    help="Say which arm of an experiment is better so far (default: of each).",
+)
 @click.pass_obj
 def command(
     config: str | None,
     /,
     since: float | None,
     month: bool,
+    experiment: str | None,
     **options: Any,
 ) -> int:
     """Print what a run, or all runs of a time, did and cost; returns the exit code."""
     asked = RunReportOptions(config=config, **options)
+    if experiment is not None:
+        return report_experiments(config, experiment, as_json=asked.as_json)
     if since is None and not month:
         return report_run(asked)
     _refuse(asked, both=since is not None and month)

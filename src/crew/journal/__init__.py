@@ -5,6 +5,7 @@ from crew.journal.journal import Journal, new_run_id
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch
+from crew.journal.trials import Trials
 from crew.journal.tries import Try
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RunRecord",
     "Stretch",
     "TaskRecord",
+    "Trials",
     "Try",
     "new_run_id",
 ]

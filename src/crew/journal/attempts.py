@@ -27,7 +27,9 @@ class AttemptRecord:
     `cost_usd` is None when nobody knows it; `premium_usd` is what its tokens would
     have cost at the premium. `p`, `c`, `rest` are the pass rate, the price and the
     price of going on without it that the ladder used; None: it went by the YAML.
-    `task_trust` is the trust of the task's strongest gate.
+    `task_trust` is the trust of the task's strongest gate. `experiment` and `arm` are
+    empty for a task that is in none; `pair` names a comparison of one task at several
+    arms, and `left_out` says why the attempt does not count for its arm.
     """
 
     run: str
@@ -59,6 +61,10 @@ class AttemptRecord:
     c: Decimal | None = None
     rest: Decimal | None = None
     task_trust: str = ""
+    experiment: str = ""
+    arm: str = ""
+    pair: str = ""
+    left_out: str = ""
 
 
 ATTEMPTS = """

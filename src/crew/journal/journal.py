@@ -29,6 +29,7 @@ from crew.journal.records import (
 )
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.trials import TrialTable
 from crew.notices import Listener
 from crew.sqlite_file import Database, NoRoom
 
@@ -60,6 +61,7 @@ class Journal:
         self.attempts = AttemptTable(self._db)
         self.alerts = AlertTable(self._db)
         self.approvals = ApprovalTable(self._db)
+        self.trials = TrialTable(self._db)
 
     @classmethod
     def open(

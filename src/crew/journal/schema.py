@@ -4,6 +4,7 @@ from crew.journal.alerts import ALERTS
 from crew.journal.approvals import APPROVALS
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
 from crew.journal.stretch import CALLS_BY_TIME
+from crew.journal.trials import EXPERIMENT
 
 _FIRST = """
 CREATE TABLE run (
@@ -41,5 +42,6 @@ MIGRATIONS = (
     ATTEMPTS,
     TASK_TRUST,
     CALLS_BY_TIME,
+    EXPERIMENT,
     ALERTS + APPROVALS,
 )

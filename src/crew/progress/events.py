@@ -137,13 +137,21 @@ class CallBegun(_OfTask):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded(_OfTask):
     """A model call ended. `outcome` is `ok`, the class of the failure, or
-    `Interrupted`; an unknown cost is None."""
+    `Interrupted`; an unknown cost is None. `senior_usd` is what an ok call would have
+    cost on the senior tier. `reason` says why this deployment and not the first, and
+    `model` which one the provider says answered. `first_seconds` is how long a streamed
+    answer took to begin."""
 
     outcome: str
     seconds: float
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+    cached_tokens: int = 0
+    senior_usd: Decimal | None = None
+    reason: str = ""
+    model: str | None = None
+    first_seconds: float | None = None
     type: Literal["call_ended"] = "call_ended"
 
 

@@ -1,5 +1,6 @@
 """The JSON Schema of the events, and events read by it; both come from the types."""
 
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -24,6 +25,7 @@ class _Numbers(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
+@cache
 def _adapter() -> TypeAdapter[Event]:
     return TypeAdapter(
         Annotated[Event, Field(discriminator="type")],

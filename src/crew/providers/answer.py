@@ -14,7 +14,8 @@ class Answer:
     `charged` is what the call took, None where the provider reports no numbers that
     can be.
     `headers` are the provider's own, in lower case, and `reported` are the limits that
-    they name. `reasoning` holds the fields of the message with the model's reasoning.
+    they name. `model` is the one that answered, as the provider names it. `reasoning`
+    holds the fields of the message with the model's reasoning.
     """
 
     text: str
@@ -26,4 +27,5 @@ class Answer:
     charged: ReportedUsage | None = None
     reported: tuple[ReportedLimit, ...] = ()
     unread: str = ""
+    model: str | None = None
     reasoning: Mapping[str, Any] = field(default_factory=dict)

@@ -198,25 +198,30 @@ def _answer(
         tool_calls=(),
         finish_reason=None,
         id=getattr(response, "id", None),
+        model=getattr(response, "model", None),
         usage=getattr(response, "usage", None) if charged else None,
         charged=charged,
         headers=headers,
         reported=reported_by_headers(deployment.family, headers, now=at),
     )
     if response.choices:
-        choice = response.choices[0]
-        answer = replace(
-            answer,
-            text=choice.message.content or "",
-            tool_calls=tuple(choice.message.tool_calls or ()),
-            finish_reason=choice.finish_reason,
-            reasoning=_reasoning(choice.message),
-        )
+        answer = _with_choice(answer, response.choices[0])
     if exchange.end is not None and exchange.end.error:
         raise disguised(deployment, exchange.end.error, now)
     asked_most = prompt.parameters.get("max_tokens")
     check_whole(deployment, answer, exchange.end, asked_most)
     return answer
+
+
+def _with_choice(answer: Answer, choice: Any) -> Answer:
+    message = choice.message
+    return replace(
+        answer,
+        text=message.content or "",
+        tool_calls=tuple(message.tool_calls or ()),
+        finish_reason=choice.finish_reason,
+        reasoning=_reasoning(message),
+    )
 
 
 def _by_litellm(response: Any) -> Numbers | None:

@@ -13,6 +13,7 @@ from crew.journal import AttemptRecord, CallRecord
 from crew.ladder import Ladder, kind_of
 from crew.settings import Settings, TaskSpec
 from crew.tasks.attempt import Attempt
+from crew.tasks.trial import served_otherwise, trial_of
 
 DAY = 86_400.0
 LOOKS_BACK = 30 * DAY
@@ -29,6 +30,7 @@ def row(
     """The row of an attempt that made these calls."""
     decided = _decided(attempt)
     made = AttemptRecord(
+        **_tried(run, spec, calls),
         run=run.id,
         task=spec.name,
         number=attempt.number,
@@ -53,6 +55,19 @@ def row(
         return made
     step = ladder.steps[attempt.place]
     return replace(made, p=step.counted, c=step.price, rest=step.rest)
+
+
+def _tried(run: Run, spec: TaskSpec, calls: Sequence[CallRecord]) -> dict[str, Any]:
+    """The experiment that the task is in."""
+    trial = trial_of(run.settings, spec, run.id)
+    if trial is None:
+        return {}
+    return {
+        "experiment": trial.draw.experiment.name,
+        "arm": trial.arm.name,
+        "pair": trial.draw.experiment.pair,
+        "left_out": served_otherwise(trial, spec, calls),
+    }
 
 
 def _taken(calls: Sequence[CallRecord]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from crew.progress.progress import Progress
 from crew.runs.announcing import kickoff_begun
 from crew.runs.directory import RUNNING, RunDirectory, hide_from_git
 from crew.runs.ending import status_of
+from crew.runs.observing import observe
 from crew.runs.rehearsal import needed, playing
 from crew.settings import Inputs, Settings
 from crew.workspace import Workspace
@@ -58,6 +59,7 @@ def fresh_crew(
     run = Run.open(
         settings, output=directory.path.absolute(), run_id=run_id, progress=progress
     )
+    observe(run)
     kickoffs = _Kickoffs(run=weakref.ref(run), settings=settings, workspace=workspace)
     crew = assemble(run, workspace, own=own)
     assert isinstance(crew, FilledCrew)

@@ -29,6 +29,7 @@ from crew.runs.directory import (
 from crew.runs.ending import Outcome, Underway
 from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
+from crew.runs.observing import observe
 from crew.runs.rehearsal import needed, playing
 from crew.runs.standing import standing
 from crew.settings import Inputs, Settings
@@ -151,6 +152,7 @@ def _carry_out(
             run_id=directory.run,
             progress=progress,
         )
+        observe(run)
         underway = Underway(
             run=run,
             workspace=workspace,

@@ -1,5 +1,6 @@
 """The YAML files as frozen values. `loader` reads them and finds every mistake."""
 
+from crew.settings.experiments import ArmSpec, ExperimentSpec
 from crew.settings.gates import GATES, GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
@@ -25,7 +26,9 @@ __all__ = [
     "KINDS",
     "PLACEHOLDERS",
     "TOOLS",
+    "ArmSpec",
     "Deployment",
+    "ExperimentSpec",
     "GateSpec",
     "Inputs",
     "LadderSpec",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from crew.settings.alerts import AlertSettings
 from crew.settings.document import Document, KeyPath
@@ -18,23 +19,27 @@ from crew.settings.schema import (
 from crew.settings.schema_inputs import InputsFile
 from crew.settings.wording import unknown
 
+if TYPE_CHECKING:
+    from crew.settings.experiments_shape import ExperimentShape
+
 PROCESSES = ("hierarchical", "sequential")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The YAML files. There need not be an inputs.yaml."""
+    """The YAML files. There need not be an inputs.yaml or experiments.yaml."""
 
     agents: Document
     tasks: Document
     providers: Document
     tiers: Document
     inputs: Document | None
+    experiments: Document | None = None
 
     def all(self) -> list[Document]:
         """Those that are there."""
         files = [self.agents, self.tasks, self.providers, self.tiers, self.inputs]
-        return [document for document in files if document is not None]
+        return [one for one in [*files, self.experiments] if one is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Shapes:
     ladder: LadderShape = field(default_factory=LadderShape)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     inputs: InputsFile | None = None
+    experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)
 
 
 def expect(

@@ -38,6 +38,11 @@ from crew.settings.environment import (
     login,
     read_environment,
 )
+from crew.settings.experiments_shape import (
+    check_experiments,
+    experiments,
+    read_experiments,
+)
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
@@ -86,6 +91,7 @@ def load_settings(
     check_roles_and_tasks(files, shapes)
     check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
+    check_experiments(files, shapes)
     return _checked(place, environ, files, shapes)
 
 
@@ -175,6 +181,7 @@ def _settings(
         ladder=ladder(shapes.ladder),
         alerts=shapes.alerts,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
+        experiments=experiments(shapes.experiments),
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
         digests=place.snapshot.digests if place.snapshot is not None else None,
@@ -191,16 +198,20 @@ def _quotas(file: TiersFile) -> dict[str, tuple[Limit, ...]]:
 
 def _read_files(place: Place, environ: Mapping[str, str]) -> Files:
     directory, known = place.directory, place.contents
-    inputs = directory / "inputs.yaml"
-    there = inputs.exists() if known is None else inputs.name in known
+    inputs, split = directory / "inputs.yaml", directory / "experiments.yaml"
+
+    def is_there(path: Path) -> bool:
+        return path.exists() if known is None else path.name in known
+
     return Files(
         agents=Document(directory / "agents.yaml", environ, known=known),
         tasks=Document(directory / "tasks.yaml", environ, known=known),
         providers=Document(directory / "providers.yaml", environ, known=known),
         tiers=Document(directory / "tiers.yaml", environ, known=known),
         inputs=Document(inputs, environ, as_written="values", paths=True, known=known)
-        if there
+        if is_there(inputs)
         else None,
+        experiments=Document(split, environ, known=known) if is_there(split) else None,
     )
 
 
@@ -227,6 +238,7 @@ def _shapes(files: Files) -> Shapes:
         ladder=read_ladder(files.tiers),
         alerts=read_alerts(files.tiers),
         inputs=inputs,
+        experiments=read_experiments(files.experiments),
     )
 
 

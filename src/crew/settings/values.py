@@ -14,6 +14,7 @@ from crew.quota.limits import Limit
 from crew.settings.alerts import AlertSettings
 from crew.settings.budgets import Budget
 from crew.settings.checks import CheckSettings
+from crew.settings.experiments import ExperimentSpec
 from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
@@ -265,6 +266,7 @@ class Settings:
     ladder: LadderSpec = field(default_factory=LadderSpec)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     inputs: Inputs | None = None
+    experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
     rehearsal: bool = False
     config_hash: str = ""

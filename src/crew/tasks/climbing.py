@@ -99,6 +99,8 @@ class _Climb:
         chain = steps[at].deployments if at < len(steps) else ()
         if self.execution.role not in (None, done.spec.agent):
             chain = ()  # an LLM of another tier, set on the agent
+        trial = done.trial if at == 0 else None
+        self.execution.prompt = trial.prompt if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
         self.execution.begin(
             (*filter(None, pinned), *chain),

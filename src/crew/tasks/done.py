@@ -17,6 +17,7 @@ from crew.own import OwnGate
 from crew.routing import Request
 from crew.settings import GateSpec, TaskSpec
 from crew.tasks.own import own_look
+from crew.tasks.trial import Trial, trial_of, with_arm
 from crew.tasks.watch import Watch
 from crew.workspace import Workspace
 from crew.workspace.changes import changed_since
@@ -38,12 +39,15 @@ class Done:
     own: Mapping[str, OwnGate] = field(default_factory=dict)
     gates: tuple[Gate, ...] = field(init=False)
     ladder: Ladder = field(init=False)
+    trial: Trial | None = field(init=False)
 
     def __post_init__(self) -> None:
         means = Means(checks=self.checks, ask=partial(ask, self.run), own=self._own)
         gates = tuple(build_gates(self._specs(), means))
         object.__setattr__(self, "gates", gates)
-        object.__setattr__(self, "ladder", self._plan())
+        trial = trial_of(self.run.settings, self.spec, self.run.id)
+        object.__setattr__(self, "trial", trial)
+        object.__setattr__(self, "ladder", with_arm(self._plan(), trial))
 
     def _own(self, dotted: str) -> Look:
         """A gate of the user's."""

@@ -1,0 +1,52 @@
+"""The event of a call that ended, and when its streamed answer began."""
+
+from typing import Any
+
+from crew.clock import Clock
+from crew.journal import CallRecord
+from crew.progress.events import CallEnded
+from crew.providers.answer import Answer
+from crew.providers.transport import OnChunk
+
+
+def call_ended(
+    record: CallRecord, answer: Answer | None, first_seconds: float | None
+) -> CallEnded:
+    """What those who follow a run learn of a call."""
+    return CallEnded(
+        task=record.task,
+        role=record.role,
+        deployment=record.deployment,
+        outcome=record.outcome,
+        seconds=round(record.seconds, 3),
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        cost_usd=record.cost_usd,
+        cached_tokens=record.cached_tokens,
+        senior_usd=record.senior_usd,
+        reason=record.reason,
+        model=answer.model if answer else None,
+        first_seconds=None if first_seconds is None else round(first_seconds, 3),
+    )
+
+
+class FirstChunk:
+    """Notes how long the first chunk of a stream took; `seconds` is None before, and
+    for an answer that is not streamed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.seconds: float | None = None
+        self._clock = clock
+        self._began = clock.monotonic()
+
+    def heard_by(self, on_chunk: OnChunk | None) -> OnChunk | None:
+        """A listener that hands on to `on_chunk`, if there is one."""
+        if on_chunk is None:
+            return None
+
+        def hand_on(chunk: Any) -> None:
+            if self.seconds is None:
+                self.seconds = self._clock.monotonic() - self._began
+            on_chunk(chunk)
+
+        return hand_on

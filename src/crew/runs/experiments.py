@@ -1,0 +1,100 @@
+"""What the journal knows of an experiment, and the change of YAML that its winner
+would be."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from crew.experiments import Finding, Metric, find, read
+from crew.experiments.proposing import (
+    Inexpressible,
+    difference,
+    put_first,
+    set_key,
+)
+from crew.journal import Journal
+from crew.ladder import kind_of
+from crew.settings import ArmSpec, ExperimentSpec, Settings
+
+_FILES = ("agents.yaml", "providers.yaml", "tiers.yaml")
+
+
+def finding_of(
+    journal: Journal, experiments: Mapping[str, ExperimentSpec], name: str
+) -> Finding:
+    """What an experiment says so far. One that is no longer in the YAML has the arms
+    that its attempts name. Raises StoreUnavailable."""
+    record = read(journal.trials.of(name))
+    spec = experiments.get(name)
+    if spec is None:
+        return find(name, record)
+    arms = [arm.name for arm in spec.arms]
+    return find(name, record, arms=arms, decide_at=float(spec.decide_at))
+
+
+def proposal(settings: Settings, finding: Finding, served: Mapping[str, int]) -> str:
+    """The change that makes the winner by gate success the first choice, as a diff of
+    the YAML, or in words where that cannot be written; empty without a winner.
+    `served` are the deployments that its attempts were made at."""
+    spec = settings.experiments.get(finding.name)
+    winner = finding.winner(Metric.SUCCESS)
+    arm = next((a for a in spec.arms if a.name == winner), None) if spec else None
+    if spec is None or arm is None:
+        return ""
+    try:
+        before = {
+            name: (settings.config_dir / name).read_text(encoding="utf-8")
+            for name in _FILES
+        }
+        after = _changed(settings, spec.role, arm, dict(before), served)
+    except (Inexpressible, OSError, UnicodeDecodeError) as exc:
+        return f"no diff: {exc}; put {winner} first for {spec.role} yourself\n"
+    shown = Path(settings.config_dir.name)
+    return "".join(
+        difference(str(shown / name), before[name], after[name]) for name in _FILES
+    )
+
+
+def _changed(
+    settings: Settings,
+    role: str,
+    arm: ArmSpec,
+    texts: dict[str, str],
+    served: Mapping[str, int],
+) -> dict[str, str]:
+    tiers, providers = "tiers.yaml", "providers.yaml"
+    first = arm.ladder[0] if arm.ladder else arm.deployment
+    if arm.ladder and (strangers := [*_strangers(settings, arm)]):
+        raise Inexpressible(f"make a tier of {', '.join(strangers)}")
+    if first is not None and first in settings.tiers:
+        texts["agents.yaml"] = set_key(texts["agents.yaml"], [role], "tier", first)
+    elif first is not None:
+        for path in _places(settings, role):
+            texts[tiers] = put_first(texts[tiers], path, first)
+    for step, then in zip(arm.ladder, arm.ladder[1:], strict=False):
+        if step in settings.tiers and settings.tiers[step].then != then:
+            texts[tiers] = set_key(texts[tiers], ["tiers", step], "then", then)
+    if arm.prompt is not None:
+        for name in [arm.deployment] if arm.deployment else served:
+            if name in settings.deployments:
+                path = ["deployments", name]
+                texts[providers] = set_key(texts[providers], path, "prompt", arm.prompt)
+    return texts
+
+
+def _strangers(settings: Settings, arm: ArmSpec) -> Iterator[str]:
+    """Steps behind the first that are no tier: no chain says that."""
+    return (step for step in arm.ladder[1:] if step not in settings.tiers)
+
+
+def _places(settings: Settings, role: str) -> list[list[str]]:
+    """The lists of tiers.yaml that say who is first at the tasks of a role."""
+    found: dict[tuple[str, str], None] = {}
+    for task in settings.tasks.values():
+        if task.agent == role:
+            kind = kind_of(settings, task)
+            rules = (f"{kind}.{task.complexity}", kind or "")
+            rule = next((one for one in rules if one in settings.routing), None)
+            found[
+                ("routing", rule) if rule else ("tiers", settings.roles[role].tier)
+            ] = None
+    return [list(path) for path in found]
