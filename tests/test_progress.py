@@ -176,8 +176,9 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
 ) -> None:
     there, here = pty.openpty()
     command = [sys.executable, "-c", "from crew.cli import main; main()"]
+    asked = ["run", "x", "--view", "lines"]
     with subprocess.Popen(
-        [*command, "run", "x"], stderr=here, stdout=subprocess.DEVNULL,
+        [*command, *asked], stderr=here, stdout=subprocess.DEVNULL,
         env={**os.environ, **variables},
     ):  # fmt: skip
         os.close(here)

@@ -32,6 +32,8 @@ from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
+PAUSED_SECONDS = 0.5
+"""How long a run that pauses does not notice that somebody ends it."""
 
 
 class Transport(Protocol):
@@ -81,10 +83,12 @@ class Run:
     _calls: int = 0
     _writers: set[str] = field(default_factory=set)
     _asking: threading.Thread | None = None
+    _goes_on: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     __weakref__: object = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._goes_on.set()
         tier = self.settings.tiers.get("senior")
         first = self.settings.deployments[tier.chain[0]] if tier else None
         self.recorder = Recorder(
@@ -152,6 +156,8 @@ class Run:
     def count_attempt(self) -> None:
         """Take one attempt of the run's `max_calls`. Raises RunFailed past it, past
         the run's deadline, and when the run was interrupted."""
+        while not (self._goes_on.wait(PAUSED_SECONDS) or self._interrupted):
+            pass
         if self._interrupted:
             raise Interrupted("interrupted")
         deadline = self.guard.deadline
@@ -167,6 +173,15 @@ class Run:
                     f"the run made {self.settings.max_calls} model calls "
                     "(max_calls in tiers.yaml) without coming to an end"
                 )
+
+    def pause(self) -> bool:
+        """Let the next call wait, or go on; returns whether the run pauses now."""
+        with self._lock:
+            if self._goes_on.is_set():
+                self._goes_on.clear()
+            else:
+                self._goes_on.set()
+            return not self._goes_on.is_set()
 
     def report_written(self, deployment: str) -> None:
         """Report, once, that a deployment writes its tool calls as text."""

@@ -21,6 +21,7 @@ _WORK, _LOOK, _TAKE, _SET_UP = "Work", "Look", "After a run", "Set up"
 COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
     "approve": Entry("approve", _WORK, "let a run spend more than its budget"),
+    "attach": Entry("attach", _LOOK, "watch a run of another process"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
     "runs": Entry("runs", _LOOK, "list the runs"),

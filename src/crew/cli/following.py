@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from crew.cli.console import OUTPUT
+from crew.clock import SystemClock
 from crew.progress.document import event_line
 from crew.progress.events import Event, RunAnnounced, RunEnded
 from crew.progress.lines import NARROWEST, Line, line_of
@@ -29,6 +30,9 @@ class Follower(Protocol):
 
     def __call__(self, event: Event) -> None: ...
 
+    def release(self) -> None:
+        """Give the terminal back: others print now."""
+
     def end(
         self, document: Mapping[str, Any] | None, error: Sequence[str] = ()
     ) -> None:
@@ -36,11 +40,22 @@ class Follower(Protocol):
         one."""
 
 
-def follower(*, quiet: bool, stream: bool) -> Follower:
-    """Who follows a run on the command's own stdout or stderr."""
+def follower(
+    *, quiet: bool = False, stream: bool = False, view: str | None = None
+) -> Follower:
+    """Who follows a run on the command's own stdout or stderr. `view` is `live` or
+    `lines`; None: live on a terminal that can do it."""
     if stream:
         return JsonStream(sys.stdout)
-    return Quiet() if quiet else Lines(sys.stderr)
+    if quiet:
+        return Quiet()
+    out = sys.stderr
+    if view == "lines" or not isinstance(out, SafeStream) or not _is_screen(out):
+        return Lines(out)
+    # On use: lines alone need none of it.
+    from crew.cli.live.view import LiveView
+
+    return LiveView(out, SystemClock())
 
 
 def announced(run: str, inputs: Inputs | None) -> RunAnnounced:
@@ -60,6 +75,9 @@ class Quiet:
 
     def __call__(self, event: Event) -> None:
         """Show nothing."""
+
+    def release(self) -> None:
+        """It holds nothing."""
 
     def end(
         self, document: Mapping[str, Any] | None, error: Sequence[str] = ()
@@ -131,6 +149,9 @@ class JsonStream:
                 nothing = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nothing, self.out.fileno())
 
+    def release(self) -> None:
+        """It holds nothing."""
+
     def _print(self, event: Event) -> None:
         self.out.write(f"{event_line(event)}\n")
         self.out.flush()
@@ -148,6 +169,14 @@ def _columns(out: TextIO) -> int:
     with suppress(OSError, ValueError):
         return os.get_terminal_size(out.fileno()).columns
     return NARROWEST
+
+
+def _is_screen(out: SafeStream) -> bool:
+    """Whether a board can stand on it. Screen readers read lines: ACCESSIBLE asks for
+    these, as it does in other command lines."""
+    if os.environ.get("ACCESSIBLE") or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return out.beneath.isatty() and os.name == "posix"
 
 
 def _is_coloured(out: TextIO) -> bool:

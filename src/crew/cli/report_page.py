@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from crew.cli.live.controls import budget_of_run
 from crew.cli.report_time import write_page
 from crew.errors import CrewError
 from crew.guard import QuotaGuard
 from crew.journal import Journal
 from crew.progress.events import Event
 from crew.progress.log import read_events
-from crew.quota.limits import NANO, Metric, WindowKind
 from crew.quota.store import PoolState
 from crew.reports.page.run_page import RunSources, run_page
 from crew.reports.report import build_report
@@ -43,7 +42,7 @@ def write_run_page(
             report=build_report(journal, run),
             attempts=journal.attempts.of(run),
             events=_events(directory),
-            budget=_budget(settings),
+            budget=budget_of_run(settings),
             pools=_pools(settings),
             commands=next_commands(document, config) if directory.is_begun else (),
             diffs=_diffs(directory, run) if with_texts else None,
@@ -59,16 +58,6 @@ def _events(directory: RunDirectory) -> list[Event]:
         return list(read_events(directory.path / "events.jsonl"))
     except OSError:
         return []
-
-
-def _budget(settings: Settings) -> Decimal | None:
-    """The limit of money of one run, in US dollars."""
-    amounts = [
-        Decimal(limit.amount) / NANO
-        for limit in settings.budgets
-        if limit.kind is WindowKind.RUN and limit.metric is Metric.USD
-    ]
-    return min(amounts, default=None)
 
 
 def _pools(settings: Settings) -> list[PoolState]:

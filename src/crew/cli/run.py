@@ -98,6 +98,12 @@ _NO_USE = (
     help="Print each event as one line of JSON; the last one has the run.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the end of the run.")
+@click.option(
+    "--view",
+    type=click.Choice(["live", "lines"]),
+    help="Lines alone, or with a board of the tasks below them (default: the board on "
+    "a terminal).",
+)
 @click.pass_obj
 def command(config: str | None, /, **given: Any) -> int:
     """Carry out what the arguments ask for; returns the exit code."""
@@ -106,7 +112,7 @@ def command(config: str | None, /, **given: Any) -> int:
 
 def run(options: RunOptions) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
-    shown = follower(quiet=options.quiet, stream=options.json_stream)
+    shown = follower(quiet=options.quiet, stream=options.json_stream, view=options.view)
     try:
         with stoppable():
             settings, inputs = checked(options)
@@ -137,6 +143,7 @@ def _outcome(
     progress = Progress(run, secrets=settings.secrets, listeners=[shown])
     progress.publish(announced(run, inputs))
     underway: Future[Underway] = Future()
+    _let_control(shown, settings, underway)
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
         lifecycle = import_lifecycle(settings)
@@ -154,6 +161,23 @@ def _outcome(
             stopped = Stopped.by(exc)
     ended = _interrupted(underway, outcome, str(stopped))
     return _leave(run, ended, stopped, options, shown)
+
+
+def _let_control(
+    shown: Follower, settings: Settings, underway: "Future[Underway]"
+) -> None:
+    """Let the keys of a live view do something, once the run has begun."""
+    # On use: only a live view needs it.
+    from crew.cli.live.controls import asks_a_person, budget_of_run, controls
+    from crew.cli.live.view import LiveView
+
+    if isinstance(shown, LiveView):
+        shown.budget = budget_of_run(settings)
+        if asks_a_person(settings):
+            shown.leave_keys()
+        underway.add_done_callback(
+            lambda begun: shown.control(controls(begun.result()))
+        )
 
 
 def _interrupted(
@@ -178,6 +202,7 @@ def _leave(
 ) -> NoReturn:
     """End at once, while the crew is still waiting for an answer."""
     with suppress(OSError):  # the terminal may be what is gone
+        shown.release()
         print_safe(f"crew: {stopped}", file=sys.stderr)
         if RunDirectory(OUTPUT / run).is_begun:
             print_safe(

@@ -34,6 +34,7 @@ class RunOptions:
     as_json: bool
     json_stream: bool
     quiet: bool
+    view: str | None
 
     @property
     def request(self) -> str | None:

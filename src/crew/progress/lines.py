@@ -47,11 +47,11 @@ def line_of(event: Event, *, width: int = NARROWEST) -> Line | None:
     if isinstance(event, AlertRaised):
         return Line(f"· ALERT: {event.text}", _tone(event))
     if isinstance(event, RunAnnounced):
-        return Line(_cut(_announced(event), max(width, NARROWEST) - 1), "plain")
+        return Line(cut(_announced(event), max(width, NARROWEST) - 1), "plain")
     what = _what(event)
     if what is None:
         return None
-    left = f"· {_time(event.so_far.seconds)} {what}"
+    left = f"· {short_time(event.so_far.seconds)} {what}"
     place = event.deployment if isinstance(event, OfTask) else None
     if isinstance(event, Swapped | Waiting | StepBegun):
         place = None  # its text names it, or it served the attempt before
@@ -163,9 +163,9 @@ def _tone(event: Event) -> str:
 def _tail(event: Event, place: str | None) -> str:
     """The deployment, and the tokens and the money so far."""
     so_far = event.so_far
-    tokens = _count(so_far.input_tokens + so_far.output_tokens)
-    cost = _money(so_far.cost_usd, so_far.known_cost_usd)
-    name = _cut(place, _PLACE) if place else ""
+    tokens = short_count(so_far.input_tokens + so_far.output_tokens)
+    cost = short_money(so_far.cost_usd, so_far.known_cost_usd)
+    name = cut(place, _PLACE) if place else ""
     return f"{name} {tokens:>5} {cost:>8}".strip()
 
 
@@ -173,18 +173,19 @@ def _laid_out(left: str, right: str, width: int) -> str:
     """Both sides in one line of fewer columns than `width`; the left is cut."""
     room = max(width, NARROWEST) - 1
     left, right = escape_control(left), escape_control(right)
-    left = _cut(left, room - cell_len(right) - 2)
+    left = cut(left, room - cell_len(right) - 2)
     gap = room - cell_len(left) - cell_len(right)
     return f"{left}{' ' * gap}{right}"
 
 
-def _cut(text: str, columns: int) -> str:
+def cut(text: str, columns: int) -> str:
+    """A text in at most so many columns."""
     if cell_len(text) <= columns:
         return text
     return f"{set_cell_size(text, columns - 3).rstrip()}..."
 
 
-def _time(seconds: float) -> str:
+def short_time(seconds: float) -> str:
     """Since the begin, such as `1:05` or `1:02:05`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -197,7 +198,8 @@ def _seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _count(number: int) -> str:
+def short_count(number: int) -> str:
+    """A number in at most five characters, such as `9.4k`."""
     for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:
             whole = number >= 100 * size
@@ -205,7 +207,7 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def _money(cost: Decimal | None, known: Decimal) -> str:
+def short_money(cost: Decimal | None, known: Decimal) -> str:
     """Dollars; with a `+` where some calls have no known price."""
     amount = known if cost is None else cost
     decimals = 2 if amount >= 100 else 4
