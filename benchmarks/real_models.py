@@ -134,9 +134,8 @@ def git(directory: Path, *arguments: str) -> str:
 
 def request(name: str) -> str:
     return (
-        f"Read {name}.py with read_file first. Then implement the function {name} in "
-        f"it, as its docstring says, and write the whole file {name}.py with "
-        f"write_file. Its tests are in tests/test_{name}.py; do not change them."
+        f"Implement the function {name} in {name}.py, as its docstring says. Its tests "
+        f"are in tests/test_{name}.py; do not change them."
     )
 
 

@@ -93,11 +93,14 @@ def test_without_native_tools_the_tools_are_described_and_the_calls_are_text(
 
     first, second = server.requests
     assert "tools" not in first
-    assert '"name": "write_file"' in first["messages"][0]["content"]
+    described = first["messages"][0]["content"]
+    assert "read_file(path: string, start_line: integer = 1" in described
+    assert "write_file" not in described
+    assert "To write a file, answer with its path" in described
     # Small models forget what was said before the task; the cache keeps its prompt.
     assert first["messages"][1]["content"].endswith(
-        "Tools: read_file, write_file. The content of write_file stands behind its "
-        "call, in a code block.)"
+        "(First write the new file: answer with hello.py on a line and, behind it, the "
+        "whole file in a code block. Only then give the final answer.)"
     )
     assert second["messages"][1] == first["messages"][1]
     assert {message["role"] for message in second["messages"]} == {

@@ -255,7 +255,7 @@ def test_a_conversation_becomes_text_without_losing_anything() -> None:
         "user",
     ]
     assert written[0]["content"].startswith("You code.")
-    assert '"name": "write_file"' in written[0]["content"]
+    assert "write_file(path: string, content: string)" in written[0]["content"]
     (again,) = written_calls(written[2]["content"], TOOLS)
     assert (again.name, again.arguments) == ("read_file", '{"path": "a.py"}')
     assert "<tool_response>\nx = 1\n</tool_response>" in written[3]["content"]

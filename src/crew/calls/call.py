@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, note_answer
+from crew.calls.current_task import chain_for, named_files, note_answer
+from crew.calls.files_by_text import FilesByText
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -17,7 +18,7 @@ from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
-from crew.providers.answer import Answer
+from crew.providers.answer import Answer, text_answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
 from crew.providers.tool_calls import made_call
@@ -58,6 +59,8 @@ class Call:
         request itself is refused, CutOff when nobody may write so long an answer,
         ContextTooLong when no window holds it.
         """
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = call._complete()
@@ -68,6 +71,8 @@ class Call:
 
     async def acomplete(self) -> Answer:
         """As `complete`, without blocking the event loop."""
+        if (ended := self._ended()) is not None:
+            return ended
         call = self
         for _ in range(unread_calls.MOST):
             answer = await call._acomplete()
@@ -75,6 +80,18 @@ class Call:
                 return answer
             call = call._told(answer)
         return await call._acomplete()
+
+    @property
+    def _files(self) -> FilesByText:
+        """The files that the model may write as text."""
+        role = self.asked or self.run.settings.roles[self.role]
+        named = named_files(self.role) if self.asked is None else ()
+        return FilesByText.of(role, self.tools, named, self.messages)
+
+    def _ended(self) -> Answer | None:
+        """The answer of a model that wrote the last file it was asked for as text."""
+        text = self._files.ended()
+        return text_answer(text) if text else None
 
     def _is_to_tell(self, answer: Answer) -> bool:
         """Whether a model is to hear what is wrong with a call that it wrote: not
@@ -132,7 +149,10 @@ class Call:
         prompt = replace(prompt, output_room=lease.output_room)
         if lease.deployment.tools:
             return prompt
-        written = as_text(prompt.messages, prompt.tools)
+        files = self._files
+        written = as_text(
+            prompt.messages, prompt.tools, writes=files.tool, named=files.named
+        )
         return replace(prompt, messages=written, tools=None)
 
     def _as_meant(self, answer: Answer, deployment: Deployment) -> Answer:
@@ -142,6 +162,8 @@ class Call:
             return answer
         asked = not deployment.tools
         written = written_calls(answer.text, self.tools, asked=asked)
+        if asked and not written:
+            written = self._files.calls(answer.text)
         if not written:
             why = unread_calls.unread(answer.text, self.tools) if asked else ""
             return replace(answer, unread=why)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crew.calls.stalls import Stalls
+from crew.calls.whole_files import NamedFile
 from crew.workspace.changes import Mark
 
 
@@ -23,9 +24,10 @@ class Execution:
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
     of `chain` first (None: everybody's but the manager's) with the style of `prompt`
-    (None: the deployment's own), `served` which of them
-    answered last, and `stalls` watches whether the attempt gets anywhere. `outcome` is
-    the accepted attempt, and `began` is in seconds since the epoch.
+    (None: the deployment's own), `served` which of them answered last, and `stalls`
+    watches whether the attempt gets anywhere. `named` are the files that the task's
+    text names, as the attempt found them. `outcome` is the accepted attempt, and
+    `began` is in seconds since the epoch.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -40,6 +42,7 @@ class Execution:
     prompt: str | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
+    named: tuple[NamedFile, ...] = ()
     outcome: Any = None
     began: float = 0.0
 
@@ -81,6 +84,12 @@ def chain_for(role: str) -> tuple[str, ...]:
     """The deployments that the present step of the ladder gives this role."""
     execution = current_execution.get()
     return execution.chain if execution and execution.is_own(role) else ()
+
+
+def named_files(role: str) -> tuple[NamedFile, ...]:
+    """The files that the present task's text names, for the role whose task it is."""
+    execution = current_execution.get()
+    return execution.named if execution and execution.is_own(role) else ()
 
 
 def prompt_for(role: str) -> str | None:

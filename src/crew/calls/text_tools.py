@@ -8,67 +8,86 @@ is Hermes', which many open models have learned:
     {"name": "read_file", "arguments": {"path": "a.py"}}
     </tool_call>
 
-and the result in the next message of the user, between <tool_response> tags.
+and the result in the next message of the user, between <tool_response> tags. A file is
+written as `whole_files` reads it: its path, and behind it the file in a code block. Few
+small models can escape one for JSON.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from crew.calls.tool_signatures import signature
+from crew.calls.whole_files import NamedFile, written
+
 Message = Mapping[str, Any]
 
-INSTRUCTION = """\
-# Tools
-
-You work with these tools, one JSON object each:
-<tools>
+# Without an example, which small models copy.
+FILES = """\
+To write a file, answer with its path on a line of its own and, behind it, the whole \
+file in a code block: every line of it, also those that stay. When the files are \
+written, say so in plain text."""
+TOOLS = """\
+{heading}
 {tools}
-</tools>
 
-To call a tool, answer with the call and nothing else, in exactly this form:
+To use one, answer with nothing but
 <tool_call>
 {{"name": "the tool's name", "arguments": {{"each argument's name": "its value"}}}}
 </tool_call>
-
-The result comes in the next message, between <tool_response> tags: never write it \
-yourself. Only a call changes a file or passes work on; describing it does nothing. \
-When no call is left to make, give your final answer as plain text without a call."""
-CONTENT = """
-
-The content of {name} stands behind its call, in a code block, as it is and without \
-escapes; its arguments hold the path alone."""
-"""For a tool that writes a file: few small models can escape one for JSON. Without an
-example, which they copy."""
+The result comes in the next message: never write it yourself. Describing a call does \
+nothing. When none is left to make, give your final answer in plain text."""
+# Goes behind the task: small models forget what was said before it.
 REMINDER = (
     '(To use a tool, answer with <tool_call>{{"name": ..., "arguments": {{...}}}}'
-    "</tool_call> alone. Tools: {names}.{content})"
+    "</tool_call> alone. Tools: {names}.)"
 )
-"""Goes behind the task: small models forget what was said before it."""
+WRITE = (
+    "(First write {what}: answer with {path} on a line and, behind it, the whole file "
+    "in a code block. Only then give the final answer.)"
+)
 
 
 def as_text(
-    messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None
+    messages: Sequence[Message],
+    tools: Sequence[Mapping[str, Any]] | None,
+    *,
+    writes: str = "",
+    named: Sequence[NamedFile] = (),
 ) -> list[Message]:
-    """The conversation without native tools: nothing of it is lost."""
+    """The conversation without native tools: nothing of it is lost. `writes` is the
+    tool that takes whole files, if the role has it, and `named` are the files that the
+    task names."""
     found: list[Message] = []
     reminded = False
     for message in messages:
-        written = _written(message)
+        said = _written(message, writes)
         if tools and not reminded and message.get("role") == "user":
-            written, reminded = _reminded(written, tools), True
-        if found and _joins(found[-1], written):
-            joined = f"{found[-1]['content']}\n\n{written['content']}"
+            reminder = _reminder(tools, writes, named)
+            said, reminded = _with(said, reminder), True
+        if found and _joins(found[-1], said):
+            joined = f"{found[-1]['content']}\n\n{said['content']}"
             found[-1] = {**found[-1], "content": joined}
         else:
-            found.append(written)
-    return [*_described(found, tools)] if tools else found
+            found.append(said)
+    return [*_described(found, tools, writes)] if tools else found
 
 
-def _reminded(message: Message, tools: Sequence[Mapping[str, Any]]) -> Message:
+def _reminder(
+    tools: Sequence[Mapping[str, Any]], writes: str, named: Sequence[NamedFile]
+) -> str:
     names = ", ".join(str(tool["function"]["name"]) for tool in tools)
-    writing = _writing(tools)
-    more = f" The content of {writing} stands behind its call, in a code block."
-    text = REMINDER.format(names=names, content=more if writing else "")
+    if not writes:
+        return REMINDER.format(names=names)
+    named = [one for one in named if not one.is_test]
+    path = named[0].path if len(named) == 1 else "its path"
+    what = "the new file" if len(named) == 1 else "each file"
+    shown = [written(one.path, one.content) for one in named if one.content is not None]
+    now = ["The files as they are now:", *shown] if shown else []
+    return "\n\n".join([*now, WRITE.format(what=what, path=path)])
+
+
+def _with(message: Message, text: str) -> Message:
     content = message.get("content")
     if isinstance(content, list):
         return {**message, "content": [*content, {"type": "text", "text": text}]}
@@ -76,11 +95,15 @@ def _reminded(message: Message, tools: Sequence[Mapping[str, Any]]) -> Message:
 
 
 def _described(
-    messages: list[Message], tools: Sequence[Mapping[str, Any]]
+    messages: list[Message], tools: Sequence[Mapping[str, Any]], writes: str
 ) -> list[Message]:
-    lines = "\n".join(json.dumps(tool["function"]) for tool in tools)
-    text, writing = INSTRUCTION.format(tools=lines), _writing(tools)
-    text += CONTENT.format(name=writing) if writing else ""
+    functions = [tool["function"] for tool in tools]
+    lines = [signature(one) for one in functions if one["name"] != writes]
+    heading = "Other tools:" if writes else "You work with these tools:"
+    parts = [FILES] if writes else []
+    if lines:
+        parts.append(TOOLS.format(heading=heading, tools="\n".join(lines)))
+    text = "\n\n".join(parts)
     first = messages[0] if messages else {}
     if first.get("role") == "system" and isinstance(first.get("content"), str):
         content = f"{first['content']}\n\n{text}"
@@ -88,16 +111,7 @@ def _described(
     return [{"role": "system", "content": text}, *messages]
 
 
-def _writing(tools: Sequence[Mapping[str, Any]]) -> str:
-    """The tool that takes a path and a content; empty without one."""
-    for tool in tools:
-        schema = tool["function"].get("parameters") or {}
-        if {"path", "content"} <= set(schema.get("properties") or ()):
-            return str(tool["function"]["name"])
-    return ""
-
-
-def _written(message: Message) -> Message:
+def _written(message: Message, writes: str) -> Message:
     if message.get("role") == "tool":
         result = _text(message.get("content"))
         content = f"<tool_response>\n{result}\n</tool_response>"
@@ -106,14 +120,25 @@ def _written(message: Message) -> Message:
     if not calls:
         return {name: part for name, part in message.items() if name != "tool_calls"}
     before = _text(message.get("content"))
-    written = "\n".join(_call(call["function"]) for call in calls)
-    return {"role": "assistant", "content": f"{before}\n{written}".strip()}
+    made = "\n".join(_call(call["function"], writes) for call in calls)
+    return {"role": "assistant", "content": f"{before}\n{made}".strip()}
 
 
-def _call(function: Mapping[str, Any]) -> str:
+def _call(function: Mapping[str, Any], writes: str) -> str:
+    if function["name"] == writes and (file := _file(function)) is not None:
+        return file
     name, arguments = json.dumps(function["name"]), function.get("arguments") or "{}"
     call = f'{{"name": {name}, "arguments": {arguments}}}'
     return f"<tool_call>\n{call}\n</tool_call>"
+
+
+def _file(function: Mapping[str, Any]) -> str | None:
+    """A call that wrote a file, in the form that a model is asked for."""
+    try:
+        given = json.loads(function.get("arguments") or "{}")
+        return written(str(given["path"]), str(given["content"]))
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _joins(before: Message, message: Message) -> bool:

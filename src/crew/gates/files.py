@@ -7,23 +7,13 @@ from contextlib import suppress
 from crew.errors import WorkspaceError
 from crew.gates.blocks import prose
 from crew.gates.gate import PASSES, Finding, Work, fails, nothing
+from crew.texts.named_paths import ENDING, named_paths
 from crew.workspace import Workspace
 
-# As people write a path in Markdown: `src/shop/orders.py`. Without a directory only
-# endings that no name of code has: `orders.list` is none.
-_ENDING = (
-    r"\.(?:py|md|txt|toml|ya?ml|json|[jt]sx?|html|css|sh|cfg|ini|rst"
-    r"|go|rs|java|rb|php|sql|csv|xml)"
-)
+# As people write a path in Markdown: `src/shop/orders.py`.
 _PATH = re.compile(
     r"(?<!`)`((?:[\w.@+-]+/)+[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,5}"
-    rf"|[\w@+-][\w.@+-]*{_ENDING})`(?!`)"
-)
-# As people write one in a request, without backquotes. `Node.js` and its like are
-# names, and what follows `://` is an address.
-_ASKED = re.compile(
-    rf"(?<![\w./@:+-])(?![A-Z]\w*\.js\b)((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*?{_ENDING})"
-    r"(?![\w/-]|\.\w)"
+    rf"|[\w@+-][\w.@+-]*{ENDING})`(?!`)"
 )
 
 
@@ -34,9 +24,8 @@ def changed(work: Work) -> Finding:
     if work.changed:
         return PASSES
     return fails(
-        "No file was changed. Text does not change files, a call of a tool does: "
-        "write_file for a new file; for one that is there edit_file, or write_file "
-        "if you have no edit_file. Then answer."
+        "No file was changed. Text about a change does not make it: write the file "
+        "itself, in the form that you were told for it. Then answer."
     )
 
 
@@ -50,7 +39,7 @@ def files_exist(work: Work) -> Finding:
 
 def asked_files(work: Work) -> Finding:
     """Every file that the task's text names is in the workspace."""
-    named = _ASKED.findall(work.asked)
+    named = named_paths(work.asked)
     if not named:
         return nothing("the task names no file")
     return _all_there(named, work.workspace)

@@ -29,3 +29,15 @@ class Answer:
     unread: str = ""
     model: str | None = None
     reasoning: Mapping[str, Any] = field(default_factory=dict)
+
+
+def text_answer(text: str) -> Answer:
+    """An answer that no provider was asked for."""
+    return Answer(
+        text=text,
+        tool_calls=(),
+        finish_reason="stop",
+        id=None,
+        usage=None,
+        headers={},
+    )

@@ -18,6 +18,7 @@ from crew.progress.events import StepBegun
 from crew.tasks.attempt import Attempt
 from crew.tasks.done import Done
 from crew.tasks.feedback import feedback
+from crew.tasks.naming import named
 
 _SHOWN = 1_500
 """Characters of a reason in the error that ends a run."""
@@ -39,10 +40,10 @@ def guardrail(done: Done) -> Callable[[TaskOutput], tuple[bool, Any]]:
     return gate
 
 
-def begin(done: Done, execution: Execution) -> str:
-    """Begin the first attempt. Returns what it needs to know beside CrewAI's context:
-    how those of an earlier part of the run ended."""
-    climb = _Climb(done=done, execution=execution, asked="")
+def begin(done: Done, execution: Execution, asked: str) -> str:
+    """Begin the first attempt at what is `asked`. Returns what it needs to know beside
+    CrewAI's context: how those of an earlier part of the run ended."""
+    climb = _Climb(done=done, execution=execution, asked=asked)
     if climb.history:
         climb.why = "the run goes on"
     climb.start(())
@@ -102,6 +103,7 @@ class _Climb:
         trial = done.trial if at == 0 else None
         self.execution.prompt = trial.prompt if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
+        self.execution.named = named(done.workspace, self.asked)
         self.execution.begin(
             (*filter(None, pinned), *chain),
             limit or MOST_CALLS,

@@ -69,7 +69,7 @@ class NamedTask(FilledTask):
         if self._done is None:
             return own, context
         execution.mark = begun(self._done.workspace, self._done.spec.name)
-        earlier = begin(self._done, execution)
+        earlier = begin(self._done, execution, self.description)
         return own, "\n\n".join(filter(None, (context, earlier)))
 
     def _under(

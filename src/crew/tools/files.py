@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from pydantic import BaseModel, Field, PrivateAttr
+from pydantic.json_schema import SkipJsonSchema
 
 from crew.errors import WorkspaceError
 from crew.tools.place import meant, said
@@ -10,6 +11,9 @@ from crew.tools.workspace_tool import WorkspaceTool
 
 LISTED = 500
 """How many files are listed at once."""
+WHOLE_BYTES = 16 * 1024
+"""How long a file may be that a model which writes files as text replaces whole, though
+its role has `edit_file`."""
 
 
 class _Directory(BaseModel):
@@ -25,6 +29,8 @@ class _File(BaseModel):
 class _Content(BaseModel):
     path: str = Field(description="A file, relative to the workspace.")
     content: str = Field(description="The whole content of the file.")
+    # Models that call tools do not know it: the file came as text.
+    whole: SkipJsonSchema[bool] = False
 
 
 class ListFiles(WorkspaceTool):
@@ -76,13 +82,14 @@ class WriteFile(WorkspaceTool):
         )
         return self
 
-    def answer(self, path: str, content: str) -> str:
+    def answer(self, path: str, content: str, whole: bool = False) -> str:
         place = meant(self._workspace, path, new=True)
         before = self._before(place)
         if before == content.encode(errors="surrogatepass"):
             # Small models write the same file again and again until they are stopped.
             return f"{place} held exactly this already. Do what is left, or answer."
-        if before and self._edits and self._workspace.is_given(place):
+        by_edits = self._edits and not (whole and len(before or b"") <= WHOLE_BYTES)
+        if before and by_edits and self._workspace.is_given(place):
             raise WorkspaceError(
                 f"{place!r} was there before: change it with edit_file, which takes "
                 "only the lines that change; write_file is for new files"
