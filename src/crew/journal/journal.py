@@ -6,6 +6,7 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from crew.errors import StoreUnavailable
 from crew.journal.alerts import AlertTable
 from crew.journal.approvals import ApprovalTable
 from crew.journal.attempts import AttemptTable
+from crew.journal.past import PastRun, Taken, past_runs, past_tasks
 from crew.journal.records import (
     CALL_FIELDS,
     CallRecord,
@@ -165,6 +167,15 @@ class Journal:
     def stretch(self, since: float, until: float) -> Stretch:
         """What happened from `since` up to `until`, in seconds since the epoch."""
         return read_stretch(self._db, since, until)
+
+    def past_runs(self, tasks: Collection[str]) -> list[PastRun]:
+        """The latest runs that did just these tasks; rehearsals do not count."""
+        return past_runs(self._db, tasks)
+
+    def past_tasks(self) -> dict[tuple[str | None, str], list[Taken]]:
+        """What the latest tasks took, by kind and complexity; rehearsals do not
+        count."""
+        return past_tasks(self._db)
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""
