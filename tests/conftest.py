@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 import crew  # noqa: F401  before crewai: it keeps telemetry and litellm offline
 from configured import KEY, SECRET, configure
+from forked import Forks
 from scripted import Scripted, serving
 
 # A busy machine is slow, which is no failure.
@@ -57,3 +58,18 @@ def config(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(KEY, SECRET)
     monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     return configure(tmp_path / "config", server.url)
+
+
+@pytest.fixture(scope="session")
+def _fork_server() -> Iterator[Forks]:
+    server = Forks()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def forks(_fork_server: Forks) -> Iterator[Forks]:
+    """Begins processes that run a crew, without the seconds of their imports; see
+    `forked.py`."""
+    yield _fork_server
+    _fork_server.end_all()

@@ -1,9 +1,9 @@
 """What a run says at its end, and what it leaves: commits, rehearsals, stops."""
 
-import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from crew.reports.summary import open_lines, proof_lines
 from crew.runs.messages import SUBJECT_CHARACTERS, message, subject
 from crew.settings import Inputs
 from crew.workspace import Workspace
+from forked import Forks
+from hangs import HANGS_AFTER
 from scripted import Scripted
 
 
@@ -189,27 +191,24 @@ def test_who_stops_a_run_interrupts_it(
     server: Scripted,
     shop: Path,
     capsys: pytest.CaptureFixture[str],
+    forks: Forks,
     number: int,
     code: int,
 ) -> None:
     usual = server.brain
-    command = (
-        "import signal, sys; from crew.cli import main; "
-        f"signal.signal({number}, signal.default_int_handler); sys.exit(main())"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", command, "run", "Add", "--repo", str(shop)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as made:
+    called, held = threading.Event(), threading.Event()
 
-        def brain(request: dict[str, object]) -> str:
-            os.kill(made.pid, number)
-            server.stop.wait(5)
-            return "late"
+    def brain(request: dict[str, object]) -> str:
+        called.set()
+        held.wait(HANGS_AFTER)
+        return "late"
 
-        server.brain = brain
-        made.communicate()
+    server.brain = brain
+    made = forks.start("run", "Add", "--repo", str(shop))
+    assert called.wait(HANGS_AFTER)
+    made.send_signal(number)
+    made.communicate()
+    held.set()
     server.brain = usual
 
     assert made.returncode == code

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,14 @@ def _room(module: str) -> str:
     return rest.partition(".")[0] or "__init__"
 
 
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _statements(path: Path) -> Iterator[ast.stmt]:
     """All statements, without those for the type checker only."""
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [_parsed(path)]
     while waiting:
         for node in ast.iter_child_nodes(waiting.pop()):
             if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -53,12 +59,13 @@ def _statements(path: Path) -> Iterator[ast.stmt]:
             waiting.append(node)
 
 
+@cache
 def _imports(path: Path, *, top_level: bool) -> set[str]:
     """What a module imports. Imports for the type checker only do not count."""
-    top = set(map(ast.dump, ast.parse(path.read_text(encoding="utf-8")).body))
+    top = _parsed(path).body
     found: set[str] = set()
     for node in _statements(path):
-        if top_level and ast.dump(node) not in top:
+        if top_level and node not in top:
             continue
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -214,7 +221,7 @@ def test_no_module_and_no_function_is_too_long() -> None:
         most = 350 if name.startswith("crew.quota.stores") else 300
         if len(text.splitlines()) > most:
             long.append(f"{name}: {len(text.splitlines())} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 if lines > 40:
@@ -236,7 +243,7 @@ def test_each_place_on_the_page_exists(place: str) -> None:
 
 @pytest.mark.parametrize(("path", "name"), re.findall(r"`([a-z_/]+\.py):(\w+)`", PAGE))
 def test_each_name_on_the_page_is_defined_there(path: str, name: str) -> None:
-    tree = ast.parse((SOURCE / path).read_text(encoding="utf-8"))
+    tree = _parsed(SOURCE / path)
     defined = {getattr(node, "name", "") for node in ast.walk(tree)}
 
     assert name in defined

@@ -4,8 +4,6 @@ import ast
 import importlib
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from crew.errors import SettingsError
 from crew.quota.limit_syntax import LimitSyntaxError, parse_limit
 from crew.routing import Request, route
 from crew.settings.loader import load_settings, load_tiers
+from forked import Forks
 
 PROJECT = Path(__file__).parents[1]
 DOCS = PROJECT / "docs"
@@ -67,20 +66,14 @@ def commands(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
 # What is generated
 
 
-def test_the_generated_parts_are_fresh() -> None:
+def test_the_generated_parts_are_fresh(forks: Forks) -> None:
     code = (
         "from generate import DOCS, filled\n"
         "texts = {page.name: page.read_text('utf-8') for page in DOCS.glob('*.md')}\n"
         "print(*(name for name, text in texts.items() if filled(text) != text))"
     )
 
-    stale = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=DOCS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    stale = forks.run(code=code, cwd=DOCS)
 
     advice = "run: uv run python docs/generate.py"
     assert stale.returncode == 0, stale.stderr

@@ -143,11 +143,7 @@ def test_every_write_in_turn_finds_no_room(
         found: list[tuple[object, ...]] = []
 
         for once in (True, False):
-            # Each task writes the same, so a few of the later ones will do.
-            first = writes.index("INSERT INTO task") + 2
-            numbers = [*range(1, first, 1 if once else 4)]
-            numbers += range(first, len(writes) + 1, 5)
-            for number in numbers:
+            for number in telling(writes)[:: 1 if once else 4]:
 
                 def full(at: int, number: int = number, once: bool = once) -> bool:
                     return at == number if once else at >= number
@@ -158,6 +154,22 @@ def test_every_write_in_turn_finds_no_room(
                 if wrong := mistaken(code, shown, calls, once=once):
                     found.append((wrong, *what))
     assert not found, "\n".join(map(str, found))
+
+
+def telling(writes: list[str]) -> list[int]:
+    """Which writes are tried. Statements in a row are one, up to the COMMIT; and each
+    task writes the same, so a few of those of the later ones will do."""
+    kinds = ["statement" if one.startswith(_WRITES[:-1]) else one for one in writes]
+    apart = [
+        number
+        for number, kind in enumerate(kinds, 1)
+        if number == 1 or kind != kinds[number - 2]
+    ]
+    later = writes.index("INSERT INTO task") + 2
+    return [
+        *(number for number in apart if number < later),
+        *range(later, len(writes) + 1, 6),
+    ]
 
 
 def mistaken(code: int, shown: str, calls: Counter[str], *, once: bool) -> str:

@@ -12,7 +12,7 @@ from small_config import change, mistakes_of, write_files
 
 KEYS = {"ALPHA_API_KEY": "sk-alpha"}
 SECONDS = 5.0
-"""Far above what it takes (below 0.5 s) and far below what it took."""
+"""Of the processor. Far above what it takes (below 0.5 s), far below what it took."""
 
 
 @pytest.fixture
@@ -80,11 +80,11 @@ def test_a_hostile_file_is_a_mistake_at_once(
 ) -> None:
     path = config / f"{file}.yaml"
     path.write_text(HOSTILE[kind] + path.read_text("utf-8"), encoding="utf-8")
-    began = time.perf_counter()
+    began = time.process_time()
 
     found = mistakes_of(config, KEYS)
 
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert any(one.file == str(path) for one in found)
     assert all(len(str(one)) < 3_000 for one in found)
     assert len(found) < 500
@@ -140,11 +140,11 @@ def test_tiers_that_name_each_other_are_written_out_once(
     config: Path, levels: int, width: int
 ) -> None:
     change(config, "tiers", "tiers:\n", f"tiers:\n{tiers_of(levels, width)}")
-    began = time.perf_counter()
+    began = time.process_time()
 
     settings = load_settings(config, environ=KEYS)
 
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     assert settings.tiers[f"t{levels - 1}"].chain == ("big", "small")
 
 

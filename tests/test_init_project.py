@@ -1,15 +1,15 @@
 """`crew init --project NAME`: a whole CrewAI project, on which `crewai run` works."""
 
-import os
 import subprocess
-import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crew.cli import main
 from crew.settings.loader import load_settings
+from forked import Forks
 from moving_in import GEMINI, a_home, snapshot, write
 
 LAYOUT = {
@@ -39,17 +39,18 @@ def make(name: str = "my-shop") -> int:
     return main(["init", "--project", name])
 
 
-def within(project: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    """Run a Python in the project, as if that were installed."""
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def within(forks: Forks) -> Run:
+    """Runs Python in a project, as if that were installed."""
+
+    def run(project: Path, code: str) -> "subprocess.CompletedProcess[str]":
+        installed = f"import sys; sys.path.insert(0, {str(project / 'src')!r})"
+        return forks.run(code=f"{installed}\n{code}", cwd=project)
+
+    return run
 
 
 def test_a_project_is_written_and_its_configuration_loads(
@@ -91,12 +92,12 @@ def test_its_scripts_are_those_that_crewai_calls(here: Path) -> None:
     assert project["project"]["dependencies"][0].startswith("tiercrew~=")
 
 
-def test_crewai_run_works_at_once_as_a_rehearsal(here: Path) -> None:
+def test_crewai_run_works_at_once_as_a_rehearsal(here: Path, within: Run) -> None:
     make()
     project = here / "my-shop"
-    script = "import sys; sys.argv = ['run_crew']; from my_shop.main import run; run()"
+    script = "sys.argv = ['run_crew']; from my_shop.main import run; run()"
 
-    done = within(project, "-c", script)
+    done = within(project, script)
 
     assert done.returncode == 0, done.stderr
     assert "REHEARSAL" in done.stderr
@@ -105,19 +106,20 @@ def test_crewai_run_works_at_once_as_a_rehearsal(here: Path) -> None:
     assert '"status": "done"' in (run / "run.json").read_text()
 
 
-def test_its_own_tests_pass(here: Path) -> None:
+def test_its_own_tests_pass(here: Path, within: Run) -> None:
     make()
+    script = "import pytest; pytest.main(['-q', '-p', 'no:cacheprovider'])"
 
-    done = within(here / "my-shop", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    done = within(here / "my-shop", script)
 
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_its_crew_is_a_plain_one(here: Path) -> None:
+def test_its_crew_is_a_plain_one(here: Path, within: Run) -> None:
     make()
     script = "from my_shop.crew import open_crew; print(type(open_crew()).__mro__)"
 
-    done = within(here / "my-shop", "-W", "ignore", "-c", script)
+    done = within(here / "my-shop", script)
 
     assert "crewai.crew.Crew" in done.stdout, done.stderr
 

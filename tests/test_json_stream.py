@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,28 +13,15 @@ from crew.cli import main
 from crew.progress.document import read_event
 from crew.progress.events import Event
 from crew.progress.schema import schema
+from forked import Forks
 from hangs import HANGS_AFTER
 from scripted import Scripted
 
 PROJECT = Path(__file__).parents[1]
-CREW = (
-    "import signal, sys; from crew.cli import main; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
-)
 
 
 def documents(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", CREW, "run", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 def assert_valid(events: list[dict[str, Any]]) -> None:
@@ -155,10 +140,8 @@ def test_a_failed_run_ends_the_stream_with_its_record(
     ]
 
 
-def test_an_interrupted_run_ends_the_stream(
-    config: Path, server: Scripted, tmp_path: Path
-) -> None:
-    process = start("x", "--json-stream")
+def test_an_interrupted_run_ends_the_stream(config: Path, forks: Forks) -> None:
+    process = forks.start("run", "x", "--json-stream")
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -179,9 +162,9 @@ def test_an_interrupted_run_ends_the_stream(
 
 @pytest.mark.parametrize("option", ["--json-stream", "--json"])
 def test_a_reader_that_leaves_does_not_change_how_the_run_ends(
-    option: str, config: Path, tmp_path: Path
+    option: str, config: Path, tmp_path: Path, forks: Forks
 ) -> None:
-    process = start("x", option)
+    process = forks.start("run", "x", option)
     closed = process.stdout if option == "--json-stream" else process.stderr
     assert closed is not None
     assert closed.readline() != ""

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +21,7 @@ from crew import tiers
 from crew.clock import SystemClock
 from crew.journal import Journal
 from crew.runs.tiers import Tiers
-from hangs import HANGS_AFTER
+from forked import Forks
 from scripted import Reply, Scripted, serving, tool_call
 
 
@@ -277,7 +275,7 @@ def test_a_crew_without_a_tier_is_nobodys_business(
 
 
 def test_a_script_that_ends_in_an_error_is_a_failed_run(
-    opened: Tiers, tmp_path: Path
+    opened: Tiers, forks: Forks
 ) -> None:
     script = """
         from crew import tiers
@@ -286,13 +284,7 @@ def test_a_script_that_ends_in_an_error_is_a_failed_run(
         print(opened.run_id, flush=True)
         1 / 0
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=HANGS_AFTER,
-        check=False,
-    )
+    done = forks.run(code=textwrap.dedent(script))
 
     assert "ZeroDivisionError" in done.stderr
     path = Path(os.environ["CREW_STATE_DIR"], "journal.db")

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +22,7 @@ from crew.clock import SystemClock
 from crew.errors import RunFailed, SettingsError
 from crew.journal import Journal
 from crew.runs.tiers import Tiers
+from forked import Forks
 from scripted import Scripted, serving
 
 PROJECT = Path(__file__).parents[1]
@@ -278,26 +277,16 @@ def test_crew_check_needs_no_roles(
     assert "smith" in capsys.readouterr().out
 
 
-def in_a_process(script: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-
-
-def test_the_run_ends_with_the_process(config: Path, server: Scripted) -> None:
-    done = in_a_process(
-        """
+def test_the_run_ends_with_the_process(config: Path, forks: Forks) -> None:
+    script = """
         from crew import tiers
         opened = tiers("config")
         opened.llm("coder").call("hello")
         print(opened.run_id)
-        """
-    )
+    """
+    done = forks.run(code=textwrap.dedent(script))
 
+    assert done.returncode == 0, done.stderr
     assert status(done.stdout.strip()) == "done"
 
 
@@ -313,18 +302,18 @@ def test_without_a_key_it_rehearses_and_warns(
 
 
 def test_a_crew_without_a_key_rehearses_and_its_run_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, forks: Forks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-
-    done = in_a_process(
-        f"""
+    script = f"""
         from crew import build_crew, load_settings
         crew = build_crew(load_settings({str(PROJECT / "config")!r}, environ={{}}))
         print(crew.kickoff().raw)
-        """
-    )
+    """
 
+    done = forks.run(code=textwrap.dedent(script))
+
+    assert done.returncode == 0, done.stderr
     assert "REHEARSAL" in done.stderr
     assert done.stdout.strip()
     (run,) = (path.name for path in (tmp_path / "output").iterdir() if path.is_dir())

@@ -1,13 +1,12 @@
 """Real processes: killed, interrupted, and two at once on one store."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,11 @@ import pytest
 
 from configured import KEY, SECRET, configure
 from crew.cli import main
+from forked import Forks, Process
 from hangs import HANGS_AFTER
 from scripted import Reply, Scripted, serving
 
-# Where the tests run in the background SIGINT is ignored, and under nohup SIGHUP, also
-# in a child.
-CREW = (
-    "import signal, sys; from crew.cli import main; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.exit(main())"
-)
-
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Process]
 
 
 class Blocking:
@@ -43,7 +35,7 @@ class Blocking:
             self.released.wait(HANGS_AFTER)
         return f"{request['model']} did the work."
 
-    def hold(self, process: "subprocess.Popen[str]") -> None:
+    def hold(self, process: Process) -> None:
         """Return when the call has come; a run that ends before fails the test."""
         ends = time.monotonic() + HANGS_AFTER
         while not self.reached.wait(1.0):
@@ -67,31 +59,13 @@ def blocking(server: Scripted) -> Iterator[Blocking]:
 
 @pytest.fixture
 def start(
-    server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Start]:
+    server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: Forks
+) -> Start:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CREW_CONFIG_DIR", "config")  # named, so it is trusted
     monkeypatch.setenv(KEY, SECRET)
     configure(tmp_path / "config", server.url, limits=["5 requests/hour"])
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-c", CREW, "run", *arguments],
-            cwd=tmp_path,
-            env=os.environ.copy(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+    return partial(forks.start, "run")
 
 
 def reported(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from crew.progress.lines import line_of
 from crew.progress.log import FULL, EventLog, read_events
 from crew.progress.progress import PATIENCE, Progress, moment
 from crew.texts.masking import Secrets
+from forked import DEVNULL, Forks
 from scripted import Reply, Scripted, tool_call
 
 LONG = "orders/" + "very_long_name_" * 12 + ".py"
@@ -172,19 +173,16 @@ def test_quiet_shows_nothing_until_the_end(
     [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False)],
 )
 def test_a_terminal_gets_colours_unless_it_wants_none(
-    variables: dict[str, str], coloured: bool, config: Path, tmp_path: Path
+    variables: dict[str, str], coloured: bool, config: Path, forks: Forks
 ) -> None:
     there, here = pty.openpty()
-    command = [sys.executable, "-c", "from crew.cli import main; main()"]
-    asked = ["run", "x", "--view", "lines"]
-    with subprocess.Popen(
-        [*command, *asked], stderr=here, stdout=subprocess.DEVNULL,
-        env={**os.environ, **variables},
-    ):  # fmt: skip
-        os.close(here)
-        shown = b""
-        while part := _read(there):
-            shown += part
+    environment = {**os.environ, **variables}
+    asked = ("run", "x", "--view", "lines")
+    forks.start(*asked, stderr=here, stdout=DEVNULL, env=environment)
+    os.close(here)
+    shown = b""
+    while part := _read(there):
+        shown += part
     lines = shown.decode().splitlines()
 
     done = next(line for line in lines if "design unproved" in line)

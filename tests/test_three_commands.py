@@ -32,17 +32,23 @@ def called(*command: str | Path, cwd: Path, env: dict[str, str]) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the wheel is built and installed, once for all tests."""
+    return tmp_path_factory.mktemp("installed")
+
+
+@pytest.fixture(scope="module")
+def env(place: Path) -> dict[str, str]:
     """The environment of a user who has nothing of ours."""
-    (tmp_path / "home").mkdir()
+    (place / "home").mkdir()
     return {
-        "PATH": f"{tmp_path / 'tool' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(tmp_path / "home"),
+        "PATH": f"{place / 'tool' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(place / "home"),
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "UV_OFFLINE": "1",
         "UV_NO_CONFIG": "1",
-        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_CACHE_DIR": str(place / "cache"),
     }
 
 
@@ -60,16 +66,21 @@ def install(what: str | Path, place: Path, env: dict[str, str]) -> None:
     called(UV, "pip", "install", "-q", *alone, what, cwd=place.parent, env=env)
 
 
-@pytest.fixture
-def tool(tmp_path: Path, env: dict[str, str]) -> Path:
-    """`uv tool install`, by its parts: a virtual environment with the wheel in it."""
-    wheels, place = tmp_path / "wheels", tmp_path / "tool"
+@pytest.fixture(scope="module")
+def wheel(place: Path, env: dict[str, str]) -> Path:
+    wheels = place / "wheels"
     build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels)
     called(*build, cwd=ROOT, env=env)
-    (wheel,) = wheels.iterdir()
-    an_environment(place, env)
-    install(wheel, place, env)
-    return place
+    (built,) = wheels.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def tool(place: Path, wheel: Path, env: dict[str, str]) -> Path:
+    """`uv tool install`, by its parts: a virtual environment with the wheel in it."""
+    an_environment(place / "tool", env)
+    install(wheel, place / "tool", env)
+    return place / "tool"
 
 
 @pytest.fixture
@@ -99,6 +110,7 @@ def test_three_commands_and_one_key_lead_to_the_first_real_call(
 
         shown = answering([str(crew), "init"], GEMINI, env=env)
         said = called(crew, "run", "Add a price list", cwd=shop, env=env)
+        providers.write_text(text, "utf-8")
 
     assert "Next: crew run" in shown
     assert "REHEARSAL" not in said
@@ -119,23 +131,21 @@ def test_the_installed_tool_puts_one_script_on_the_path(tool: Path) -> None:
 
 
 def test_the_installed_tool_makes_a_project_that_takes_the_same_installation(
-    tool: Path, tmp_path: Path, env: dict[str, str]
+    tool: Path, wheel: Path, tmp_path: Path, env: dict[str, str]
 ) -> None:
     called(tool / "bin" / "crew", "init", "--project", "shop", cwd=tmp_path, env=env)
 
     project = (tmp_path / "shop" / "pyproject.toml").read_text(encoding="utf-8")
 
-    (wheel,) = (tmp_path / "wheels").iterdir()
     assert f'tiercrew = {{ path = "{wheel}" }}' in project
 
 
 def test_crewai_run_works_in_the_project_that_was_made(
-    tool: Path, tmp_path: Path, env: dict[str, str]
+    tool: Path, wheel: Path, tmp_path: Path, env: dict[str, str]
 ) -> None:
     called(tool / "bin" / "crew", "init", "--project", "shop", cwd=tmp_path, env=env)
     project = tmp_path / "shop"
     an_environment(project / ".venv", env)
-    (wheel,) = (tmp_path / "wheels").iterdir()
     install(wheel, project / ".venv", env)
     install(project, project / ".venv", env)
     crewai = UV.with_name("crewai")
