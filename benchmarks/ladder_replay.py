@@ -280,6 +280,19 @@ class Replay:
         )
 
 
+def bare_row(task: str, deployment: str, *, passed: bool) -> AttemptRecord:
+    """The first attempt at a task, as a row of the journal."""
+    return AttemptRecord(
+        run="r", task=task, number=1, at=SystemClock().now(), kind="coding",
+        complexity="medium", step="", place=0, deployment=deployment, prompt="",
+        gate="tests", trust="tests", verdict="passed" if passed else "failed",
+        reason_hash="", fed_back=False, why="", cost_usd=Decimal("0.01"),
+        premium_usd=Decimal("0.3"), seconds=1.0, calls=1, input_tokens=1,
+        output_tokens=1, cached_tokens=0, is_free=False, cut_off=False,
+        task_trust="tests",
+    )  # fmt: skip
+
+
 def spent(made: Sequence[AttemptRecord]) -> float:
     return float(sum((one.cost_usd or Decimal(0) for one in made), Decimal(0)))
 

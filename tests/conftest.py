@@ -19,6 +19,20 @@ settings.register_profile(
 )
 settings.load_profile("busy")
 
+# These take longest, so they begin: then the workers end together.
+LONGEST = (
+    "test_three_commands.py",
+    "test_full_disk.py",
+    "test_transport.py",
+    "test_sandbox_attacks.py",
+    "test_hostile_surroundings.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 _connect = socket.socket.connect
 
 

@@ -79,6 +79,7 @@ def test_json_is_one_document_and_nothing_else(
     assert set(reported["calls"][0]) == {
         "task",
         "role",
+        "part",
         "deployment",
         "provider",
         "input_tokens",

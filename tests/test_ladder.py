@@ -90,11 +90,37 @@ def test_at_most_so_many_cheap_steps_stand_before_it(tmp_path: Path) -> None:
 def test_a_step_stands_if_and_only_if_it_saves(
     tmp_path: Path, passes: str, stands: bool
 ) -> None:
-    rates = Known({"free": rate(passes, "0.01"), "best": rate("0.9", "0.1")})
+    rates = Known(
+        {
+            "free": rate(passes, "0.01"),
+            "fair": rate("0.01", "0.01"),
+            "best": rate("0.9", "0.1"),
+        }
+    )
 
     ladder = plan(config(tmp_path), task(), trust="tests", rates=rates)
 
     assert ("mid" in names(ladder)) is stands
+
+
+@pytest.mark.parametrize(
+    ("passes", "trust", "first"),
+    [
+        ("0.7", "tests", "better"),
+        # It is good enough; and where no test finds it out, nobody tries others out.
+        ("0.8", "tests", "mid"),
+        ("0.7", "examples", "mid"),
+        ("0.7", "shape", "mid"),
+    ],
+)
+def test_a_step_that_is_not_measured_is_tried_out_before_one_that_passes_too_little(
+    tmp_path: Path, passes: str, trust: str, first: str
+) -> None:
+    rates = Known({"free": rate(passes, "0.01"), "best": rate("0.75", "0.1")})
+
+    ladder = plan(config(tmp_path), task(), trust=trust, rates=rates)
+
+    assert names(ladder)[0] == first
 
 
 def test_few_outcomes_decide_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`crew models`: what the keys reach, by the providers' lists and litellm's table."""
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -290,6 +291,34 @@ def test_the_command_counts_by_provider_and_lists_by_words(
     assert any("NOT LISTED any more; is scribe" in one for one in everything)
     assert max(map(len, [*counted, *shown, *everything])) <= 80
     assert server.requests == []
+
+
+class Terminal(io.StringIO):
+    """What takes the place of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("options", "lines"), [((), 24), (("--all",), 48)])
+def test_a_list_fits_a_terminal_of_24_lines(
+    config: Path,
+    server: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    lines: int,
+) -> None:
+    server.pages["/v1/models"] = listed(*({"id": f"m{n}"} for n in range(45)))
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert main(["models", "m", *options]) == 0
+
+    shown = terminal.getvalue().splitlines()
+    assert len(shown) <= lines
+    assert ("more: --all, or name more words" in shown[-1]) is not bool(options)
 
 
 def test_without_a_key_the_command_says_what_it_is(

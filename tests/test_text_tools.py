@@ -99,8 +99,8 @@ def test_without_native_tools_the_tools_are_described_and_the_calls_are_text(
     assert "To write a file, answer with its path" in described
     # Small models forget what was said before the task; the cache keeps its prompt.
     assert first["messages"][1]["content"].endswith(
-        "(First write the new file: answer with hello.py on a line and, behind it, the "
-        "whole file in a code block. Only then give the final answer.)"
+        "(Write the new file now: answer with hello.py on a line and, behind it, the "
+        "whole file in a code block.)"
     )
     assert second["messages"][1] == first["messages"][1]
     assert {message["role"] for message in second["messages"]} == {

@@ -52,6 +52,8 @@ def test_a_path_with_a_code_block_is_a_file(text: str) -> None:
         f"a.py\n```python\nimport os\n# ... the rest stays\n{CODE}\n```",
         "a.py\n```python\n```",
         "a.py is done.",
+        "```python\na.py\n```",
+        "a.py\n```python\na.py\n```",
         f"and/or\n```js\n{CODE}\n```",
     ],
 )
@@ -67,6 +69,14 @@ def test_of_two_named_files_it_is_the_one_whose_names_the_block_defines() -> Non
     (other,) = whole_files(f"```python\n{new}\n```", [STUB, test])
 
     assert (one.path, other.path) == ("a.py", "tests/test_a.py")
+
+
+def test_an_unnamed_block_is_no_test_and_no_file_that_was_not_shown() -> None:
+    test = NamedFile(path="tests/test_b.py", is_test=True)
+    long = NamedFile(path="b.py", is_hidden=True)
+
+    assert whole_files(f"```python\n{CODE}\n```", [test]) == ()
+    assert whole_files(f"```python\n{CODE}\n```", [long]) == ()
 
 
 def test_a_document_with_code_blocks_of_its_own_is_read_whole() -> None:
@@ -146,7 +156,7 @@ def test_one_answer_with_the_file_that_was_asked_for_does_the_task(
     assert written.read_text() == f"{CODE}\n"
     assert "a.py is written (" in result.raw
     (request,) = server.requests
-    assert "First write the new file: answer with a.py" in str(request["messages"])
+    assert "Write the new file now: answer with a.py" in str(request["messages"])
     assert "tool_call" not in str(request["messages"])
 
 

@@ -20,10 +20,12 @@ from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.experiments_shape import ExperimentsFile, ExperimentShape
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
 from crew.settings.ladder_shape import EscalationShape, LadderShape
+from crew.settings.regression_shape import RegressionShape
 from crew.settings.values import TOOLS
 
 SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "agents.yaml: a role": ("role", schema.RoleShape),
+    "agents.yaml: a role's pattern": ("pattern", schema.PatternShape),
     "agents.yaml: an MCP server": ("server", schema.ServerShape),
     "tasks.yaml": ("tasks", None),
     "tasks.yaml: a task": ("task", schema.TaskShape),
@@ -41,6 +43,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: alerts": ("alerts", AlertsShape),
     "experiments.yaml": ("experiments_file", ExperimentsFile),
     "experiments.yaml: an experiment": ("experiment", ExperimentShape),
+    "tiers.yaml: regression": ("regression", RegressionShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }
@@ -56,6 +59,7 @@ _NAMED: tuple[tuple[object, str], ...] = (
     (fields.PlanLimits, f"{_LIMITS}, or by class"),
     (fields.ScopedLimits, f"{_LIMITS}, or by name"),
     (fields.Dollars, "US dollars"),
+    (schema.PartChain, "a name, or a list of names"),
     (fields.Chain, "a list of names"),
     (fields.Positive, "a whole number, from 1"),
     (fields.InputText, "a text, number, date, or list of them"),

@@ -16,7 +16,8 @@ class Request:
 
     `chain` are the deployments of the present step of the task's ladder: they go first.
     `tier` is where the search starts when no routing rule fits `kind` and
-    `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
+    `complexity`. `role`, `task` and `run` are names, for quotas and the journal, and
+    so is `part`, of the role's pattern.
     """
 
     tier: str
@@ -33,6 +34,12 @@ class Request:
     characters: int | None = None
     images: int = 0
     chain: tuple[str, ...] = ()
+    part: str = ""
+
+    @property
+    def speaker(self) -> str:
+        """Whose answers are alike in length: the role's, or a part's of its pattern."""
+        return f"{self.role}/{self.part}" if self.part else self.role
 
     @property
     def needs(self) -> frozenset[str]:

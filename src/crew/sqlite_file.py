@@ -162,9 +162,12 @@ def _prepare(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> N
             f"{found}, this one knows {len(migrations)}); update the program, or "
             "move the file away"
         )
-    for migration in migrations[found:]:
-        for statement in filter(str.strip, migration.split(";")):
+    statement = ""
+    for part in "".join(migrations[found:]).split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):  # a trigger holds others
             db.execute(statement)
+            statement = ""
     db.execute(f"PRAGMA user_version = {len(migrations)}")
     db.execute("COMMIT")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 import crew.calls.unread_calls as unread_calls
 from crew.calls.current_task import chain_for, named_files, note_answer
 from crew.calls.files_by_text import FilesByText
+from crew.calls.parts import amade, made, parts_of
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
@@ -25,6 +26,7 @@ from crew.providers.tool_calls import made_call
 from crew.providers.transport import OnChunk
 from crew.routing import Request
 from crew.settings import Deployment, Role, TaskSpec
+from crew.settings.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,11 @@ class Call:
     or comes back as text. `relay` is given where the answer is streamed.
     `reasoning` is what the models reasoned in this conversation. `asked` is the role
     where agents.yaml has none of this name.
+
+    `part` is the one of the pattern `via` that makes it; empty: the role has none, or
+    nobody has divided the call yet. `beside` is the text that is kept beside its tool
+    calls, which is an architect's if it `plans`. An answer `is_aside` where it is none
+    of the agent's own.
     """
 
     run: Run
@@ -50,6 +57,11 @@ class Call:
     relay: Relay | None
     reasoning: KeptReasoning
     asked: Role | None = None
+    part: str = ""
+    via: Pattern | None = None
+    beside: str = ""
+    plans: bool = False
+    is_aside: bool = False
 
     def complete(self) -> Answer:
         """The answer of the first deployment that gives one. A tool call that it
@@ -59,6 +71,8 @@ class Call:
         request itself is refused, CutOff when nobody may write so long an answer,
         ContextTooLong when no window holds it.
         """
+        if (parts := parts_of(self)) is not None:
+            return made(parts)
         if (ended := self._ended()) is not None:
             return ended
         call = self
@@ -71,6 +85,8 @@ class Call:
 
     async def acomplete(self) -> Answer:
         """As `complete`, without blocking the event loop."""
+        if (parts := parts_of(self)) is not None:
+            return await amade(parts)
         if (ended := self._ended()) is not None:
             return ended
         call = self
@@ -174,14 +190,19 @@ class Call:
 
     def _kept(self, lease: Lease, answer: Answer) -> Answer:
         self.reasoning.keep(
-            lease.deployment, answer.tool_calls, answer.reasoning, answer.text
+            lease.deployment,
+            answer.tool_calls,
+            answer.reasoning,
+            self.beside or answer.text,
+            is_plan=self.plans,
         )
-        if self.asked is None:
+        if self.asked is None and not self.is_aside:
             note_answer(
                 self.role,
                 cut_off=answer.finish_reason == "length",
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
+                is_unread=bool(answer.unread),
             )
         return answer
 
@@ -233,9 +254,14 @@ class Call:
         size = replace(
             size, characters=size.characters + self.reasoning.characters(messages)
         )
+        tier, chain = role.tier, chain_for(role.name)
+        if self.via is not None:
+            chain = self.via.chain(self.part, settings.tiers)
+            tier = self.via.tier(self.part, settings.tiers, role.tier)
         return Request(
-            tier=role.tier,
-            chain=chain_for(role.name),
+            tier=tier,
+            chain=chain,
+            part=self.part,
             input_tokens=size.tokens,
             output_tokens=self._expected_output(role.name),
             role=role.name,
@@ -252,6 +278,7 @@ class Call:
 
     def _expected_output(self, role: str) -> int:
         """What the answer is expected to take: no more than the role allows."""
-        expected = self.run.guard.estimates.output_tokens(role)
+        speaker = f"{role}/{self.part}" if self.part else role
+        expected = self.run.guard.estimates.output_tokens(speaker)
         most = self.parameters.get("max_tokens")
         return min(expected, most) if isinstance(most, int) else expected

@@ -1,12 +1,33 @@
-"""The event of a call that ended, and when its streamed answer began."""
+"""What is kept and told of a call: when it leaves, when its streamed answer begins,
+and when it ends."""
 
 from typing import Any
 
 from crew.clock import Clock
-from crew.journal import CallRecord
+from crew.guard import Lease
+from crew.journal import CallRecord, OpenCall
 from crew.progress.events import CallEnded
 from crew.providers.answer import Answer
 from crew.providers.transport import OnChunk
+from crew.routing import Request
+
+
+def open_call(
+    run: str, request: Request, lease: Lease, at: float, is_free: bool
+) -> OpenCall:
+    """What the journal keeps of a call that leaves."""
+    return OpenCall(
+        run=run,
+        task=request.task,
+        role=request.role,
+        deployment=lease.deployment.name,
+        provider=lease.deployment.provider.name,
+        input_tokens=lease.estimate.input_tokens,
+        output_tokens=lease.estimate.output_tokens,
+        reason=lease.reason,
+        at=at,
+        is_free=is_free,
+    )
 
 
 def call_ended(

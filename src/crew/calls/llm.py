@@ -271,8 +271,8 @@ class TieredLLM(BaseLLM):
     ) -> Any:
         self._window = None
         self._summaries.answered()
-        if answer.usage is not None:
-            self._track_token_usage_internal(answer.usage.model_dump())
+        for usage in filter(None, (*answer.asides, answer.usage)):
+            self._track_token_usage_internal(usage.model_dump())
         text = self._apply_stop_words(answer.text)
         text = self._run.settings.secrets.masked_answer(text)
         kind = LLMCallType.TOOL_CALL if answer.tool_calls else LLMCallType.LLM_CALL

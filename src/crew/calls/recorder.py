@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from crew.calls.call_events import FirstChunk, call_ended
+from crew.calls.call_events import FirstChunk, call_ended, open_call
 from crew.clock import Clock
 from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
@@ -65,9 +65,15 @@ class Recorder:
     def _begin(self, attempt: "Attempt") -> None:
         with self._lock:
             self._open[id(attempt)] = attempt
-        request, deployment = attempt.request, attempt.lease.deployment.name
+        request, lease = attempt.request, attempt.lease
+        opened = open_call(self.run, request, lease, self.clock.now(), _is_free(lease))
+        # A journal that fails now fails when the call ends, and that is what counts.
+        with suppress(StoreUnavailable):
+            attempt.opened = self.journal.open_call(opened)
         self.guard.progress.publish(
-            CallBegun(task=request.task, role=request.role, deployment=deployment)
+            CallBegun(
+                task=request.task, role=request.role, deployment=lease.deployment.name
+            )
         )
 
     def _end(self, attempt: "Attempt", error: BaseException | None) -> bool:
@@ -153,7 +159,7 @@ class Recorder:
 
     def _learn(self, attempt: "Attempt", used: ReportedUsage) -> None:
         estimates, request = self.guard.estimates, attempt.request
-        estimates.learn_output(request.role, used.output_tokens)
+        estimates.learn_output(request.speaker, used.output_tokens)
         if request.characters and not request.images:
             deployment = attempt.lease.deployment.name
             estimates.learn_input(deployment, request.characters, used.input_tokens)
@@ -210,12 +216,13 @@ class Recorder:
             senior_usd=senior,
             characters=None if request.images else request.characters,
             detail=detail,
+            part=request.part,
         )
         self._keep(record, attempt)
 
     def _keep(self, record: CallRecord, attempt: "Attempt") -> None:
         try:
-            self.journal.record(record)
+            self.journal.record(record, attempt.opened)
         finally:
             first = attempt.first_chunk.seconds
             self.guard.progress.publish(call_ended(record, attempt.answer, first))
@@ -232,6 +239,7 @@ class Attempt:
     first_chunk: FirstChunk
     seconds: float = 0.0
     answer: Answer | None = None
+    opened: int | None = None
 
     @property
     def request(self) -> Request:

@@ -233,6 +233,7 @@ def _alerts(guard: QuotaGuard, journal: Journal, run: str) -> Alerts:
 def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
     """Let a run know what its earlier parts took, and what earlier runs saw: the plans
     that were paid for, and how long answers are."""
+    journal.settle_open_calls(run)  # of an earlier part whose process was killed
     for call in journal.calls(run):
         guard.progress.count(call.input_tokens, call.output_tokens, call.cost_usd)
     if guard.settings.rehearsal:
@@ -242,7 +243,7 @@ def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:
         if provider.available:
             guard.plans.advance(provider, spent=spent.get(provider.name, Decimal(0)))
     for call in journal.latest_calls(_SEEDS):
-        guard.estimates.learn_output(call.role, call.output_tokens)
+        guard.estimates.learn_output(call.speaker, call.output_tokens)
         if call.characters is not None:
             guard.estimates.learn_input(
                 call.deployment, call.characters, call.input_tokens

@@ -34,9 +34,13 @@ class Stalls:
     _same: int = 0
     _old: int = 0
 
-    def note(self, calls: Sequence[Any]) -> None:
-        """Count one answer, with the tool calls in it."""
+    def note(self, calls: Sequence[Any], *, is_unread: bool = False) -> None:
+        """Count one answer, with the tool calls in it. Between two equal calls one
+        that cannot be read is no progress."""
         self.answers += 1
+        if is_unread:
+            self._limit()
+            return
         if not calls:
             self._last, self._same, self._old = "", 0, 0
             return
@@ -51,5 +55,9 @@ class Stalls:
             self.reason = f"it called {name} {SAME} times in a row, with the same input"
         elif self._old >= NO_PROGRESS:
             self.reason = f"it repeated earlier tool calls {NO_PROGRESS} times in a row"
-        elif self.answers >= self.limit:
+        else:
+            self._limit()
+
+    def _limit(self) -> None:
+        if self.answers >= self.limit:
             self.reason = f"it took {self.limit} model calls without coming to an end"

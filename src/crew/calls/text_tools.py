@@ -25,8 +25,7 @@ Message = Mapping[str, Any]
 # Without an example, which small models copy.
 FILES = """\
 To write a file, answer with its path on a line of its own and, behind it, the whole \
-file in a code block: every line of it, also those that stay. When the files are \
-written, say so in plain text."""
+file in a code block: every line of it, also those that stay."""
 TOOLS = """\
 {heading}
 {tools}
@@ -42,9 +41,10 @@ REMINDER = (
     '(To use a tool, answer with <tool_call>{{"name": ..., "arguments": {{...}}}}'
     "</tool_call> alone. Tools: {names}.)"
 )
+# Nothing of a final answer: small models then give that at once.
 WRITE = (
-    "(First write {what}: answer with {path} on a line and, behind it, the whole file "
-    "in a code block. Only then give the final answer.)"
+    "(Write {what} now: answer with {path} on a line and, behind it, the whole file in "
+    "a code block.)"
 )
 
 

@@ -43,12 +43,14 @@ _LANGUAGES = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedFile:
     """A file that the task's text names: the path as it stands there, and what the file
-    holds when the attempt begins (None: it is not there, or too long to show). A test
-    is often named beside the file that it tests, and not to be written."""
+    holds when the attempt begins (None: it is not there; or it cannot be shown, as
+    `is_hidden` says). A test is often named beside the file that it tests, and not to
+    be written."""
 
     path: str
     content: str | None = None
     is_test: bool = False
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,12 @@ def whole_files(text: str, named: Sequence[NamedFile]) -> tuple[WholeFile, ...]:
             found[file.path] = file
     if not found and len(blocks) == 1 and (path := _meant(blocks[0], named)):
         found[path] = _file(path, blocks[0].lines)
-    files = tuple(file for file in found.values() if file.content.strip())
+    # Some put the path alone into the block.
+    files = tuple(
+        file
+        for file in found.values()
+        if file.content.strip() and not _ALONE.fullmatch(file.content)
+    )
     return files if not any(map(is_shortened, files)) else ()
 
 
@@ -122,7 +129,8 @@ def _meant(block: _Block, named: Sequence[NamedFile]) -> str:
     fitting = [
         file
         for file in fitting
-        if new & (known := _defined(file.content or "")) or (ending and not known)
+        if new & (known := _defined(file.content or ""))
+        or (ending and not known and not file.is_test and not file.is_hidden)
     ]
     return fitting[0].path if len(fitting) == 1 else ""
 

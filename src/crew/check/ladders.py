@@ -48,6 +48,11 @@ def _head(settings: Settings, task: TaskSpec, ladder: Ladder) -> str:
     if settings.ladder.audit:
         share = f"{settings.ladder.audit * 100:f}".rstrip("0").rstrip(".")
         more.append(f"{share} % go to the premium first")
+    for one in settings.experiments.values():
+        if one.role == task.agent:
+            share = f"{one.share * 100:f}".rstrip("0").rstrip(".")
+            arms = " or ".join(arm.name for arm in one.arms)
+            more.append(f"{share} % in the experiment {one.name} ({arms} goes first)")
     if ladder.stays and len(ladder.steps) > 1:
         more.append(ladder.stays)
     return "; ".join([f"{work}, trust {ladder.trust}: {steps}", *more])

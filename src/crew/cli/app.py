@@ -21,9 +21,12 @@ _WORK, _LOOK, _TAKE, _SET_UP = "Work", "Look", "After a run", "Set up"
 COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
     "approve": Entry("approve", _WORK, "let a run spend more than its budget"),
+    "compare": Entry("compare", _WORK, "run one task at several deployments"),
     "attach": Entry("attach", _LOOK, "watch a run of another process"),
     "status": Entry("status", _LOOK, "show how full each limit is"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
+    "bench": Entry("bench", _LOOK, "take a deployment out of use for a while"),
+    "review": Entry("review", _LOOK, "mark a sample of answers from 1 to 5"),
     "runs": Entry("runs", _LOOK, "list the runs"),
     "diff": Entry("diff", _LOOK, "show what a run changed"),
     "apply": Entry("apply", _TAKE, "merge what a run changed into the checkout"),

@@ -9,6 +9,8 @@ import click
 
 from crew.check.deployments import Row, check_deployments
 from crew.check.ladders import LEGEND, ladder_lines
+from crew.check.patterns import LEGEND as PATTERNS
+from crew.check.patterns import pattern_lines
 from crew.check.roles import unserved
 from crew.check.serving import helps_most, serving
 from crew.cli.console import (
@@ -76,6 +78,7 @@ def command(config: str | None, online: bool) -> int:
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     rehearsed = needed(settings)
     _print_roles(settings, probes, rehearsed=rehearsed)
+    _print_patterns(settings, probes, rehearsed=rehearsed)
     _print_ladders(settings, probes, rehearsed=rehearsed)
     _print_deployments(check_deployments(settings, today, probes))
     _print_proposals(settings, probes, today)
@@ -114,6 +117,17 @@ def _print_roles(
         ]
         free = " (it has free models)" if key.free else ""
         print_safe(f"The key that helps most: {key.variable}{free}: {'; '.join(gains)}")
+
+
+def _print_patterns(
+    settings: Settings, probes: "Mapping[str, Probe]", *, rehearsed: bool
+) -> None:
+    """The models that make the calls of a role together."""
+    lines = pattern_lines(settings, probes, rehearsed=rehearsed)
+    if lines:
+        print(PATTERNS)
+    for line in lines:
+        print_safe(line)
 
 
 def _print_ladders(

@@ -3,6 +3,7 @@
 import io
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,14 @@ def safe_output(secrets: Secrets) -> Iterator[None]:
             stream.reconfigure(errors="backslashreplace")
     with safe_streams(secrets):
         yield
+
+
+def terminal_lines() -> int | None:
+    """How many lines the terminal has; None where there is none."""
+    out = sys.stdout
+    # A safe stream is no terminal to those who ask.
+    beneath = out.beneath if isinstance(out, SafeStream) else out
+    return shutil.get_terminal_size().lines if beneath.isatty() else None
 
 
 def resume_command(run: str, config: str | None, *more: str) -> str:

@@ -1,15 +1,13 @@
 """`crew models`."""
 
 import json
-import shutil
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from crew.cli.console import DONE, print_safe
+from crew.cli.console import DONE, print_safe, terminal_lines
 from crew.cli.place import placed
 from crew.cli.settings_of import settings_of
 from crew.clock import SystemClock
@@ -85,6 +83,5 @@ def command(
 def _height() -> int | None:
     """How many lines fit between the head and the foot; None where there is no
     terminal."""
-    if not sys.stdout.isatty():
-        return None
-    return max(1, shutil.get_terminal_size().lines - BESIDE)
+    lines = terminal_lines()
+    return None if lines is None else max(1, lines - BESIDE)

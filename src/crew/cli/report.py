@@ -10,6 +10,7 @@ from crew.cli.experiments import EVERY
 from crew.cli.experiments import report as report_experiments
 from crew.cli.known_runs import Age
 from crew.cli.place import placed
+from crew.cli.report_quality import report_quality
 from crew.cli.report_run import RunReportOptions, report_run
 from crew.cli.report_time import begin_of_month, report_time
 from crew.clock import SystemClock
@@ -45,6 +46,14 @@ from crew.settings.loader import load_tiers
     metavar="[NAME]",
     help="Say which arm of an experiment is better so far (default: of each).",
 )
+@click.option(
+    "--fallbacks",
+    is_flag=True,
+    help="How often each fallback served, and how well, beside the first.",
+)
+@click.option(
+    "--marks", is_flag=True, help="What people think of the answers (crew review)."
+)
 @click.pass_obj
 def command(
     config: str | None,
@@ -52,12 +61,18 @@ def command(
     since: float | None,
     month: bool,
     experiment: str | None,
+    fallbacks: bool,
+    marks: bool,
     **options: Any,
 ) -> int:
     """Print what a run, or all runs of a time, did and cost; returns the exit code."""
     asked = RunReportOptions(config=config, **options)
     if experiment is not None:
         return report_experiments(config, experiment, as_json=asked.as_json)
+    if fallbacks or marks:
+        return report_quality(
+            asked, since, month=month, fallbacks=fallbacks, marks=marks
+        )
     if since is None and not month:
         return report_run(asked)
     _refuse(asked, both=since is not None and month)

@@ -82,6 +82,8 @@ def _report(
     directory = RunDirectory(record.output)
     killed = record.status == RUNNING
     record = replace(record, status=directory.status(record.status))
+    if killed and record.status != RUNNING:
+        journal.settle_open_calls(record.run)
     document = _document(journal, record, directory, killed)
     if asked.html is not None:
         # On use: templates take a while to load.

@@ -127,7 +127,7 @@ def run(options: RunOptions) -> int:
             if code is not None:
                 return code
             github = open_github(options.config) if options.post else None
-            outcome = _outcome(settings, inputs, options, shown)
+            outcome = carry_out(settings, inputs, options, shown)
     except (CrewError, KeyboardInterrupt) as exc:
         shown.end(None, error_lines(exc))
         raise
@@ -140,7 +140,7 @@ def run(options: RunOptions) -> int:
     return comment(outcome, settings, options, github)
 
 
-def _outcome(
+def carry_out(
     settings: Settings,
     inputs: Inputs | None,
     options: RunOptions,

@@ -1,12 +1,16 @@
 """`crew status`."""
 
 import json
-import shutil
-import sys
 
 import click
 
-from crew.cli.console import DONE, clear_screen, print_notice, print_safe
+from crew.cli.console import (
+    DONE,
+    clear_screen,
+    print_notice,
+    print_safe,
+    terminal_lines,
+)
 from crew.cli.place import placed
 from crew.clock import Clock, SystemClock
 from crew.errors import SettingsError
@@ -14,8 +18,15 @@ from crew.guard import QuotaGuard
 from crew.journal import Journal
 from crew.journal.alerts import AlertRecord
 from crew.reports.alerts import MOST, alert_documents, alert_lines
+from crew.reports.benches import (
+    bench_documents,
+    bench_lines,
+    regression_documents,
+    regression_lines,
+)
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
+from crew.runs.regressions import standing_regressions
 from crew.settings import Settings
 from crew.settings.loader import load_settings, load_tiers
 
@@ -32,24 +43,32 @@ from crew.settings.loader import load_settings, load_tiers
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    guard = QuotaGuard.open(_settings(config), listener=print_notice)
-    clock = SystemClock()
+    settings, clock = _settings(config), SystemClock()
+    guard = QuotaGuard.open(settings, listener=print_notice)
     try:
         while True:
-            pools = guard.status()
-            alerts = _open_alerts(guard.settings, clock)
+            pools, plans = guard.status(), guard.held_plans()
+            benches, worse = guard.benches.standing(), standing_regressions(settings)
+            alerts = _open_alerts(settings, clock)
             if as_json:
-                document = status_document(pools, guard.held_plans())
+                document = status_document(pools, plans)
+                document["benches"] = bench_documents(benches)
+                document["regressions"] = regression_documents(worse)
                 document["alerts"] = alert_documents(alerts)
                 print(json.dumps(document, indent=2))
             else:
                 if watch:
                     clear_screen()
-                for line in alert_lines(alerts, None if everything else MOST):
-                    print_safe(line)
-                height = None if everything else _height(min(len(alerts), MOST + 1))
-                plans = guard.held_plans()
-                print(status_lines(pools, plans, now=clock.now(), height=height))
+                height = None if everything else _height()
+                now = clock.now()
+                notes = [
+                    *alert_lines(alerts, None if everything else MOST),
+                    *bench_lines(benches, now),
+                    *regression_lines(worse),
+                ]
+                print_safe(
+                    status_lines(pools, plans, now=now, height=height, notes=notes)
+                )
             if not watch:
                 return DONE
             clock.sleep(2.0)
@@ -57,12 +76,10 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
         guard.close()
 
 
-def _height(above: int) -> int | None:
-    """How many lines fit on the terminal between those above and the prompt; None
-    where there is none."""
-    if not sys.stdout.isatty():
-        return None
-    return max(1, shutil.get_terminal_size().lines - 1 - above)
+def _height() -> int | None:
+    """How many lines fit on the terminal above the prompt; None where there is none."""
+    lines = terminal_lines()
+    return None if lines is None else lines - 1
 
 
 def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:

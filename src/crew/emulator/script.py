@@ -13,6 +13,7 @@ from math import ceil
 
 from crew.emulator.conversation import Conversation, Tool
 from crew.emulator.note import IMAGE, NOTE, SUFFIX, edit_file, listed, write_file
+from crew.emulator.planning import planned
 from crew.emulator.schema import example
 
 _QUOTED_WORDS = 12
@@ -49,7 +50,7 @@ def answer(talk: Conversation) -> Answer:
     call = _next_call(talk)
     if call is not None:
         return _fit_call(call, talk.max_tokens)
-    text = _final_text(talk)
+    text = planned(talk, list(_STEPS)) or _final_text(talk)
     if talk.schema is not None:
         text = json.dumps(example(talk.schema, text))
     return _fit_text(text, talk)

@@ -10,6 +10,7 @@ from crew.alerts import Alerts
 from crew.alerts.alerts import Report
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
+from crew.guard.benches import Benches
 from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
 from crew.guard.health import Health, answers
@@ -56,6 +57,7 @@ class QuotaGuard:
         self.budgets = Budgets(settings, store, lambda alert: self.alert(alert))
         self.pools = Pools(settings, store, self.plans, self.estimates, self.budgets)
         self.health = Health(store, self.pools, listener)
+        self.benches = Benches(settings, store, self.pools)
         self._unreachable = frozenset(
             provider.name
             for provider in settings.providers.values()

@@ -10,6 +10,8 @@ from crew.settings import Deployment, Settings
 
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
+BENCH = "bench:"
+"""How the pools are called that no limit closes, but a bench."""
 
 
 class Pools:
@@ -33,6 +35,7 @@ class Pools:
         """Every pool that a call to this deployment draws on."""
         settings = self._settings
         pools = list(reversed(self.own_pools(deployment)))
+        pools.append(bench_pool(deployment.name))
         for tier in settings.tiers.values():
             if tier.limits and deployment.name in tier.chain:
                 pools.append(Pool(name=f"tier:{tier.name}", limits=tier.limits))
@@ -72,7 +75,8 @@ class Pools:
                         tier="", input_tokens=0, output_tokens=0, role=role
                     )
                     for pool in self.of(deployment, request):
-                        pools[pool.name] = pool
+                        if not pool.name.startswith(BENCH):
+                            pools[pool.name] = pool
         return list(pools.values())
 
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
@@ -83,7 +87,7 @@ class Pools:
             sent = self._estimates.input_tokens(
                 deployment.name, request.characters, request.images
             )
-            answered = self._estimates.output_tokens(request.role)
+            answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)
             most = role.options.get("max_tokens") if role else None
             answered = min(answered, most) if isinstance(most, int) else answered
@@ -119,3 +123,8 @@ class Pools:
             lease_seconds=timeout + LEASE_GRACE,
             ticket=ticket,
         )
+
+
+def bench_pool(deployment: str) -> Pool:
+    """The pool that a bench of the deployment closes, to everybody."""
+    return Pool(name=f"{BENCH}{deployment}")

@@ -2,7 +2,10 @@
 
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
 from crew.journal.journal import Journal, new_run_id
+from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
+from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
+from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch
 from crew.journal.trials import Trials
@@ -10,11 +13,18 @@ from crew.journal.tries import Try
 
 __all__ = [
     "MIGRATIONS",
+    "SKIPPED",
+    "Answered",
     "AttemptRecord",
     "AttemptTable",
     "CallRecord",
     "Escalations",
     "Journal",
+    "MarkRecord",
+    "MarkTable",
+    "OpenCall",
+    "RegressionRecord",
+    "RegressionTable",
     "RunRecord",
     "Stretch",
     "TaskRecord",

@@ -19,6 +19,8 @@ from crew.errors import StoreUnavailable
 from crew.journal.alerts import AlertTable
 from crew.journal.approvals import ApprovalTable
 from crew.journal.attempts import AttemptTable
+from crew.journal.marks import MarkTable
+from crew.journal.open_calls import OpenCall, open_call, settle_open_calls
 from crew.journal.past import PastRun, Taken, past_runs, past_tasks
 from crew.journal.records import (
     CALL_FIELDS,
@@ -29,6 +31,7 @@ from crew.journal.records import (
     run_record,
     stored,
 )
+from crew.journal.regressions import RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.stretch import Stretch, read_stretch
 from crew.journal.trials import TrialTable
@@ -38,8 +41,8 @@ from crew.sqlite_file import Database, NoRoom
 MOST_WAITING = 10
 """How many calls wait for room in the journal before a run stops."""
 _ADD_CALL = (
-    f"INSERT INTO call ({', '.join(CALL_FIELDS)}) "
-    f"VALUES ({', '.join(f':{name}' for name in CALL_FIELDS)})"
+    f"INSERT INTO call ({', '.join(CALL_FIELDS)}, opened) "
+    f"VALUES ({', '.join(f':{name}' for name in CALL_FIELDS)}, :opened)"
 )
 
 
@@ -58,12 +61,14 @@ class Journal:
         self._path = path
         self._clock = clock
         self._listener = listener
-        self._waiting: deque[CallRecord] = deque()
+        self._waiting: deque[tuple[CallRecord, int | None]] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
         self.alerts = AlertTable(self._db)
         self.approvals = ApprovalTable(self._db)
         self.trials = TrialTable(self._db)
+        self.regressions = RegressionTable(self._db)
+        self.marks = MarkTable(self._db)
 
     @classmethod
     def open(
@@ -105,14 +110,22 @@ class Journal:
             (run, rehearsal, user, team, self._clock.now(), str(output)),
         )
 
-    def record(self, call: CallRecord) -> None:
-        """Add a call. What cannot be written is added with a later one, for a while:
-        the call's answer is paid for."""
+    def open_call(self, call: OpenCall) -> int:
+        """Note a call that leaves; `record` takes what this returns when it ends."""
+        return open_call(self._db, call)
+
+    def settle_open_calls(self, run: str) -> None:
+        """Give each open call of a run that nobody works on a row, as interrupted."""
+        settle_open_calls(self._db, run)
+
+    def record(self, call: CallRecord, opened: int | None = None) -> None:
+        """Add a call, in the place of its open one. What cannot be written is added
+        with a later one, for a while: the call's answer is paid for."""
         try:
             self._catch_up()
-            self._add(call)
+            self._add(call, opened)
         except NoRoom as exc:
-            self._waiting.append(call)
+            self._waiting.append((call, opened))
             if len(self._waiting) >= MOST_WAITING:
                 raise
             self._listener(f"WARNING: {exc}; the call is noted when there is room")
@@ -120,16 +133,16 @@ class Journal:
     def _catch_up(self) -> None:
         while self._waiting:
             with suppress(IndexError):  # another thread was quicker
-                call = self._waiting.popleft()
+                call, opened = self._waiting.popleft()
                 try:
-                    self._add(call)
+                    self._add(call, opened)
                 except StoreUnavailable:
-                    self._waiting.appendleft(call)
+                    self._waiting.appendleft((call, opened))
                     raise
 
-    def _add(self, call: CallRecord) -> None:
+    def _add(self, call: CallRecord, opened: int | None) -> None:
         values = {name: stored(getattr(call, name)) for name in CALL_FIELDS}
-        self._db.run(_ADD_CALL, values)
+        self._db.run(_ADD_CALL, values | {"opened": opened})
 
     def finish_task(self, run: str, name: str, agent: str, status: str) -> None:
         """Note how a task ended: `proved`, `passed`, `unproved` or `failed`. Ended

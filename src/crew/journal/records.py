@@ -24,6 +24,7 @@ class CallRecord:
     Of the input tokens, `cached_tokens` were read from the provider's cache and
     `cache_write_tokens` written to it. `cache_saved_usd` is what the same call without
     a cache would have cost more (below zero: less); None when nobody knows a price.
+    `part` is the part of the role's pattern that made it; empty without one.
     """
 
     run: str
@@ -45,10 +46,16 @@ class CallRecord:
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     cache_saved_usd: Decimal | None = None
+    part: str = ""
 
     @property
     def ok(self) -> bool:
         return self.outcome == "ok"
+
+    @property
+    def speaker(self) -> str:
+        """Whose answers are alike in length: the role's, or a part's of its pattern."""
+        return f"{self.role}/{self.part}" if self.part else self.role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +101,8 @@ def stored(value: object) -> object:
 def call_record(row: sqlite3.Row) -> CallRecord:
     """The call of a row."""
     values: dict[str, Any] = dict(row)
-    values.pop("id", None)
+    for name in ("id", "opened"):
+        values.pop(name, None)
     for name in ("cost_usd", "senior_usd", "cache_saved_usd"):
         if values[name] is not None:
             values[name] = Decimal(values[name])

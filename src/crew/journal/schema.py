@@ -3,6 +3,9 @@
 from crew.journal.alerts import ALERTS
 from crew.journal.approvals import APPROVALS
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.marks import MARKS
+from crew.journal.open_calls import OPEN_CALLS
+from crew.journal.regressions import REGRESSIONS
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
 
@@ -34,6 +37,7 @@ ALTER TABLE call ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_write_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE call ADD COLUMN cache_saved_usd TEXT;
 """
+_PART = "ALTER TABLE call ADD COLUMN part TEXT NOT NULL DEFAULT '';"
 
 MIGRATIONS = (
     _FIRST,
@@ -43,5 +47,9 @@ MIGRATIONS = (
     TASK_TRUST,
     CALLS_BY_TIME,
     EXPERIMENT,
+    OPEN_CALLS,
+    REGRESSIONS,
+    MARKS,
+    _PART,
     ALERTS + APPROVALS,
 )

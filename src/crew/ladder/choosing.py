@@ -12,6 +12,8 @@ FURTHER = Decimal("0.5")
 """What the pass rate of a further cheap step counts: failures go together."""
 NEAR = Decimal("0.10")
 """How near the premium's pass rate is near enough to end on examples."""
+GOOD = Decimal("0.80")
+"""The pass rate (its upper bound) from which on no other step is tried out."""
 
 LeftOut = list[tuple[str, str]]
 
@@ -33,24 +35,28 @@ def choose(
         cheap = _trusted(cheap, premium, trust, left)
         if _may_reorder(cheap, premium, trust):
             cheap = _by_gain(cheap, premium)
-        cheap = _worthy(cheap, premium, left)
+        elif trust == "tests":
+            cheap = _tried_out(cheap, premium)
+        cheap = _worthy(cheap, premium, spec.cheap_steps, left)
     left += _over(cheap[spec.cheap_steps :], spec)
     return _pruned(cheap[: spec.cheap_steps], premium, spec, left), left
 
 
 def place(steps: Sequence[Step]) -> list[Step]:
     """The steps of a ladder with p, P and what going on costs, as far as known."""
-    return [
-        step
-        if step.is_premium
-        else replace(
-            step,
-            counted=_counted(step, is_first=at == 0),
-            rest=_cost(steps[at + 1 :], failed=at > 0),
-            onward=_cost(steps[at + 1 :], failed=True),
-        )
-        for at, step in enumerate(steps)
-    ]
+    return [_placed(steps, at) for at in range(len(steps))]
+
+
+def _placed(steps: Sequence[Step], at: int) -> Step:
+    step, behind = steps[at], steps[at + 1 :]
+    if step.is_premium:
+        return step
+    return replace(
+        step,
+        counted=_counted(step, is_first=at == 0),
+        rest=_cost(behind, failed=at > 0),
+        onward=_cost(behind, failed=True),
+    )
 
 
 def _counted(step: Step, *, is_first: bool) -> Decimal | None:
@@ -105,7 +111,38 @@ def _may_reorder(cheap: Sequence[Step], premium: Step, trust: str) -> bool:
     when one that the YAML names later does worse."""
     if trust == "shape" or (trust == "examples" and not premium.rate.is_measured):
         return False
-    return all(place([step, premium])[0].gain is not None for step in cheap)
+    return all(_gains(step, premium) for step in cheap)
+
+
+def _tried_out(cheap: Sequence[Step], premium: Step) -> list[Step]:
+    """Where the first step is measured and passes too little, the first that is not
+    measured goes before it: as long as it only follows, or is beyond `cheap_steps`,
+    nobody learns that it is the better one. The tests find out what it does badly."""
+    measured: list[Step] = []
+    unknown: list[Step] = []
+    for step in cheap:
+        (measured if _gains(step, premium) else unknown).append(step)
+    if not measured or unknown[0] is cheap[0]:
+        return list(cheap)
+    ordered = _by_gain(measured, premium)
+    passes = max(step.rate.passes or Decimal(0) for step in measured)
+    if passes >= GOOD:
+        return [*ordered, *unknown]
+    tried = replace(unknown[0], why=f"not measured yet; the others pass {passes:.2f}")
+    return [tried, *ordered, *unknown[1:]]
+
+
+def _gains(step: Step, premium: Step) -> bool:
+    """Whether it is known what a step saves."""
+    return _alone(step, premium) is not None
+
+
+def _alone(step: Step, premium: Step) -> Decimal | None:
+    """What a step saves that goes first, before the premium alone."""
+    p, rest = _counted(step, is_first=True), _cost([premium], failed=False)
+    if p is None or rest is None or step.price is None:
+        return None
+    return p * rest - step.price
 
 
 def _by_gain(cheap: Sequence[Step], premium: Step) -> list[Step]:
@@ -114,7 +151,7 @@ def _by_gain(cheap: Sequence[Step], premium: Step) -> list[Step]:
         return []
 
     def alone(step: Step) -> Decimal:
-        return place([step, premium])[0].gain or Decimal(0)
+        return _alone(step, premium) or Decimal(0)
 
     def further(step: Step) -> Decimal:
         p = _counted(step, is_first=False)
@@ -127,11 +164,17 @@ def _by_gain(cheap: Sequence[Step], premium: Step) -> list[Step]:
     return [first, *sorted(others, key=further, reverse=True)]
 
 
-def _worthy(cheap: Sequence[Step], premium: Step, left: LeftOut) -> list[Step]:
-    """Those that are worth it at their place with only the premium behind them."""
+def _worthy(
+    cheap: Sequence[Step], premium: Step, most: int, left: LeftOut
+) -> list[Step]:
+    """Those that are worth it at their place with only the premium behind them; from
+    the `most` first of them on nobody looks."""
     kept: list[Step] = []
     for step in cheap:
-        here = place([*kept, step, premium])[len(kept)]
+        if len(kept) >= most:
+            kept.append(step)
+            continue
+        here = _placed([*kept, step, premium], len(kept))
         if here.gain is None or here.gain > 0:
             kept.append(step)
         else:

@@ -105,7 +105,9 @@ def _distinct(settings: Settings, steps: Sequence[Step]) -> list[Step]:
         # What tried before comes last: it serves only where the others are closed.
         new = tuple(name for name in usable if name not in seen)
         old = tuple(name for name in usable if name in seen)
-        kept.append(replace(step, deployments=(*new, *old)))
+        ordered = (*new, *old)
+        same = ordered == step.deployments
+        kept.append(step if same else replace(step, deployments=ordered))
         seen |= set(usable)
     return kept
 

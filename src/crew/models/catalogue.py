@@ -56,6 +56,11 @@ class Offer:
         """The provider's own id."""
         return self.model.partition("/")[2] or self.model
 
+    @property
+    def is_free_by_table(self) -> bool:
+        """Whether it costs nothing by litellm's table alone, which may not know."""
+        return self.free and not self.limits and self.said_by.get("price") == TABLE
+
     def is_retired(self, on: date) -> bool:
         """Whether it is gone on that day, as far as anybody says."""
         return self.retires is not None and self.retires <= on
@@ -257,11 +262,12 @@ def _has(offer: Offer, word: str, providers: set[str]) -> bool:
     return any(word in name.casefold() for name in (offer.model, *offer.used_as))
 
 
-def _order(offer: Offer) -> tuple[bool, bool, Decimal, int, str]:
+def _order(offer: Offer) -> tuple[bool, bool, bool, Decimal, int, str]:
     price = offer.price
     total = price.input + price.output if price else Decimal(0)
     return (
         not offer.free,
+        offer.is_free_by_table,
         price is None,
         total if not offer.free else Decimal(0),
         -(offer.context_window or 0),

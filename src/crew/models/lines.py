@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import shorten, wrap
 
 from crew.models.asking import Place
-from crew.models.catalogue import TABLE, Catalogue, Offer
+from crew.models.catalogue import Catalogue, Offer
 from crew.models.free_plans import free_plan
 from crew.models.proposals import Proposal
 from crew.settings import Settings
@@ -63,7 +63,7 @@ def _notes(offer: Offer) -> Iterator[str]:
         for long, short in _SHORT:
             limits = limits.replace(long, short)
         yield limits
-    elif offer.free and offer.said_by.get("price") == TABLE:
+    elif offer.is_free_by_table:
         yield "free by litellm's table alone"
 
 

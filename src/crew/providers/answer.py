@@ -13,6 +13,7 @@ class Answer:
     a model must hear of a call that it wrote as text and nobody can read; else empty.
     `charged` is what the call took, None where the provider reports no numbers that
     can be.
+    `asides` are the usages of the calls that a pattern made before this one.
     `headers` are the provider's own, in lower case, and `reported` are the limits that
     they name. `model` is the one that answered, as the provider names it. `reasoning`
     holds the fields of the message with the model's reasoning.
@@ -29,6 +30,7 @@ class Answer:
     unread: str = ""
     model: str | None = None
     reasoning: Mapping[str, Any] = field(default_factory=dict)
+    asides: tuple[Any, ...] = ()
 
 
 def text_answer(text: str) -> Answer:

@@ -29,15 +29,27 @@ class Prompt:
 
 
 def output_bound(deployment: Deployment, prompt: Prompt) -> dict[str, int]:
-    """How much the answer may be, for those who count that before they begin. Else
+    """How much the answer may be, for those who count that before they begin, and for
+    local servers, where a model that repeats itself would fill its window. Else
     litellm, or the provider, takes all that the model can do."""
-    if not family(deployment.family).bounds_output:
-        return {}
     wanted = prompt.parameters.get("max_tokens")
     most = min(deployment.max_output, prompt.output_room or deployment.max_output)
+    if not family(deployment.family).bounds_output and not (
+        deployment.provider.local and _fits(deployment, prompt, most)
+    ):
+        return {}
     return {"max_tokens": min(wanted, most) if isinstance(wanted, int) else most}
 
 
+def _fits(deployment: Deployment, prompt: Prompt, most: int) -> bool:
+    """Whether there is surely room for so long an answer: some servers refuse a bound
+    that, with the prompt, is more than their window."""
+    characters = len(str(prompt.messages)) + len(str(prompt.tools or ""))
+    return characters / _FEWEST + most <= deployment.context_window
+
+
+_FEWEST = 2.5
+"""Characters of a token, at the least that is usual."""
 _BRIDGE = {"role": "assistant", "content": "I have the results."}
 
 

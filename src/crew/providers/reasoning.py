@@ -23,11 +23,12 @@ BLANK = " "
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     """The reasoning of one deployment; `fields` as litellm names them. `text` is its
-    text beside its calls."""
+    text beside its calls, which `is_plan` of an architect's."""
 
     deployment: str
     fields: Mapping[str, Any]
     text: str
+    is_plan: bool = False
 
     @property
     def characters(self) -> int:
@@ -47,6 +48,8 @@ class KeptReasoning:
         calls: Sequence[Any],
         fields: Mapping[str, Any],
         text: str = "",
+        *,
+        is_plan: bool = False,
     ) -> None:
         """Remember the reasoning and the text before these tool calls (litellm's
         objects)."""
@@ -55,7 +58,9 @@ class KeptReasoning:
         if "reasoning_details" in own:
             own.pop("reasoning", None)  # the same once more
         if calls and (own or text):
-            kept = _Kept(deployment=deployment.name, fields=own, text=text)
+            kept = _Kept(
+                deployment=deployment.name, fields=own, text=text, is_plan=is_plan
+            )
             function = calls[0].function
             self._kept[_key(calls[0].id, function.name, function.arguments)] = kept
             if len(self._kept) > KEPT:
@@ -76,6 +81,22 @@ class KeptReasoning:
         if kept is not None and kept.text and not message.get("content"):
             fields["content"] = kept.text
         return fields
+
+    def with_texts(
+        self, messages: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        """The messages with the texts that stood beside their tool calls."""
+        found: list[Mapping[str, Any]] = []
+        for message in messages:
+            kept = self._of(message)
+            text = kept.text if kept is not None and not message.get("content") else ""
+            found.append({**message, "content": text} if text else message)
+        return found
+
+    def has_plan(self, messages: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether an architect's plan is carried out in this conversation."""
+        found = (self._of(message) for message in messages)
+        return any(kept is not None and kept.is_plan for kept in found)
 
     def characters(self, messages: Sequence[Any]) -> int:
         """How long the thoughts are that belong to these messages."""

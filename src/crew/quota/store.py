@@ -179,8 +179,11 @@ class Store(Protocol):
         """The plans that were noted, by provider."""
         ...
 
-    def cool_down(self, pool: str, *, until: float, reason: str) -> None:
-        """Refuse the pool to everybody until then. A longer cooldown stays."""
+    def cool_down(
+        self, pool: str, *, until: float, reason: str, replace: bool = False
+    ) -> None:
+        """Refuse the pool to everybody until then. A longer cooldown stays, unless it
+        is to be replaced: then a time that has passed opens the pool."""
         ...
 
     def snapshot(self, pools: Sequence[Pool]) -> list[PoolState]:

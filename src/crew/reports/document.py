@@ -116,6 +116,7 @@ def call_document(call: CallRecord) -> dict[str, object]:
     return {
         "task": call.task,
         "role": call.role,
+        "part": call.part or None,
         "deployment": call.deployment,
         "provider": call.provider,
         "input_tokens": call.input_tokens,

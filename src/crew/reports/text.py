@@ -111,24 +111,26 @@ def status_lines(
     plans: Mapping[str, PlanState] = {},
     *,
     now: float,
+    notes: Sequence[str] = (),
     width: int | None = None,
     height: int | None = None,
 ) -> str:
     """How the pools stand at `now`, what is nearest to its end first, in `width`
     columns (by default as many as the terminal has) and at most `height` lines. What
     is in flight counts as used. A pool without limits shows only while something
-    closes or narrows it."""
+    closes or narrows it. `notes` stand at the end."""
     rows = sorted(
         (row for pool in pools for row in _rows(pool, now)),
         key=lambda row: row[0],
         reverse=True,
     )
     if not rows:
-        return "No limit is set."
+        return "\n".join(["No limit is set.", *notes])
     held = [
         f"{provider} is on the plan {state.plan}: {state.reason}"
         for provider, state in plans.items()
     ]
+    held += notes
     count = len(rows) if height is None else max(1, min(len(rows), height))
     while True:
         text = _status_table(rows[:count], len(rows) - count, held, width)
@@ -164,7 +166,7 @@ def _conditions(pool: PoolState, now: float) -> Iterator[tuple[str, ...]]:
     until = pool.cooldown_until
     if until is not None and until > now:
         why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
-        yield why or "cooldown", "", "", _duration(until - now)
+        yield why or "cooldown", "", "", duration(until - now)
     if pool.throttle is not None:
         yield f"throttled to {pool.throttle:.0%}", "", "", ""
     if pool.waiting:
@@ -180,7 +182,7 @@ def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
         text,
         _shown(limit, state.used + state.reserved),
         _shown(limit, state.left),
-        _duration(resets - now) if resets is not None else "",
+        duration(resets - now) if resets is not None else "",
     )
 
 
@@ -190,7 +192,7 @@ def _shown(limit: Limit, amount: int) -> str:
     return f"{amount:,}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """The two largest units, such as `3h 20m`, rounded up."""
     left = max(0, ceil(seconds))
     for size, unit, small, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):

@@ -24,10 +24,11 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a run was started with."""
+    """What a run was started with. `comparison` names the one that it is a part of."""
 
     inputs: Inputs
     rehearsal: bool
+    comparison: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,11 @@ class RunDirectory:
             "request": self.secrets.masked(given.request),
             "values": self.secrets.masked_document(given.values),
         }
-        record = {"inputs": inputs, "rehearsal": beginning.rehearsal}
+        record = {
+            "inputs": inputs,
+            "rehearsal": beginning.rehearsal,
+            "comparison": beginning.comparison,
+        }
         self._write(self._inputs, json.dumps(record, indent=2))
 
     def beginning(self) -> Beginning:
@@ -101,7 +106,11 @@ class RunDirectory:
                 repositories=tuple(given.repositories),
                 images=tuple(given.images),
             )
-            return Beginning(inputs=inputs, rehearsal=record["rehearsal"])
+            return Beginning(
+                inputs=inputs,
+                rehearsal=record["rehearsal"],
+                comparison=str(record.get("comparison") or ""),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             known = _runs(self.path.parent)
             latest = f"; the latest is {known[-1]}" if known else "; there are none"

@@ -26,6 +26,7 @@ from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
 from crew.runs.announcing import announce_end
 from crew.runs.directory import INTERRUPTED, RunDirectory
+from crew.runs.experiments import news
 from crew.runs.keeping import Keeping
 from crew.runs.messages import NO_TRAILERS, Trailers, commit_message
 from crew.runs.rehearsal import NOTICE
@@ -92,8 +93,16 @@ class Underway:
             document = _workspace_document(self.workspace)
         except WorkspaceError as exc:
             error = error or exc
+        self._tell_news()
         ended = self._conclude(raw if error is None else "", error, document)
         return announce_end(self.run, ended)
+
+    def _tell_news(self) -> None:
+        """Say once that an experiment is decided. A rehearsal decides none."""
+        run = self.run
+        with suppress(StoreUnavailable):  # the end of the run reports it
+            if line := news(run.journal, run.settings.experiments, run.id):
+                run.guard.listener(line)
 
     def interrupt(self, reason: str) -> Outcome | None:
         """End the run from outside; None when it has come to its end by itself. The

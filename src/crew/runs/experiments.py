@@ -2,6 +2,7 @@
 would be."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from crew.experiments import Finding, Metric, find, read
@@ -11,8 +12,9 @@ from crew.experiments.proposing import (
     put_first,
     set_key,
 )
-from crew.journal import Journal
+from crew.journal import Journal, Trials
 from crew.ladder import kind_of
+from crew.reports.experiment import decided_line
 from crew.settings import ArmSpec, ExperimentSpec, Settings
 
 _FILES = ("agents.yaml", "providers.yaml", "tiers.yaml")
@@ -23,12 +25,28 @@ def finding_of(
 ) -> Finding:
     """What an experiment says so far. One that is no longer in the YAML has the arms
     that its attempts name. Raises StoreUnavailable."""
-    record = read(journal.trials.of(name))
-    spec = experiments.get(name)
-    if spec is None:
-        return find(name, record)
+    trials, spec = journal.trials.of(name), experiments.get(name)
+    return find(name, read(trials)) if spec is None else _found(spec, trials)
+
+
+def _found(spec: ExperimentSpec, trials: Trials) -> Finding:
     arms = [arm.name for arm in spec.arms]
-    return find(name, record, arms=arms, decide_at=float(spec.decide_at))
+    return find(spec.name, read(trials), arms=arms, decide_at=float(spec.decide_at))
+
+
+def news(journal: Journal, experiments: Mapping[str, ExperimentSpec], run: str) -> str:
+    """One line about an experiment that an attempt of this run decided; empty where
+    none did. Raises StoreUnavailable."""
+    for name in experiments:
+        trials = journal.trials.of(name)
+        before = [one for one in trials.attempts if one.run != run]
+        if len(before) == len(trials.attempts):
+            continue
+        known = replace(trials, attempts=before)
+        line = decided_line(_found(experiments[name], trials))
+        if line and not decided_line(_found(experiments[name], known)):
+            return line
+    return ""
 
 
 def proposal(settings: Settings, finding: Finding, served: Mapping[str, int]) -> str:

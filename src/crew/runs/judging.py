@@ -14,6 +14,7 @@ from crew.runs.attempt_rows import escalation_bound, row
 from crew.runs.ending import Underway
 from crew.runs.measured import Measured
 from crew.runs.messages import Trailers
+from crew.runs.regressions import look
 from crew.settings import TaskSpec
 from crew.tasks.attempt import (
     Attempt,
@@ -97,6 +98,8 @@ class _Judging:
             self._run.journal.attempts.add(row(self._run, spec, last, ladder, new))
         except StoreUnavailable as exc:
             self._run.guard.listener(f"WARNING: {exc}; an attempt is not recorded")
+        called = [call.deployment for call in new]
+        look(self._run, called, kind_of(self._run.settings, spec))
 
     def failed(self, spec: TaskSpec, best: Attempt) -> str:
         self._underway.verdicts[spec.name] = verdict_documents(best.verdicts)

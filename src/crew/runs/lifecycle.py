@@ -19,6 +19,7 @@ from crew.own import Own, gather
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
+from crew.runs.comparing import compared
 from crew.runs.current import with_current
 from crew.runs.directory import (
     Beginning,
@@ -75,7 +76,7 @@ def execute(
     run_id = run_id or new_run_id(SystemClock())
     progress = progress or _progress(settings, run_id, listener)
     directory = RunDirectory(output / run_id, settings.secrets)
-    beginning = Beginning(inputs=inputs, rehearsal=needed(settings))
+    beginning = _beginning(settings, inputs)
     workspace = Workspace.prepare(
         directory.workspace,
         run_id,
@@ -95,6 +96,12 @@ def execute(
         return _carry_out(settings, beginning, workspace, directory, watchers)
 
 
+def _beginning(settings: Settings, inputs: Inputs) -> Beginning:
+    return Beginning(
+        inputs=inputs, rehearsal=needed(settings), comparison=compared(settings)
+    )
+
+
 def resumed(
     settings: Settings,
     run_id: str,
@@ -111,6 +118,10 @@ def resumed(
     """
     directory = RunDirectory(output / run_id, settings.secrets)
     beginning = directory.beginning()
+    if beginning.comparison:
+        raise refused(
+            f"run {run_id} is a part of {beginning.comparison}: compare again"
+        )
     if beginning.rehearsal != needed(settings):
         was = (
             "a rehearsal, and a key is set now"

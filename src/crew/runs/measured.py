@@ -1,5 +1,7 @@
 """The pass rates and prices that the journal knows."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -24,21 +26,24 @@ class Measured:
         self._attempts = attempts
         self._now = clock.now()
         self._premium = _premium(settings)
+        self._rates: dict[tuple[str, str | None, str, str], Rate] = {}
 
     def of(
         self, deployment: str, kind: str | None, complexity: str, trust: str
     ) -> Rate:
         """What its attempts at this kind of work say. How often it mends is taken from
         all kinds: a try with the reason is rare."""
-        here = [
-            one
-            for one in self._tries
-            if (one.kind, one.complexity) == (kind, complexity)
-        ]
+        key = (deployment, kind, complexity, trust)
+        if key not in self._rates:
+            self._rates[key] = self._rate(*key)
+        return self._rates[key]
+
+    def _rate(
+        self, deployment: str, kind: str | None, complexity: str, trust: str
+    ) -> Rate:
+        here = self._at[kind, complexity]
+        retries = [one for one in self._made[deployment] if one.is_retry]
         own = [one for one in here if one.deployment == deployment]
-        retries = [
-            one for one in self._tries if one.deployment == deployment and one.is_retry
-        ]
         rate = measure(own, trust, self._now)
         if rate.usd is None and deployment == self._premium:
             tokens = at_tokens(here, self._now)
@@ -48,6 +53,22 @@ class Measured:
     def read(self) -> None:
         """Read the journal now: it may be closed after that."""
         _ = self._tries
+
+    @cached_property
+    def _at(self) -> Mapping[tuple[str | None, str], list[Try]]:
+        """The attempts at each kind and complexity."""
+        found: dict[tuple[str | None, str], list[Try]] = defaultdict(list)
+        for one in self._tries:
+            found[one.kind, one.complexity].append(one)
+        return found
+
+    @cached_property
+    def _made(self) -> Mapping[str, list[Try]]:
+        """The attempts of each deployment."""
+        found: dict[str, list[Try]] = defaultdict(list)
+        for one in self._tries:
+            found[one.deployment].append(one)
+        return found
 
     @cached_property
     def _tries(self) -> list[Try]:

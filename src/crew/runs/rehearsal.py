@@ -108,7 +108,9 @@ def _stage_a_refusal(settings: Settings, root: str) -> None:
     request = Request(
         tier=worker.tier, kind=worker.kind, input_tokens=0, output_tokens=0, tools=True
     )
-    first = route(settings, request).candidates[0]
+    first, *others = route(settings, request).candidates
+    if not others:
+        return  # there is nobody to swap to
     fault = {
         "provider": first.provider.name,
         "deployment": first.name,

@@ -9,6 +9,7 @@ from crew.settings.inputs import Inputs
 from crew.settings.litellm_table import NOTHING_KNOWN, ModelFacts, lookup
 from crew.settings.own import CALLBACKS, OUTPUTS
 from crew.settings.own_entries import named, ours, own
+from crew.settings.patterns import pattern
 from crew.settings.schema import (
     AgentOptions,
     DeploymentShape,
@@ -157,6 +158,7 @@ def role(name: str, shape: RoleShape) -> Role:
         own_tools=own(shape.tools),
         own=named(shape, CALLBACKS),
         commands=tuple(shape.commands),
+        pattern=pattern(shape.pattern),
         options=options(shape, AgentOptions),
     )
 

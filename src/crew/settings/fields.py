@@ -103,10 +103,11 @@ def plan_condition(value: object) -> Condition:
 
 def _scoped(value: object) -> object:
     """The limits of a scope: of each of its members (under ""), or by name."""
-    return value if isinstance(value, dict) else {"": _listed(value)}
+    return value if isinstance(value, dict) else {"": listed(value)}
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """A text alone as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
@@ -151,7 +152,7 @@ def _address(value: str) -> str:
 
 def _plan_limits(value: object) -> object:
     """A plan's limits: of the whole provider (under ""), or by class."""
-    return value if isinstance(value, dict) else {"": _listed(value)}
+    return value if isinstance(value, dict) else {"": listed(value)}
 
 
 _PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
@@ -211,9 +212,9 @@ Address = Annotated[Text, AfterValidator(_address)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 AnyLimit = Annotated[InstanceOf[Limit], BeforeValidator(_limit)]
-AnyLimits = Annotated[list[AnyLimit], BeforeValidator(_listed)]
+AnyLimits = Annotated[list[AnyLimit], BeforeValidator(listed)]
 TimedLimit = Annotated[AnyLimit, AfterValidator(_not_of_a_run)]
-Limits = Annotated[list[TimedLimit], BeforeValidator(_listed)]
+Limits = Annotated[list[TimedLimit], BeforeValidator(listed)]
 PlanLimits = Annotated[dict[str, Limits], BeforeValidator(_plan_limits)]
 ScopedLimits = Annotated[dict[str, AnyLimits], BeforeValidator(_scoped)]
 Share = Annotated[InstanceOf[Decimal], BeforeValidator(_share)]

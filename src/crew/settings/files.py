@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crew.settings.alerts import AlertSettings
 from crew.settings.document import Document, KeyPath
 from crew.settings.ladder_shape import LadderShape
+from crew.settings.regression import RegressionSpec
 from crew.settings.schema import (
     DeploymentShape,
     ProviderShape,
@@ -56,6 +57,7 @@ class Shapes:
     tiers_file: TiersFile | None = None
     ladder: LadderShape = field(default_factory=LadderShape)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: InputsFile | None = None
     experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)
 

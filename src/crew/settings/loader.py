@@ -13,6 +13,7 @@ from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
+from crew.settings.check_patterns import check_patterns
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -47,6 +48,7 @@ from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
+from crew.settings.regression_shape import read_regression
 from crew.settings.schema import (
     DeploymentShape,
     ProvidersFile,
@@ -89,6 +91,7 @@ def load_settings(
     shapes = _shapes(files)
     check_names(files)
     check_roles_and_tasks(files, shapes)
+    check_patterns(files, shapes)
     check_gates(files, shapes, place.directory)
     check_own(files, shapes, place.directory)
     check_experiments(files, shapes)
@@ -144,6 +147,7 @@ def _checked(
         settings,
         providers=providers,
         deployments=deployments,
+        regression=shapes.regression,
         config_hash=fingerprint(files),
     )
 
@@ -237,6 +241,7 @@ def _shapes(files: Files) -> Shapes:
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
         alerts=read_alerts(files.tiers),
+        regression=read_regression(files.tiers),
         inputs=inputs,
         experiments=read_experiments(files.experiments),
     )

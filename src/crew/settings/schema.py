@@ -34,6 +34,7 @@ from crew.settings.fields import (
     Share,
     Text,
     Timeout,
+    listed,
     listed_budgets,
     one_of,
     plan_condition,
@@ -106,6 +107,19 @@ ToolEntry = Annotated[
 """The tag "" is passed over where a mistake is placed."""
 
 
+PartChain = Annotated[Chain, BeforeValidator(listed)]
+
+
+class PatternShape(Shape):
+    """The parts that make a call of a role together."""
+
+    planner: PartChain | None = None
+    caller: PartChain | None = None
+    summarizer: PartChain | None = None
+    architect: PartChain | None = None
+    editor: PartChain | None = None
+
+
 class RoleShape(AgentOptions):
     """One role of agents.yaml."""
 
@@ -118,6 +132,7 @@ class RoleShape(AgentOptions):
     tools: list[ToolEntry] = []
     step_callback: DottedPath | None = None
     commands: list[Program] = []
+    pattern: PatternShape | None = None
 
 
 class TaskOptions(Shape):
@@ -245,4 +260,5 @@ class TiersFile(Shape):
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
     alerts: dict[str, object] = {}
+    regression: object = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

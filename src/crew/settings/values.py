@@ -19,6 +19,8 @@ from crew.settings.gates import GateSpec
 from crew.settings.inputs import Inputs
 from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
+from crew.settings.patterns import Pattern
+from crew.settings.regression import RegressionSpec
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -187,7 +189,8 @@ class Role:
     """One agent. `patience` is how many seconds a call waits for a better
     deployment before it takes the next one. `commands` are the programs that it may
     run. `own_tools` are its user's, by their place in the list; `own` has dotted paths
-    by key. `options` go to `crewai.Agent`."""
+    by key. `pattern` are the models that make its calls together. `options` go to
+    `crewai.Agent`."""
 
     name: str
     role: str
@@ -200,6 +203,7 @@ class Role:
     own_tools: Mapping[int, OwnTool | Server] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    pattern: Pattern | None = None
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -265,6 +269,7 @@ class Settings:
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)

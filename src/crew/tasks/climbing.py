@@ -100,6 +100,7 @@ class _Climb:
         chain = steps[at].deployments if at < len(steps) else ()
         if self.execution.role not in (None, done.spec.agent):
             chain = ()  # an LLM of another tier, set on the agent
+        self.execution.escalated = bool(chain) and not self._is_home(steps[at].name)
         trial = done.trial if at == 0 else None
         self.execution.prompt = trial.prompt if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
@@ -109,6 +110,11 @@ class _Climb:
             limit or MOST_CALLS,
             now=done.run.clock.now(),
         )
+
+    def _is_home(self, step: str) -> bool:
+        """Whether a step is the tier of the task's own role."""
+        role = self.done.run.settings.roles.get(self.done.spec.agent or "")
+        return role is None or role.tier == step
 
     def _begun(self) -> StepBegun:
         spec, steps = self.done.spec, self.done.ladder.steps

@@ -22,11 +22,14 @@ def named(workspace: Workspace, asked: str) -> tuple[NamedFile, ...]:
     found, room = [], _CHARACTERS
     for path in named_paths(asked)[:_MOST]:
         content = _content(workspace, path)
+        is_hidden = content is None and _is_there(workspace, path)
         if content is not None and len(content) > room:
-            content = None
+            content, is_hidden = None, True
         room -= len(content or "")
         is_test = _TEST.search(path) is not None
-        found.append(NamedFile(path=path, content=content, is_test=is_test))
+        found.append(
+            NamedFile(path=path, content=content, is_test=is_test, is_hidden=is_hidden)
+        )
     return tuple(found)
 
 
@@ -35,3 +38,9 @@ def _content(workspace: Workspace, path: str) -> str | None:
         raw = workspace.content(meant(workspace, path), limit=_CHARACTERS * 4 + 1)
         return raw.decode() if len(raw) <= _CHARACTERS * 4 else None
     return None
+
+
+def _is_there(workspace: Workspace, path: str) -> bool:
+    with suppress(WorkspaceError, OSError):
+        return workspace.resolve(meant(workspace, path)).exists()
+    return True

@@ -5,12 +5,14 @@ The run's branch does not move. What is in no repository is kept in one of ours,
 the workspace.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crew.workspace.difference import FORM
 from crew.workspace.git import git
 from crew.workspace.workspace import Workspace
+from crew.workspace.worktrees import DIFF, Repository
 
 OUTSIDE = "."
 """The name of what is in no repository."""
@@ -90,3 +92,21 @@ def _outside(root: Path, own: Path, held: list[str]) -> _Place:
 def _literal(name: str) -> str:
     """A name as a pattern that fits it alone."""
     return "".join(f"\\{one}" if one in "\\*?[]!# " else one for one in name)
+
+
+def shown(repositories: Iterable[Repository], run: str, task: str, number: int) -> str:
+    """What one attempt changed, as git shows it; empty where its commits are gone.
+    Raises WorkspaceError."""
+    texts = []
+    for one in repositories:
+        if one.branch is None:
+            continue
+        # The worktree may be gone, the user's repository has the commits as well.
+        where = one.path if one.apart else one.source
+        named = f"{ref(run, task, number)}^{{commit}}"
+        commit = git(where, "rev-parse", "--verify", "--quiet", named, check=False)
+        if commit.strip():
+            parents = git(where, "rev-list", "--parents", "-1", commit.strip()).split()
+            span = (parents[1] if len(parents) > 1 else _EMPTY, commit.strip())
+            texts.append(git(where, *DIFF, *FORM, "--patch", *span, "--"))
+    return "".join(texts)

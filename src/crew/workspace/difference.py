@@ -10,7 +10,7 @@ from crew.workspace.git import git
 from crew.workspace.worktrees import DIFF, Repository
 from crew.workspace.written import ignored
 
-_FORM = ("--src-prefix=a/", "--dst-prefix=b/", "--no-color", "--find-renames")
+FORM = ("--src-prefix=a/", "--dst-prefix=b/", "--no-color", "--find-renames")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,14 @@ def text(
         raise WorkspaceError(f"{repository.source}: its beginning was not recorded")
     kind = ("--stat=80",) if stat else ("--patch", "--binary")
     span = (repository.base, head_of(repository) or repository.base)
-    shown = git(where, *options, *DIFF, *_FORM, *kind, *span, "--")
+    shown = git(where, *options, *DIFF, *FORM, *kind, *span, "--")
     names: list[str] = []
     if repository.branch is not None:
         names = ignored(repository.path, repository.path.name, written)
     for name in names:
         # It says by its exit code that the two differ.
         new = ("--no-index", "--", "/dev/null", name)
-        shown += git(repository.path, *DIFF, *_FORM, *kind, *new, differs=True)
+        shown += git(repository.path, *DIFF, *FORM, *kind, *new, differs=True)
     return shown
 
 

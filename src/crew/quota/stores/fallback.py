@@ -76,8 +76,14 @@ class FallbackStore:
     def leave_queue(self, ticket: int) -> None:
         self._do(lambda store: store.leave_queue(ticket))
 
-    def cool_down(self, pool: str, *, until: float, reason: str) -> None:
-        self._do(lambda store: store.cool_down(pool, until=until, reason=reason))
+    def cool_down(
+        self, pool: str, *, until: float, reason: str, replace: bool = False
+    ) -> None:
+        self._do(
+            lambda store: store.cool_down(
+                pool, until=until, reason=reason, replace=replace
+            )
+        )
 
     def throttle(self, pool: str) -> float:
         return self._do(lambda store: store.throttle(pool))

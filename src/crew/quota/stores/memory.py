@@ -256,10 +256,12 @@ class MemoryStore:
         with self._lock:
             self._leave_queue(ticket)
 
-    def cool_down(self, pool: str, *, until: float, reason: str) -> None:
+    def cool_down(
+        self, pool: str, *, until: float, reason: str, replace: bool = False
+    ) -> None:
         with self._lock:
             condition = self._tables.condition(pool)
-            if until > condition.cooldown_until:
+            if replace or until > condition.cooldown_until:
                 condition.cooldown_until = until
                 condition.cooldown_reason = reason
 

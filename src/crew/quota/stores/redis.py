@@ -163,12 +163,14 @@ class RedisStore:
         numbers = pack(self._given(), ticket, 0, 0, 0, 0, 0)
         self._wire.run("line", [self._encoder.queues], numbers)
 
-    def cool_down(self, pool: str, *, until: float, reason: str) -> None:
-        numbers = pack(self._given(), until)
+    def cool_down(
+        self, pool: str, *, until: float, reason: str, replace: bool = False
+    ) -> None:
+        numbers = pack(self._given(), until, replace)
         self._wire.run("condition", [self._encoder.pool_key(pool)], numbers, reason)
 
     def throttle(self, pool: str) -> float:
-        numbers = pack(self._given(), 0)
+        numbers = pack(self._given(), 0, 0)
         return float(
             self._wire.run("condition", [self._encoder.pool_key(pool)], numbers)
         )

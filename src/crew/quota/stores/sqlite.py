@@ -193,16 +193,18 @@ class SQLiteStore:
             self._db.execute("DELETE FROM line WHERE ticket = ?", (ticket,))
 
     @_whole
-    def cool_down(self, pool: str, *, until: float, reason: str) -> None:
+    def cool_down(
+        self, pool: str, *, until: float, reason: str, replace: bool = False
+    ) -> None:
         with self._step():
             self._db.execute(
                 "INSERT INTO condition (pool, cooldown_until, cooldown_reason, "
-                "cooled_at) VALUES (?, ?, ?, ?) ON CONFLICT (pool) DO UPDATE "
+                "cooled_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (pool) DO UPDATE "
                 "SET cooldown_until = excluded.cooldown_until, "
                 "cooldown_reason = excluded.cooldown_reason, "
                 "cooled_at = excluded.cooled_at "
-                "WHERE excluded.cooldown_until > cooldown_until",
-                (pool, until, reason, self._timeline.now()),
+                "WHERE ?5 OR excluded.cooldown_until > cooldown_until",
+                (pool, until, reason, self._timeline.now(), replace),
             )
 
     @_whole

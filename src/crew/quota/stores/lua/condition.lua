@@ -1,12 +1,13 @@
 -- the store's cool_down and throttle. KEYS: the pool. ARGV: numbers, and to cool down:
--- the reason. Numbers: time told, until. Answers the share that the pool uses.
+-- the reason. Numbers: time told, until, whether it replaces what is there. Answers the
+-- share that the pool uses.
 
-local told, ends = unpack_numbers('<dd', ARGV[1])
+local told, ends, replaces = unpack_numbers('<ddd', ARGV[1])
 local now = time(told)
 local condition = condition_from(call('GET', KEYS[1]))
 if ARGV[2] then
   local known = condition.cooldown and condition.cooldown[1] or 0
-  if ends > known then condition.cooldown = {ends, ARGV[2]} end
+  if replaces == 1 or ends > known then condition.cooldown = {ends, ARGV[2]} end
 else
   -- Throttle.decreased
   local before = condition.throttle or {1, 0}
