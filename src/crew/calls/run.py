@@ -116,13 +116,10 @@ class Run:
         guard = QuotaGuard.open(
             settings,
             progress=progress,
-            # Not by the time of day, which may jump.
             deadline=_deadline(settings, clock),
         )
-        journal = Journal.open(
-            settings.state_dir / "journal.db", clock, progress.notice
-        )
-        alerts = _alerts(guard, journal, run_id)
+        path = settings.state_dir / "journal.db"
+        journal = Journal.open(path, clock, progress.notice)
         _seed(guard, journal, run_id)
         asking = threading.Thread(target=_ask, args=(guard,), daemon=True)
         asking.start()
@@ -139,7 +136,7 @@ class Run:
             guard=guard,
             journal=journal,
             clock=clock,
-            alerts=alerts,
+            alerts=_alerts(guard, journal, run_id),
             _calls=journal.count_calls(run_id),
             _asking=asking,
         )
@@ -214,6 +211,7 @@ class Run:
 
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:
+    # Not by the time of day, which may jump.
     return clock.monotonic() + settings.deadline if settings.deadline else None
 
 
