@@ -56,8 +56,8 @@ def test_a_task_without_an_agent_may_be_anybodys(tmp_path: Path) -> None:
         tasks=[task("any", None, kind="review", complexity="low")],
     )
 
-    # A kind is the task's own agent's; whoever else does it works as what it is.
-    assert work(made) == {("coder", "coding", "low"), ("writer", None, "low")}
+    # What the YAML says of a task holds for whoever the manager chooses.
+    assert work(made) == {("coder", "review", "low"), ("writer", "review", "low")}
 
 
 def test_images_are_asked_about_without_tools_and_the_manager_has_some(

@@ -243,6 +243,7 @@ def test_keys_act_and_the_terminal_is_as_before(terminal: Terminal) -> None:
     view(RunEnded(status="done"))
     view.end(None)
     view.release()
+    terminal.wait("\x1b[?25h")
 
     assert during[3] & termios.ICANON == 0
     assert terminal.modes() == before

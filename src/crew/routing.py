@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crew.settings import Deployment, Settings
+from crew.settings.prompts import style_for
 
 TOO_SMALL = "its context window is too small"
 
@@ -18,6 +19,8 @@ class Request:
     `tier` is where the search starts when no routing rule fits `kind` and
     `complexity`. `role`, `task` and `run` are names, for quotas and the journal, and
     so is `part`, of the role's pattern.
+    `complexity`. `role`, `task` and `run` are names, for quotas and the journal.
+    `style` is the name of a style of prompt in place of each deployment's own.
     """
 
     tier: str
@@ -35,6 +38,7 @@ class Request:
     images: int = 0
     chain: tuple[str, ...] = ()
     part: str = ""
+    style: str | None = None
 
     @property
     def speaker(self) -> str:
@@ -73,7 +77,7 @@ def route(
         reason = _unfit(deployment, request, unreachable)
         if reason is not None:
             left_out.append((name, reason))
-        elif request.input_tokens + request.output_tokens > deployment.context_window:
+        elif _size(settings, deployment, request) > deployment.context_window:
             too_small.append(deployment)
             left_out.append((name, TOO_SMALL))
         else:
@@ -83,6 +87,12 @@ def route(
         left_out=tuple(left_out),
         too_small=tuple(too_small),
     )
+
+
+def _size(settings: Settings, deployment: Deployment, request: Request) -> int:
+    """Tokens of the conversation, as it is worded there, and of the answer."""
+    style = style_for(settings, deployment, request.style)
+    return request.input_tokens + style.tokens + request.output_tokens
 
 
 def rule(

@@ -8,17 +8,20 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, named_files, note_answer
+from crew.calls.current_task import chain_for, named_files, note_answer, prompt_for
 from crew.calls.files_by_text import FilesByText
 from crew.calls.parts import amade, made, parts_of
+from crew.calls.recorder import Attempt
 from crew.calls.relay import Relay
 from crew.calls.run import Run
 from crew.calls.size import measure
 from crew.calls.text_tools import as_text
+from crew.calls.wording import override, worded
 from crew.calls.written_calls import written_calls
 from crew.errors import BadAnswer
 from crew.guard import Lease
 from crew.guard.attempts import Attempts
+from crew.ladder import kind_for
 from crew.providers.answer import Answer, text_answer
 from crew.providers.prompt import Prompt
 from crew.providers.reasoning import KeptReasoning
@@ -131,7 +134,7 @@ class Call:
             with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = self.run.transport.complete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
+                    self._as_taken(prompt, attempt),
                     attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
@@ -139,7 +142,7 @@ class Call:
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
     async def _acomplete(self) -> Answer:
         attempts, prompt = self._open()
@@ -149,7 +152,7 @@ class Call:
             async with self.run.recorder.attempt(attempts, lease) as attempt:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
-                    self._as_taken(prompt, lease),
+                    self._as_taken(prompt, attempt),
                     attempt.first_chunk.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
@@ -157,12 +160,17 @@ class Call:
                 answer = self._as_meant(answer, lease.deployment)
                 self.structured(answer)
                 attempt.answered(answer)
-                return self._kept(lease, answer)
+                return self._kept(attempt, answer)
 
-    def _as_taken(self, prompt: Prompt, lease: Lease) -> Prompt:
-        """The prompt with the lease's room for an answer, and with its tools as text
-        where the deployment takes none."""
-        prompt = replace(prompt, output_room=lease.output_room)
+    def _as_taken(self, prompt: Prompt, attempt: Attempt) -> Prompt:
+        """The prompt in the style of the deployment, with the lease's room for an
+        answer, and with its tools as text where the deployment takes none."""
+        lease = attempt.lease
+        prompt = replace(
+            prompt,
+            messages=worded(prompt.messages, attempt.style),
+            output_room=lease.output_room,
+        )
         if lease.deployment.tools:
             return prompt
         files = self._files
@@ -188,7 +196,8 @@ class Call:
         made = tuple(made_call(call.name, call.arguments) for call in written)
         return replace(answer, text="", tool_calls=made)
 
-    def _kept(self, lease: Lease, answer: Answer) -> Answer:
+    def _kept(self, attempt: Attempt, answer: Answer) -> Answer:
+        lease = attempt.lease
         self.reasoning.keep(
             lease.deployment,
             answer.tool_calls,
@@ -203,6 +212,7 @@ class Call:
                 deployment=lease.deployment.name,
                 calls=answer.tool_calls,
                 is_unread=bool(answer.unread),
+                style=attempt.style.name if self.response_model is None else "",
             )
         return answer
 
@@ -249,7 +259,6 @@ class Call:
         settings = self.run.settings
         role = self.asked or settings.roles[self.role]
         task: TaskSpec | None = settings.tasks.get(self.task or "")
-        own = task is not None and task.agent == role.name
         size = measure(messages, self.tools)
         size = replace(
             size, characters=size.characters + self.reasoning.characters(messages)
@@ -267,13 +276,18 @@ class Call:
             role=role.name,
             task=self.task,
             run=self.run.id,
-            kind=(task.kind if task and own and task.kind else None) or role.kind,
+            kind=kind_for(settings, role, task),
             complexity=task.complexity if task else None,
             tools=bool(self.tools),
             vision=size.images > 0,
             patience=role.patience,
             characters=size.characters,
             images=size.images,
+            style=override(
+                role,
+                is_read=self.asked is not None or self.response_model is not None,
+                chosen=prompt_for(role.name),
+            ),
         )
 
     def _expected_output(self, role: str) -> int:

@@ -28,6 +28,7 @@ class Execution:
     `served` which of them answered last, and `stalls` watches whether the attempt gets
     anywhere. `named` are the files that the task's text names, as the attempt found
     them. `outcome` is the accepted attempt, and `began` is in seconds since the epoch.
+    `worded` is the style of the role's latest answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -46,12 +47,19 @@ class Execution:
     named: tuple[NamedFile, ...] = ()
     outcome: Any = None
     began: float = 0.0
+    worded: str = ""
 
     def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
         """Another attempt begins."""
         self.chain, self.began = tuple(chain), now
-        self.cut_off = False
+        self.cut_off, self.worded = False, ""
         self.stalls = Stalls(limit=limit)
+
+    @property
+    def did(self) -> str:
+        """Who did most of the work itself; empty as long as nobody did any."""
+        own = (role for role, _ in self.answers.most_common() if self.is_own(role))
+        return next(own, "")
 
     def is_own(self, role: str) -> bool:
         """Whether a role does the work of the task itself."""
@@ -128,9 +136,11 @@ def note_answer(
     deployment: str,
     calls: Sequence[Any],
     is_unread: bool = False,
+    style: str = "",
 ) -> None:
     """Count an answer of a role for the task that it works for. `is_unread`: it holds
-    a call that nobody can read."""
+    a call that nobody can read. `style` is how its prompt was worded; empty for one
+    that no style goes with."""
     execution = current_execution.get()
     if execution is None:
         return
@@ -138,4 +148,5 @@ def note_answer(
     execution.cut_off = cut_off
     if execution.is_own(role):
         execution.served = deployment
+        execution.worded = style or execution.worded
         execution.stalls.note(calls, is_unread=is_unread)

@@ -23,6 +23,7 @@ from crew.providers.answer import Answer
 from crew.quota.reported import ReportedUsage
 from crew.routing import Request
 from crew.settings import Price
+from crew.settings.styles import Style
 
 INTERRUPTED = "Interrupted"
 """The outcome of an attempt whose answer nobody waited for."""
@@ -66,7 +67,7 @@ class Recorder:
         with self._lock:
             self._open[id(attempt)] = attempt
         request, lease = attempt.request, attempt.lease
-        opened = open_call(self.run, request, lease, self.clock.now(), _is_free(lease))
+        opened = open_call(self.run, request, lease, self.clock.now(), lease.is_free)
         # A journal that fails now fails when the call ends, and that is what counts.
         with suppress(StoreUnavailable):
             attempt.opened = self.journal.open_call(opened)
@@ -127,7 +128,7 @@ class Recorder:
         lease, secrets = attempt.lease, self.guard.settings.secrets
         error.mask(secrets.masked)
         cost = lease.bill(error.charged) if error.charged else None
-        if cost is None and (error.costs_nothing or _is_free(lease)):
+        if cost is None and (error.costs_nothing or lease.is_free):
             cost = Decimal(0)
         self._record(
             attempt,
@@ -152,7 +153,7 @@ class Recorder:
         self._record(
             attempt,
             used=_estimated(lease),
-            cost=Decimal(0) if _is_free(lease) else None,
+            cost=Decimal(0) if lease.is_free else None,
             outcome=INTERRUPTED,
             estimated=True,
         )
@@ -160,9 +161,9 @@ class Recorder:
     def _learn(self, attempt: "Attempt", used: ReportedUsage) -> None:
         estimates, request = self.guard.estimates, attempt.request
         estimates.learn_output(request.speaker, used.output_tokens)
-        if request.characters and not request.images:
+        if attempt.characters and not request.images:
             deployment = attempt.lease.deployment.name
-            estimates.learn_input(deployment, request.characters, used.input_tokens)
+            estimates.learn_input(deployment, attempt.characters, used.input_tokens)
 
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
@@ -214,7 +215,7 @@ class Recorder:
             at=self.clock.now(),
             estimated=estimated,
             senior_usd=senior,
-            characters=None if request.images else request.characters,
+            characters=None if request.images else attempt.characters,
             detail=detail,
             part=request.part,
         )
@@ -244,6 +245,17 @@ class Attempt:
     @property
     def request(self) -> Request:
         return self.attempts.request
+
+    @property
+    def style(self) -> Style:
+        """How the prompt is worded."""
+        return self.attempts.pools.style(self.lease.deployment, self.request)
+
+    @property
+    def characters(self) -> int | None:
+        """What is sent, where that is known."""
+        sent = self.request.characters
+        return None if sent is None else sent + self.style.characters
 
     def answered(self, answer: Answer) -> None:
         """The attempt brought an answer that can be used."""
@@ -284,9 +296,3 @@ def _estimated(lease: Lease) -> ReportedUsage:
     return ReportedUsage(
         input_tokens=estimate.input_tokens, output_tokens=estimate.output_tokens
     )
-
-
-def _is_free(lease: Lease) -> bool:
-    """Whether whatever the call took costs nothing."""
-    price = lease.deployment.price
-    return price is not None and not price.cost(1_000_000, 1_000_000)

@@ -11,6 +11,7 @@ from crew.models.heirs import heir_words
 from crew.models.names import likeliest
 from crew.settings import Deployment, Price, Settings
 from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup
+from crew.settings.prompts import style_for
 
 if TYPE_CHECKING:
     from crew.providers.listing import Listed
@@ -55,6 +56,7 @@ def check_deployments(
             notes=(
                 _key(deployment),
                 *_identity(deployment, today),
+                *_prompt(settings, served(deployment, probes)),
                 *_knowledge(served(deployment, probes), probes.get(name)),
                 *_abilities(lacking.get(name, ())),
                 *_served(deployment, served(deployment, probes)),
@@ -103,6 +105,12 @@ def _identity(deployment: Deployment, today: date) -> Iterator[str]:
     if retires is not None and retires <= today + SOON:
         word = "RETIRED" if retires <= today else "retires"
         yield f"{word} {retires}" + heir_words(deployment.model, max(today, retires))
+
+
+def _prompt(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    style = style_for(settings, deployment)
+    if style.text:
+        yield f"prompt {style.name}"
 
 
 def _knowledge(deployment: Deployment, probe: "Probe | None") -> Iterator[str]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from crew.check.roles import as_reported, with_all_keys
 from crew.gates import trust_of
-from crew.ladder import Ladder, Rates, Step, kind_of, mends, plan
+from crew.ladder import Ladder, Rates, Step, mends, plan, planned_kind
+from crew.ladder.work import decided
 from crew.settings import Settings, TaskSpec
+from crew.settings.values import IN_YAML, OPEN
 
 if TYPE_CHECKING:
     from crew.providers.probe import Probe
@@ -16,6 +18,10 @@ LEGEND = (
     "Ladders: p passes, r mends with the reason, c is the price of an attempt, "
     "P that of going on without it"
 )
+
+
+BY_REQUEST = "another request may change it"
+"""Stands behind a complexity that tasks.yaml does not give."""
 
 
 def ladder_lines(
@@ -30,6 +36,8 @@ def ladder_lines(
     if rehearsed:
         settings = with_all_keys(settings)
     known, _ = as_reported(settings, probes)
+    if known.inputs is not None and known.inputs.request:
+        known = decided(known, known.inputs)
     lines: list[str] = []
     width = max(map(len, known.tasks), default=0)
     for task in known.tasks.values():
@@ -41,8 +49,12 @@ def ladder_lines(
 
 
 def _head(settings: Settings, task: TaskSpec, ladder: Ladder) -> str:
-    kind = kind_of(settings, task)
+    kind = planned_kind(settings, task)
     work = f"{kind}.{task.complexity}" if kind else task.complexity
+    if task.complexity_reason == OPEN:
+        work += f" ({BY_REQUEST})"
+    elif task.complexity_reason != IN_YAML:
+        work += f" ({task.complexity_reason}; {BY_REQUEST})"
     steps = ", then ".join(map(_named, ladder.steps)) or "nobody"
     more = []
     if settings.ladder.audit:

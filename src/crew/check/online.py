@@ -96,7 +96,7 @@ def _call_all(
 def _called(guard: QuotaGuard, deployment: Deployment) -> Probe:
     """What one call of a few tokens brings, if the guard has room for it."""
     name = deployment.name
-    request = Request(tier="", input_tokens=CALL_TOKENS, output_tokens=1)
+    request = Request(tier="", input_tokens=CALL_TOKENS, output_tokens=1, style="none")
     try:
         attempts = guard.begin_at(deployment, request)
         lease = attempts.acquire()

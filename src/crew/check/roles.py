@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crew.errors import BadKey, Blocked
+from crew.ladder import kind_for
+from crew.ladder.work import possible
 from crew.routing import Request, route, rule
 from crew.settings import Deployment, Role, Settings
 
@@ -82,10 +84,10 @@ def _work(settings: Settings, role: Role) -> Iterator[tuple[str | None, str | No
     manages = _manages(settings, role)
     idle = True
     for task in settings.tasks.values():
-        own = task.agent == role.name
-        if own or manages or task.agent is None:
+        if task.agent in (role.name, None) or manages:
             idle = False
-            yield (task.kind if own and task.kind else role.kind), task.complexity
+            kind = kind_for(settings, role, task)
+            yield from ((kind, complexity) for complexity in possible(task))
     if idle:
         yield role.kind, None
 

@@ -88,6 +88,7 @@ def command(config: str | None, /, task: str, on: str, stat: bool, **given: Any)
         comment=None,
         post=False,
         json_stream=False,
+        view="lines",
         **given,
     )
     with stoppable():

@@ -253,7 +253,8 @@ class Attempts:
             raise error
 
     def _too_long(self, deployment: Deployment) -> bool:
-        size = self.request.input_tokens + self.request.output_tokens
+        style = self.pools.style(deployment, self.request)
+        size = self.request.input_tokens + style.tokens + self.request.output_tokens
         return size > self.health.window(deployment)
 
     def _join_queue(self, wait: Wait) -> float:

@@ -27,6 +27,7 @@ from crew.quota.stores import open_store
 from crew.quota.stores.fallback import FallbackStore
 from crew.routing import Request, Route, route
 from crew.settings import Deployment, Provider, Settings
+from crew.settings.styles import NONE
 
 
 class QuotaGuard:
@@ -115,6 +116,7 @@ class QuotaGuard:
             output_tokens=output_tokens,
             role=role,
             patience=patience,
+            style=NONE.name,  # the script words it
         )
         lease = self.begin(request).acquire()
         try:

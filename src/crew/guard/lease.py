@@ -38,6 +38,12 @@ class Lease:
     def __post_init__(self) -> None:
         self._taken = self._clock.monotonic()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether whatever the call takes costs nothing."""
+        price = self.deployment.price
+        return price is not None and not price.cost(1_000_000, 1_000_000)
+
     def sent(self) -> None:
         """Say that the request leaves now: a provider counts it from then. Only the
         first time counts."""

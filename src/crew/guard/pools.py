@@ -7,6 +7,8 @@ from crew.quota.limits import Metric, Pool, Refusal, Usage
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
+from crew.settings.prompts import style_for
+from crew.settings.styles import Style
 
 LEASE_GRACE = 60.0
 """Seconds that a lease outlives the longest call it can stand for."""
@@ -79,13 +81,20 @@ class Pools:
                             pools[pool.name] = pool
         return list(pools.values())
 
+    def style(self, deployment: Deployment, request: Request) -> Style:
+        """How the prompt of a call is worded there."""
+        return style_for(self._settings, deployment, request.style)
+
     def estimate(self, deployment: Deployment, request: Request) -> Usage:
         """What a call will take there."""
-        sent, answered = request.input_tokens, request.output_tokens
+        style = self.style(deployment, request)
+        sent, answered = request.input_tokens + style.tokens, request.output_tokens
         if request.characters is not None:
             # Asked for at each look: others' answers teach while this one waits.
             sent = self._estimates.input_tokens(
-                deployment.name, request.characters, request.images
+                deployment.name,
+                request.characters + style.characters,
+                request.images,
             )
             answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)

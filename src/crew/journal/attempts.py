@@ -27,7 +27,9 @@ class AttemptRecord:
     `cost_usd` is None when nobody knows it; `premium_usd` is what its tokens would
     have cost at the premium. `p`, `c`, `rest` are the pass rate, the price and the
     price of going on without it that the ladder used; None: it went by the YAML.
-    `task_trust` is the trust of the task's strongest gate. `experiment` and `arm` are
+    `task_trust` is the trust of the task's strongest gate. `prompt_style` is how the
+    prompt was worded; `complexity_reason` says where the complexity comes from.
+    `experiment` and `arm` are
     empty for a task that is in none; `pair` names a comparison of one task at several
     arms, and `left_out` says why the attempt does not count for its arm.
     """
@@ -61,6 +63,8 @@ class AttemptRecord:
     c: Decimal | None = None
     rest: Decimal | None = None
     task_trust: str = ""
+    prompt_style: str = ""
+    complexity_reason: str = ""
     experiment: str = ""
     arm: str = ""
     pair: str = ""
@@ -85,6 +89,10 @@ CREATE INDEX attempt_of_kind ON attempt (kind, deployment);
 TASK_TRUST = """
 ALTER TABLE attempt ADD COLUMN task_trust TEXT NOT NULL DEFAULT '';
 CREATE INDEX attempt_at ON attempt (at);
+"""
+WORK = """
+ALTER TABLE attempt ADD COLUMN prompt_style TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempt ADD COLUMN complexity_reason TEXT NOT NULL DEFAULT '';
 """
 _FIELDS = tuple(field.name for field in fields(AttemptRecord))
 _ADD = (
@@ -138,12 +146,13 @@ class AttemptTable:
         return read_tries(self._db, since)
 
     def median_calls(self, kind: str | None) -> float | None:
-        """How many calls an attempt at this kind of work takes that passes; None
-        without any."""
+        """How many calls an attempt at this kind of work takes that passes, `any` for
+        every kind; None without one."""
         rows = self._db.run(
-            f"SELECT calls FROM attempt WHERE verdict = 'passed' AND kind IS ? AND "
+            f"SELECT calls FROM attempt WHERE verdict = 'passed' AND (kind IS ? OR "
+            f"? = 'any') AND "
             f"{_REAL} ORDER BY id DESC LIMIT ?",
-            (kind, LATEST),
+            (kind, kind, LATEST),
         )
         return median(row[0] for row in rows) if rows else None
 

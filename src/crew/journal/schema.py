@@ -2,7 +2,7 @@
 
 from crew.journal.alerts import ALERTS
 from crew.journal.approvals import APPROVALS
-from crew.journal.attempts import ATTEMPTS, TASK_TRUST
+from crew.journal.attempts import ATTEMPTS, TASK_TRUST, WORK
 from crew.journal.marks import MARKS
 from crew.journal.open_calls import OPEN_CALLS
 from crew.journal.regressions import REGRESSIONS
@@ -51,5 +51,6 @@ MIGRATIONS = (
     REGRESSIONS,
     MARKS,
     _PART,
+    WORK,
     ALERTS + APPROVALS,
 )

@@ -13,6 +13,7 @@ from decimal import Decimal
 from crew.ladder.choosing import choose
 from crew.ladder.rates import Rate, Rates, Unmeasured
 from crew.ladder.steps import Ladder, Step
+from crew.ladder.work import kind_of, planned_kind
 from crew.routing import rule
 from crew.settings import LadderSpec, Settings, TaskSpec
 
@@ -28,7 +29,7 @@ def plan(
     """The ladder of a task whose strongest gate has this trust. `audited`: the premium
     goes first, to compare."""
     spec, rates = settings.ladder, rates or Unmeasured()
-    kind = kind_of(settings, task)
+    kind = planned_kind(settings, task)
     steps = []
     for step in _candidates(settings, task):
         if step.deployments:
@@ -55,12 +56,6 @@ def is_audited(run: str, task: str, spec: LadderSpec) -> bool:
     the run is asked again."""
     drawn = hashlib.sha256(f"{run}/{task}".encode()).digest()[:8]
     return int.from_bytes(drawn) < spec.audit * 2**64
-
-
-def kind_of(settings: Settings, task: TaskSpec) -> str | None:
-    """The kind of a task's work."""
-    role = settings.roles.get(task.agent or "")
-    return task.kind or (role.kind if role is not None else None)
 
 
 def _candidates(settings: Settings, task: TaskSpec) -> list[Step]:

@@ -92,11 +92,16 @@ def _task_documents(
 def _task_document(
     task: TaskRecord, results: Mapping[str, str], report: RunReport
 ) -> dict[str, object]:
+    tried = [one for one in report.attempts if one.task == task.name]
+    last = tried[-1] if tried else None
     answered = (call.role for call in report.log if call.task == task.name and call.ok)
     return {
         "name": task.name,
         "agent": task.agent,
         "status": task.status,
+        "kind": last.kind if last else None,
+        "complexity": last.complexity if last else None,
+        "complexity_reason": (last.complexity_reason or None) if last else None,
         "result": results.get(task.name),
         # Who did the work: the answers of each role.
         "roles": dict(Counter(answered).most_common()),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from crew.journal import CallRecord, Journal
+from crew.journal import AttemptRecord, CallRecord, Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,8 @@ class RunReport:
     `cache_saved`; None when nobody knows a price.
     `cost` is None when the cost of any call is unknown; `known_cost` leaves those
     out. `cost_all_senior` is what the answers would have cost on the senior tier,
-    and `saved` the share of it that was not spent (negative: spent on top).
+    and `saved` the share of it that was not spent (negative: spent on top). `log` has
+    the calls and `attempts` those at tasks, in their order.
     """
 
     run: str
@@ -63,6 +64,7 @@ class RunReport:
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     cache_saved: Decimal | None = Decimal(0)
+    attempts: tuple[AttemptRecord, ...] = ()
 
 
 def build_report(journal: Journal, run: str) -> RunReport:
@@ -93,6 +95,7 @@ def build_report(journal: Journal, run: str) -> RunReport:
         ),
         swaps=_swaps(calls),
         log=tuple(calls),
+        attempts=tuple(journal.attempts.of(run)),
     )
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from crew.journal import AttemptRecord
+from crew.settings.values import IN_YAML
 
 SHOWN = 6
 """Attempts that have a line each; of more, the first and the last ones."""
@@ -37,6 +38,8 @@ class Story:
         after = f"{tries} attempt{'s' * (tries != 1)}"
         first = self.attempts[0]
         work = ".".join(part for part in (first.kind, first.complexity) if part)
+        if first.complexity_reason not in ("", IN_YAML):
+            work += f" ({first.complexity_reason})"
         trust = f", gates of trust {first.task_trust}" if first.task_trust else ""
         return [
             f"{self.task} in run {self.run}: {self.status or 'not ended'}, {after}",
@@ -63,6 +66,7 @@ class Story:
             "status": self.status,
             "kind": first.kind,
             "complexity": first.complexity,
+            "complexity_reason": first.complexity_reason or None,
             "trust": first.task_trust or None,
             "cost_usd": _number(self.cost),
             "premium_usd": _number(self.premium_cost),
@@ -100,6 +104,7 @@ def _document(one: AttemptRecord) -> dict[str, Any]:
         "number": one.number,
         "step": one.step,
         "deployment": one.deployment or None,
+        "prompt_style": one.prompt_style or None,
         "why": one.why,
         "fed_back": one.fed_back,
         "gate": one.gate or None,

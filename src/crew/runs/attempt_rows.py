@@ -35,7 +35,7 @@ def row(
         task=spec.name,
         number=attempt.number,
         at=run.clock.now(),
-        kind=kind_of(run.settings, spec),
+        kind=kind_of(run.settings, spec, attempt.role),
         complexity=spec.complexity,
         step=attempt.step,
         place=attempt.place,
@@ -50,6 +50,8 @@ def row(
         **_taken(calls),
         cut_off=attempt.cut_off,
         task_trust=ladder.trust,
+        prompt_style=attempt.style,
+        complexity_reason=spec.complexity_reason,
     )
     if attempt.place >= len(ladder.steps):
         return made

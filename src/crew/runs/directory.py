@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crew.errors import Mistake, SettingsError
+from crew.ladder.work import Complexity
 from crew.settings import Inputs
 from crew.texts.masking import Secrets
 
@@ -24,11 +25,13 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What a run was started with. `comparison` names the one that it is a part of."""
+    """What a run was started with. `comparison` names the one that it is a part of,
+    `complexities` are those that the YAML does not give, by task."""
 
     inputs: Inputs
     rehearsal: bool
     comparison: str = ""
+    complexities: Mapping[str, Complexity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class RunDirectory:
             "inputs": inputs,
             "rehearsal": beginning.rehearsal,
             "comparison": beginning.comparison,
+            "complexities": {n: asdict(c) for n, c in beginning.complexities.items()},
         }
         self._write(self._inputs, json.dumps(record, indent=2))
 
@@ -106,12 +110,14 @@ class RunDirectory:
                 repositories=tuple(given.repositories),
                 images=tuple(given.images),
             )
+            kept = record.get("complexities", {})
             return Beginning(
                 inputs=inputs,
                 rehearsal=record["rehearsal"],
                 comparison=str(record.get("comparison") or ""),
+                complexities={n: Complexity(**one) for n, one in kept.items()},
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             known = _runs(self.path.parent)
             latest = f"; the latest is {known[-1]}" if known else "; there are none"
             raise refused(
@@ -182,8 +188,7 @@ class RunDirectory:
     def write_refused(self, task: str, text: str) -> Path:
         """Keep the latest text of a task that is not done: it was paid for. Raises
         OSError."""
-        path = self.refused(task)
-        self._write(path, self.secrets.masked(text))
+        self._write(path := self.refused(task), self.secrets.masked(text))
         return path
 
     def refused(self, task: str) -> Path:
@@ -192,8 +197,8 @@ class RunDirectory:
 
     def write_attempts(self, task: str, attempts: Sequence[object]) -> None:
         """Keep how the attempts at a task ended, for a resumed run. Raises OSError."""
-        masked = self.secrets.masked_document(attempts)
-        self._write(self._attempts(task), json.dumps(masked, indent=2))
+        text = json.dumps(self.secrets.masked_document(attempts), indent=2)
+        self._write(self._attempts(task), text)
 
     def attempts(self, task: str) -> list[Any]:
         """The attempts at a task, as they were kept."""
@@ -218,8 +223,8 @@ class RunDirectory:
         """Keep the record of the run: all of it, or the file stays as it was. Raises
         OSError."""
         masked = self.secrets.masked_document(document)
-        text = json.dumps(masked, indent=2, ensure_ascii=False)
-        self._write(self._document, f"{text}\n")
+        text = json.dumps(masked, indent=2, ensure_ascii=False) + "\n"
+        self._write(self._document, text)
 
     def document(self) -> dict[str, Any] | None:
         """The record as it was written when the run ended, if it was."""

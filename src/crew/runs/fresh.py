@@ -14,6 +14,7 @@ from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import CrewError, Interrupted, RunFailed, StoreUnavailable
 from crew.journal import new_run_id
+from crew.ladder.work import decided
 from crew.notices import Listener
 from crew.own import gather
 from crew.progress.events import RunEnded
@@ -46,6 +47,8 @@ def fresh_crew(
     """A crew in a run of its own, with an empty workspace, for scripts. Without any
     key it rehearses, until the process ends."""
     own = gather(settings)
+    # What a kickoff asks for is not known yet.
+    settings = decided(settings, settings.inputs or Inputs(request=""))
     run_id = new_run_id(SystemClock())
     directory = RunDirectory(output / run_id, settings.secrets)
     workspace = Workspace.prepare(directory.workspace, run_id, Inputs(request=""))

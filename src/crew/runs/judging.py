@@ -9,7 +9,7 @@ import crew.workspace.attempts as states
 from crew.calls.run import Run
 from crew.errors import CrewError, StoreUnavailable, WorkspaceError, file_problem
 from crew.gates import Found
-from crew.ladder import Ladder, Rates, Unmeasured, kind_of
+from crew.ladder import Ladder, Rates, Unmeasured, kind_of, planned_kind
 from crew.runs.attempt_rows import escalation_bound, row
 from crew.runs.ending import Underway
 from crew.runs.measured import Measured
@@ -99,7 +99,7 @@ class _Judging:
         except StoreUnavailable as exc:
             self._run.guard.listener(f"WARNING: {exc}; an attempt is not recorded")
         called = [call.deployment for call in new]
-        look(self._run, called, kind_of(self._run.settings, spec))
+        look(self._run, called, kind_of(self._run.settings, spec, last.role))
 
     def failed(self, spec: TaskSpec, best: Attempt) -> str:
         self._underway.verdicts[spec.name] = verdict_documents(best.verdicts)
@@ -144,7 +144,7 @@ class _Judging:
 
     def limit(self, spec: TaskSpec) -> int | None:
         """Some times what an attempt at this kind of work takes that passes."""
-        kind = kind_of(self._run.settings, spec)
+        kind = planned_kind(self._run.settings, spec)
         try:
             found = self._run.journal.attempts.median_calls(kind)
         except StoreUnavailable:

@@ -14,6 +14,7 @@ from crew.clock import SystemClock
 from crew.crew import assemble, placeholders
 from crew.errors import CrewError, RunFailed
 from crew.journal import new_run_id
+from crew.ladder.work import decided, decided_lines, defaults
 from crew.notices import Listener
 from crew.own import Own, gather
 from crew.progress.log import EventLog
@@ -97,8 +98,12 @@ def execute(
 
 
 def _beginning(settings: Settings, inputs: Inputs) -> Beginning:
+    asked, _ = put_to_first(settings, inputs)
     return Beginning(
-        inputs=inputs, rehearsal=needed(settings), comparison=compared(settings)
+        inputs=inputs,
+        rehearsal=needed(settings),
+        comparison=compared(settings),
+        complexities=defaults(decided(asked, inputs)),
     )
 
 
@@ -151,7 +156,8 @@ def _carry_out(
     settings, lines = put_to_first(settings, beginning.inputs)
     progress = watchers.progress
     progress.join(EventLog(directory.events))
-    for line in lines:
+    settings = decided(settings, beginning.inputs, beginning.complexities)
+    for line in (*lines, *decided_lines(settings)):
         progress.notice(line)
     with (
         _shown_safely(settings),

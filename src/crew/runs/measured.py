@@ -8,7 +8,7 @@ from functools import cached_property
 from crew.clock import Clock, SystemClock
 from crew.errors import StoreUnavailable
 from crew.journal import AttemptTable, Journal, Try
-from crew.ladder import Rate, Rates, Unmeasured
+from crew.ladder import ANY_KIND, Rate, Rates, Unmeasured
 from crew.ladder.measuring import REMEMBERED, at_tokens, enough, measure
 from crew.notices import Listener
 from crew.settings import Settings
@@ -60,6 +60,7 @@ class Measured:
         found: dict[tuple[str | None, str], list[Try]] = defaultdict(list)
         for one in self._tries:
             found[one.kind, one.complexity].append(one)
+            found[ANY_KIND, one.complexity].append(one)
         return found
 
     @cached_property

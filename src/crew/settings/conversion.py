@@ -22,6 +22,9 @@ from crew.settings.schema import (
 from crew.settings.schema_inputs import InputsFile
 from crew.settings.validation import options
 from crew.settings.values import (
+    IN_YAML,
+    MEDIUM,
+    OPEN,
     Deployment,
     Plan,
     Price,
@@ -96,6 +99,7 @@ def deployment(name: str, shape: DeploymentShape, provider: Provider) -> Deploym
         timeout=shape.timeout,
         parameters=shape.parameters,
         checked=shape.checked,
+        prompt=shape.prompt,
     )
 
 
@@ -171,7 +175,8 @@ def task(name: str, shape: TaskShape) -> TaskSpec:
         expected_output=shape.expected_output,
         agent=shape.agent,
         context=None if shape.context is None else tuple(shape.context),
-        complexity=shape.complexity,
+        complexity=shape.complexity or MEDIUM,
+        complexity_reason=IN_YAML if shape.complexity else OPEN,
         kind=shape.kind,
         gates=tuple(shape.gates),
         when=shape.when,

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-STYLES = ("step_by_step", "structured", "direct", "conversational", "none")
+from crew.settings.styles import BUILT_IN
+
+STYLES = tuple(BUILT_IN)
 """The prompts that have a name; any other is a file, such as `short.md`."""
 CLIMBS = " > "
 """What stands between the steps of an arm that is a ladder."""

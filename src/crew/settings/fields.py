@@ -18,6 +18,7 @@ from pydantic import (
 from crew.quota.limit_syntax import FORM, parse_limit
 from crew.quota.limits import Limit, WindowKind
 from crew.settings.parameters import plain_value
+from crew.settings.styles import style_name
 from crew.settings.values import COMPLEXITIES, KINDS
 from crew.settings.wording import shown, unknown
 
@@ -221,6 +222,7 @@ Share = Annotated[InstanceOf[Decimal], BeforeValidator(_share)]
 Dollars = Annotated[InstanceOf[Decimal], BeforeValidator(_price)]
 Kinds = Annotated[Text, one_of("kind", KINDS)]
 Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]
+StyleName = Annotated[Text, AfterValidator(style_name)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[Text, AfterValidator(_header_value)]
 Parameter = Annotated[object, AfterValidator(plain_value)]

@@ -59,6 +59,7 @@ class Shapes:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: InputsFile | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
 from crew.settings.check_own import check_own
 from crew.settings.check_patterns import check_patterns
+from crew.settings.check_prompts import check_prompts
 from crew.settings.check_providers import (
     check_headers,
     check_prices,
@@ -137,6 +138,7 @@ def _checked(
     }
     check_prices(files.providers, deployments, shapes.tiers_file)
     check_headers(files.providers, providers)
+    styles = check_prompts(files, shapes, place.directory, place.contents, deployments)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
     mistakes += check_store(environ.get("CREW_STORE"))
     if mistakes or shapes.tiers_file is None:
@@ -147,8 +149,10 @@ def _checked(
         settings,
         providers=providers,
         deployments=deployments,
+        prompts=shapes.prompts,
+        styles=styles,
         regression=shapes.regression,
-        config_hash=fingerprint(files),
+        config_hash=fingerprint(files, styles.values()),
     )
 
 
@@ -222,8 +226,9 @@ def _read_files(place: Place, environ: Mapping[str, str]) -> Files:
 def _shapes(files: Files) -> Shapes:
     """Each entry of the files by itself, so that one mistake does not hide others."""
     tiers_file = inputs = None
+    providers_file = None
     if files.providers.data is not None:
-        read(files.providers, ProvidersFile)
+        providers_file = read(files.providers, ProvidersFile)
     if files.tiers.data is not None:
         tiers_file = read(files.tiers, TiersFile)
     if files.inputs is not None and files.inputs.data is not None:
@@ -243,6 +248,7 @@ def _shapes(files: Files) -> Shapes:
         alerts=read_alerts(files.tiers),
         regression=read_regression(files.tiers),
         inputs=inputs,
+        prompts=providers_file.prompts if providers_file else {},
         experiments=read_experiments(files.experiments),
     )
 

@@ -32,6 +32,7 @@ from crew.settings.fields import (
     Program,
     ScopedLimits,
     Share,
+    StyleName,
     Text,
     Timeout,
     listed,
@@ -151,7 +152,7 @@ class TaskShape(TaskOptions):
     expected_output: Text
     agent: Text | None = None
     context: list[Text] | None = None
-    complexity: Complexity = "medium"
+    complexity: Complexity | None = None
     kind: Kinds | None = None
     gates: list[Annotated[InstanceOf[GateSpec], BeforeValidator(gate)]] = []
     callback: DottedPath | None = None
@@ -209,6 +210,7 @@ class DeploymentShape(Shape):
     timeout: Timeout | None = None
     parameters: dict[str, Parameter] = {}
     checked: date | None = None
+    prompt: StyleName | None = None
 
 
 class TierShape(Shape):
@@ -230,6 +232,7 @@ class ProvidersFile(Shape):
 
     providers: Annotated[dict[str, object], Field(min_length=1)]
     deployments: Annotated[dict[str, object], Field(min_length=1)]
+    prompts: dict[Text, StyleName] = {}
 
 
 class BudgetShape(Shape):

@@ -21,6 +21,7 @@ from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.settings.patterns import Pattern
 from crew.settings.regression import RegressionSpec
+from crew.settings.styles import BUILT_IN, Style
 from crew.texts.masking import Secrets
 
 KINDS = (
@@ -36,7 +37,9 @@ KINDS = (
 )
 """The kinds of work that roles and tasks may have and routing rules may name."""
 
-COMPLEXITIES = ("low", "medium", "high")
+COMPLEXITIES = LOW, MEDIUM, HIGH = ("low", "medium", "high")
+IN_YAML, OPEN = "tasks.yaml", "by the request"
+"""Where the complexity of a task comes from: it is given, or not known yet."""
 TOOLS = (
     "list_files", "repo_map", "read_file", "search_files", "edit_file",
     "write_file", "look_at_image", "run_checks", "run_command",
@@ -137,7 +140,8 @@ class Deployment:
     `model` is litellm's id. `context_window` and `max_output` are in tokens.
     `price` is None when nobody knows it: then a cost is unknown, not zero.
     `parameters` go with every call. `window_assumed`: nobody gave its window.
-    `checked` is the day on which somebody saw that the id is alive.
+    `checked` is the day on which somebody saw that the id is alive. `prompt` names its
+    style (`settings.prompts.style_for`).
     """
 
     name: str
@@ -155,6 +159,7 @@ class Deployment:
     timeout: float | None = None
     parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
     checked: date | None = None
+    prompt: str | None = None
 
     @property
     def family(self) -> str:
@@ -211,6 +216,8 @@ class Role:
 class TaskSpec:
     """One task. `when` is None or `images`: the task is left out without images.
     `context` is None where the YAML does not give it: then all earlier tasks.
+    `complexity_reason` is where the complexity comes from: `tasks.yaml`, or for a
+    default its reason; `OPEN` as long as the request is not known.
     `changed` is whether it must have changed a file, where its role can write.
     `own` has dotted paths by key, such as `output_pydantic`.
     `options` go to `crewai.Task` as is."""
@@ -220,7 +227,8 @@ class TaskSpec:
     expected_output: str
     agent: str | None = None
     context: tuple[str, ...] | None = None
-    complexity: str = "medium"
+    complexity: str = MEDIUM
+    complexity_reason: str = IN_YAML
     kind: str | None = None
     gates: tuple[GateSpec, ...] = ()
     when: str | None = None
@@ -245,6 +253,7 @@ class Settings:
     of this process only. `config_hash` is the SHA-256 over the YAML files. `digests`
     are the hashes of the files that a person accepted
     (`settings.snapshot.accepted_content`); None where the directory was named.
+    `prompts` are the names of styles by family, `styles` all styles by name.
     """
 
     config_dir: Path
@@ -273,6 +282,8 @@ class Settings:
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    styles: Mapping[str, Style] = field(default_factory=lambda: BUILT_IN)
     rehearsal: bool = False
     config_hash: str = ""
     secrets: Secrets = field(default_factory=Secrets, repr=False)

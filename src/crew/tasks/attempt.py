@@ -17,7 +17,8 @@ class Attempt:
     `number` counts from 1, `step` is the name of the ladder's step and `place` its
     index, `deployment` the one that answered last. `told`: it knew the reason of the
     one before. `why` says why it was made. `commits` are where the files are kept, by
-    repository. `began` and `ended` are seconds since the epoch.
+    repository. `began` and `ended` are seconds since the epoch. `style` is how the
+    prompt was worded, `role` who did most of the work, by the name in agents.yaml.
     """
 
     number: int
@@ -33,6 +34,8 @@ class Attempt:
     commits: Mapping[str, str] = field(default_factory=dict)
     began: float = 0.0
     ended: float = 0.0
+    style: str = ""
+    role: str = ""
 
     @property
     def passed(self) -> bool:
@@ -74,6 +77,8 @@ def as_document(attempt: Attempt) -> dict[str, Any]:
         "commits": dict(attempt.commits),
         "began": attempt.began,
         "ended": attempt.ended,
+        "style": attempt.style,
+        "role": attempt.role,
         "gates": verdict_documents(attempt.verdicts),
     }
 

@@ -184,6 +184,8 @@ class _Climb:
             commits=done.watch.keep(done.spec, number) if done.gates else {},
             began=execution.began,
             ended=done.run.clock.now(),
+            style=execution.worded,
+            role=execution.did,
         )
 
     def _fail(self, why: str) -> NoReturn:
