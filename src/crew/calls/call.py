@@ -82,9 +82,9 @@ class Call:
         call = self
         for _ in range(unread_calls.MOST):
             answer = call._complete()
-            if not call._is_to_tell(answer):
+            if not unread_calls.is_to_tell(call.messages, answer):
                 return answer
-            call = call._told(answer)
+            call = replace(call, messages=unread_calls.told(call.messages, answer))
         return call._complete()
 
     async def acomplete(self) -> Answer:
@@ -96,9 +96,9 @@ class Call:
         call = self
         for _ in range(unread_calls.MOST):
             answer = await call._acomplete()
-            if not call._is_to_tell(answer):
+            if not unread_calls.is_to_tell(call.messages, answer):
                 return answer
-            call = call._told(answer)
+            call = replace(call, messages=unread_calls.told(call.messages, answer))
         return await call._acomplete()
 
     @property
@@ -112,20 +112,6 @@ class Call:
         """The answer of a model that wrote the last file it was asked for as text."""
         text = self._files.ended()
         return text_answer(text) if text else None
-
-    def _is_to_tell(self, answer: Answer) -> bool:
-        """Whether a model is to hear what is wrong with a call that it wrote: not
-        again, if it repeats that call word for word."""
-        if not answer.unread:
-            return False
-        told = [one.get("content") for one in self.messages[-2:]]
-        return told != [answer.text, answer.unread]
-
-    def _told(self, answer: Answer) -> "Call":
-        """The call that goes on after an answer with a call that cannot be read."""
-        said = {"role": "assistant", "content": answer.text}
-        heard = {"role": "user", "content": answer.unread}
-        return replace(self, messages=[*self.messages, said, heard])
 
     def _complete(self) -> Answer:
         attempts, prompt = self._open()

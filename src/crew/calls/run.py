@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import crew.providers.transport as litellm_transport
+from crew.alerts import Alerts
 from crew.calls.recorder import Recorder
 from crew.clock import Clock, SystemClock
 from crew.errors import (
@@ -17,6 +18,7 @@ from crew.errors import (
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
+from crew.guard.budgets import Approval
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
 from crew.progress.progress import Progress
@@ -25,6 +27,7 @@ from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
 from crew.providers.prompt import Prompt
 from crew.providers.transport import OnChunk
+from crew.quota.limits import Metric
 from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
@@ -63,6 +66,7 @@ class Run:
 
     `transport` makes the calls. `failure` is the error that ends the run: a manager
     would otherwise read a coworker's failure as text and carry on without its work.
+    `alerts` are those that `open` made.
     """
 
     id: str
@@ -72,6 +76,7 @@ class Run:
     clock: Clock
     transport: Transport = litellm_transport
     failure: CrewError | None = None
+    alerts: Alerts | None = None
     recorder: Recorder = field(init=False)
     _interrupted: bool = False
     _ended: bool = False
@@ -108,8 +113,9 @@ class Run:
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
         progress = progress or Progress(run_id, notices=listener)
-        path = settings.state_dir / "journal.db"
-        journal = Journal.open(path, clock, progress.notice)
+        journal = Journal.open(
+            settings.state_dir / "journal.db", clock, progress.notice
+        )
         guard = QuotaGuard.open(
             settings,
             progress=progress,
@@ -132,6 +138,7 @@ class Run:
             guard=guard,
             journal=journal,
             clock=clock,
+            alerts=_alerts(guard, journal, run_id),
             _calls=journal.count_calls(run_id),
             _asking=asking,
         )
@@ -140,6 +147,8 @@ class Run:
         """Let go of the stores."""
         if self._asking is not None:
             self._asking.join()
+        if self.alerts is not None:
+            self.alerts.close()
         self.guard.close()
         self.journal.close()
 
@@ -206,6 +215,19 @@ class Run:
 def _deadline(settings: Settings, clock: Clock) -> float | None:
     """Not by the time of day, which may jump."""
     return clock.monotonic() + settings.deadline if settings.deadline else None
+
+
+def _alerts(guard: QuotaGuard, journal: Journal, run: str) -> Alerts:
+    """The alerts of a run; the guard reports to them, and knows what was approved."""
+    alerts = Alerts(guard.settings, journal, guard.progress, guard.clock, run=run)
+    guard.alert = alerts.report
+    guard.budgets.approve(
+        [
+            Approval(metric=Metric(one.metric), amount=one.amount, at=one.at)
+            for one in journal.approvals.of(run)
+        ]
+    )
+    return alerts
 
 
 def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crew.calls.argument_fit import Schema, as_lists, as_texts, fits, misfit
+from crew.providers.answer import Answer
 
 MOST = 2
 """How often in a row a model is told; then its text is its answer."""
@@ -93,3 +94,17 @@ def _why(arguments: str, schema: Schema) -> str:
     if isinstance(found, dict):
         found = as_texts(as_lists(found, schema), schema)
     return misfit(found, schema) or _ALONE
+
+
+def is_to_tell(messages: Sequence[Any], answer: Answer) -> bool:
+    """Whether a model is to hear what is wrong with a call that it wrote: not again,
+    if it repeats that call word for word."""
+    if not answer.unread:
+        return False
+    return [one.get("content") for one in messages[-2:]] != [answer.text, answer.unread]
+
+
+def told(messages: Sequence[Any], answer: Answer) -> list[Any]:
+    """The conversation that goes on after an answer with a call that cannot be read."""
+    said = {"role": "assistant", "content": answer.text}
+    return [*messages, said, {"role": "user", "content": answer.unread}]

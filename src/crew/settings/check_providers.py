@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 
 from crew.quota.limits import Limit, Metric
+from crew.settings.budgets import Budget
+from crew.settings.check_budgets import budget, check_budgets, counts_money_of
 from crew.settings.check_strategies import check_reserves
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
@@ -40,8 +42,9 @@ def check_prices(
 ) -> None:
     """Note each deployment that a limit in dollars cannot count."""
     everywhere: list[Limit] = []
+    budgets: list[Budget] = []
     if tiers_file is not None:
-        everywhere += tiers_file.budgets
+        budgets = [budget(one) for one in tiers_file.budgets]
         everywhere += [
             limit
             for members in tiers_file.quotas.values()
@@ -52,7 +55,9 @@ def check_prices(
         provider = deployment.provider
         shared = provider.classes.get(deployment.klass or "", ())
         limits = [*everywhere, *provider.limits, *shared, *deployment.limits]
-        counted = any(limit.metric is Metric.USD for limit in limits)
+        counted = any(limit.metric is Metric.USD for limit in limits) or any(
+            counts_money_of(one, deployment) for one in budgets
+        )
         if counted and deployment.price is None:
             document.reject(
                 ("deployments", name, "price"),
@@ -142,6 +147,7 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
     for scope in document.names("quotas") or []:
         expect(document, ("quotas", scope), "scope", scope, list(SCOPES))
     _check_role_quotas(files, shapes.tiers_file)
+    check_budgets(files, shapes.tiers_file)
     _check_runs(document, shapes.tiers_file)
 
 

@@ -31,15 +31,8 @@ from crew.quota.store import (
 from crew.quota.stores.decisions import count, levels, observe, pool_state, refusal
 from crew.quota.stores.holders import this_process
 from crew.quota.stores.jumps import carried
-from crew.quota.stores.sqlite_counts import (
-    ADD_CHARGE,
-    Counts,
-    ahead,
-    held_in_flight,
-    in_queues,
-    prune,
-    refills,
-)
+from crew.quota.stores.sqlite_counts import ADD_CHARGE, Counts, ahead, prune, refills
+from crew.quota.stores.sqlite_flying import held_in_flight, in_queues
 from crew.quota.stores.sqlite_places import released_by_the_gone
 from crew.quota.stores.sqlite_schema import MENDED, MIGRATIONS
 from crew.quota.stores.sqlite_timeline import Timeline

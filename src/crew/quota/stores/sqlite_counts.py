@@ -1,6 +1,5 @@
 """What one step in SQLite reads of its limits and pools, and writes back."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -177,25 +176,6 @@ def ahead(
         )
         for name, requests, sent, answered, nano_usd in rows
     }
-
-
-def held_in_flight(db: sqlite3.Connection, now: float) -> dict[int, int]:
-    """What open reservations hold of each limit, by its id."""
-    flying: dict[int, int] = {}
-    leases = db.execute("SELECT charges FROM lease WHERE expires_at > ?", (now,))
-    for (charges,) in leases:
-        for limit_id, amount in json.loads(charges):
-            flying[limit_id] = flying.get(limit_id, 0) + amount
-    return flying
-
-
-def in_queues(db: sqlite3.Connection, now: float) -> dict[str, int]:
-    """How many calls wait in each pool's queue."""
-    return dict(
-        db.execute(
-            "SELECT pool, COUNT(*) FROM line WHERE until > ? GROUP BY pool", (now,)
-        )
-    )
 
 
 def prune(db: sqlite3.Connection, now: float) -> None:
