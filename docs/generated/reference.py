@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crew.settings import fields, own, schema, schema_inputs
+from crew.settings.alerts_shape import AlertsShape
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.experiments_shape import ExperimentsFile, ExperimentShape
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
@@ -38,6 +39,8 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "tiers.yaml: a routing rule": ("rule", schema.RuleShape),
     "tiers.yaml: ladder": ("ladder", LadderShape),
     "tiers.yaml: ladder.escalate": ("escalate", EscalationShape),
+    "tiers.yaml: a budget": ("budget", schema.BudgetShape),
+    "tiers.yaml: alerts": ("alerts", AlertsShape),
     "experiments.yaml": ("experiments_file", ExperimentsFile),
     "experiments.yaml: an experiment": ("experiment", ExperimentShape),
     "tiers.yaml: regression": ("regression", RegressionShape),
@@ -51,6 +54,7 @@ _NAMED: tuple[tuple[object, str], ...] = (
     (fields.Duration, "a duration"),
     (fields.Timeout, "a duration"),
     (fields.AnyLimits, _LIMITS),
+    (schema.Budgets, "a limit, a budget, or a list of them"),
     (fields.Limits, _LIMITS),
     (fields.PlanLimits, f"{_LIMITS}, or by class"),
     (fields.ScopedLimits, f"{_LIMITS}, or by name"),

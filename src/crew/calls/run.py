@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import crew.providers.transport as litellm_transport
+from crew.alerts import Alerts
 from crew.calls.recorder import Recorder
 from crew.clock import Clock, SystemClock
 from crew.errors import (
@@ -17,6 +18,7 @@ from crew.errors import (
     StoreUnavailable,
 )
 from crew.guard import QuotaGuard
+from crew.guard.budgets import Approval
 from crew.journal import Journal, new_run_id
 from crew.notices import Listener
 from crew.progress.progress import Progress
@@ -25,6 +27,7 @@ from crew.providers.exchange import OnSent
 from crew.providers.probe import ask_credit
 from crew.providers.prompt import Prompt
 from crew.providers.transport import OnChunk
+from crew.quota.limits import Metric
 from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
@@ -63,6 +66,7 @@ class Run:
 
     `transport` makes the calls. `failure` is the error that ends the run: a manager
     would otherwise read a coworker's failure as text and carry on without its work.
+    `alerts` are those that `open` made.
     """
 
     id: str
@@ -72,6 +76,7 @@ class Run:
     clock: Clock
     transport: Transport = litellm_transport
     failure: CrewError | None = None
+    alerts: Alerts | None = None
     recorder: Recorder = field(init=False)
     _interrupted: bool = False
     _ended: bool = False
@@ -111,7 +116,6 @@ class Run:
         guard = QuotaGuard.open(
             settings,
             progress=progress,
-            # Not by the time of day, which may jump.
             deadline=_deadline(settings, clock),
         )
         path = settings.state_dir / "journal.db"
@@ -132,6 +136,7 @@ class Run:
             guard=guard,
             journal=journal,
             clock=clock,
+            alerts=_alerts(guard, journal, run_id),
             _calls=journal.count_calls(run_id),
             _asking=asking,
         )
@@ -140,6 +145,8 @@ class Run:
         """Let go of the stores."""
         if self._asking is not None:
             self._asking.join()
+        if self.alerts is not None:
+            self.alerts.close()
         self.guard.close()
         self.journal.close()
 
@@ -204,7 +211,21 @@ class Run:
 
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:
+    # Not by the time of day, which may jump.
     return clock.monotonic() + settings.deadline if settings.deadline else None
+
+
+def _alerts(guard: QuotaGuard, journal: Journal, run: str) -> Alerts:
+    """The alerts of a run; the guard reports to them, and knows what was approved."""
+    alerts = Alerts(guard.settings, journal, guard.progress, guard.clock, run=run)
+    guard.alert = alerts.report
+    guard.budgets.approve(
+        [
+            Approval(metric=Metric(one.metric), amount=one.amount, at=one.at)
+            for one in journal.approvals.of(run)
+        ]
+    )
+    return alerts
 
 
 def _seed(guard: QuotaGuard, journal: Journal, run: str) -> None:

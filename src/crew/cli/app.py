@@ -20,6 +20,7 @@ from crew.texts.masking import Secrets
 _WORK, _LOOK, _TAKE, _SET_UP = "Work", "Look", "After a run", "Set up"
 COMMANDS = {
     "run": Entry("run", _WORK, "run the crew on a request"),
+    "approve": Entry("approve", _WORK, "let a run spend more than its budget"),
     "compare": Entry("compare", _WORK, "run one task at several deployments"),
     "attach": Entry("attach", _LOOK, "watch a run of another process"),
     "status": Entry("status", _LOOK, "show how full each limit is"),

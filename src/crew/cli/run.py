@@ -21,6 +21,7 @@ from crew.cli.console import (
 )
 from crew.cli.ending import show_end
 from crew.cli.following import Follower, announced, follower
+from crew.cli.preview import previewed
 from crew.cli.readiness import import_lifecycle, prepare_state
 from crew.cli.run_options import RunOptions, checked
 from crew.cli.signals import Stopped, ignore_signals, run_in_thread, stoppable, wait_for
@@ -29,6 +30,7 @@ from crew.errors import (
     CrewError,
     QuotaExceeded,
 )
+from crew.guard.budgets import BudgetReached
 from crew.journal import new_run_id
 from crew.progress.progress import Progress
 from crew.runs.directory import RunDirectory
@@ -98,6 +100,12 @@ _NO_USE = (
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but the end of the run.")
 @click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what the run will take and who serves it; start nothing, call nothing.",
+)
+@click.option("--yes", is_flag=True, help="Start a run that does not fit, too.")
+@click.option(
     "--view",
     type=click.Choice(["live", "lines"]),
     help="Lines alone, or with a board of the tasks below them (default: the board on "
@@ -115,6 +123,9 @@ def run(options: RunOptions) -> int:
     try:
         with stoppable():
             settings, inputs = checked(options)
+            code = previewed(settings, inputs, options)
+            if code is not None:
+                return code
             github = open_github(options.config) if options.post else None
             outcome = carry_out(settings, inputs, options, shown)
     except (CrewError, KeyboardInterrupt) as exc:
@@ -231,7 +242,10 @@ def _show(outcome: "Outcome", options: RunOptions, shown: Follower) -> int:
     if not isinstance(outcome.error, QuotaExceeded):
         print(f"crew: go on with: {again}", file=sys.stderr)
         return FAILED
-    if outcome.error.opens_at is None:
+    if isinstance(outcome.error, BudgetReached) and outcome.error.asks:
+        more = f"crew approve {outcome.run_id} --more 2usd"
+        print(f"crew: approve more: {more}; then go on with: {again}", file=sys.stderr)
+    elif outcome.error.opens_at is None:
         print(f"crew: {_NO_USE}; then go on with: {again}", file=sys.stderr)
     else:
         print(f"crew: go on with: {again}", file=sys.stderr)

@@ -34,6 +34,8 @@ class RunOptions:
     as_json: bool
     json_stream: bool
     quiet: bool
+    dry_run: bool = False
+    yes: bool = False
     view: str | None
 
     @property

@@ -12,9 +12,12 @@ from crew.cli.console import (
     terminal_lines,
 )
 from crew.cli.place import placed
-from crew.clock import SystemClock
+from crew.clock import Clock, SystemClock
 from crew.errors import SettingsError
 from crew.guard import QuotaGuard
+from crew.journal import Journal
+from crew.journal.alerts import AlertRecord
+from crew.reports.alerts import MOST, alert_documents, alert_lines
 from crew.reports.benches import (
     bench_documents,
     bench_lines,
@@ -46,17 +49,23 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
         while True:
             pools, plans = guard.status(), guard.held_plans()
             benches, worse = guard.benches.standing(), standing_regressions(settings)
+            alerts = _open_alerts(settings, clock)
             if as_json:
                 document = status_document(pools, plans)
                 document["benches"] = bench_documents(benches)
                 document["regressions"] = regression_documents(worse)
+                document["alerts"] = alert_documents(alerts)
                 print(json.dumps(document, indent=2))
             else:
                 if watch:
                     clear_screen()
                 height = None if everything else _height()
                 now = clock.now()
-                notes = [*bench_lines(benches, now), *regression_lines(worse)]
+                notes = [
+                    *alert_lines(alerts, None if everything else MOST),
+                    *bench_lines(benches, now),
+                    *regression_lines(worse),
+                ]
                 print_safe(
                     status_lines(pools, plans, now=now, height=height, notes=notes)
                 )
@@ -71,6 +80,14 @@ def _height() -> int | None:
     """How many lines fit on the terminal above the prompt; None where there is none."""
     lines = terminal_lines()
     return None if lines is None else lines - 1
+
+
+def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:
+    path = settings.state_dir / "journal.db"
+    if not path.exists():
+        return []
+    with Journal.open(path, clock, print_notice) as journal:
+        return journal.alerts.open(clock.now())
 
 
 def _settings(config: str | None) -> Settings:

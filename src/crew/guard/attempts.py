@@ -1,7 +1,10 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
 
 from crew.clock import Clock
 from crew.errors import (
@@ -13,12 +16,13 @@ from crew.errors import (
     QuotaExceeded,
     RateLimited,
 )
+from crew.guard.budgets import BudgetReached, Budgets
+from crew.guard.cheaper import in_order
 from crew.guard.health import Health, failure_name
 from crew.guard.lease import Lease
 from crew.guard.pools import Pools
 from crew.guard.shut import Away, Shut, Wait, shut_by
-from crew.progress.events import Waiting
-from crew.progress.progress import Progress, moment
+from crew.progress.progress import Progress
 from crew.quota.limits import Refusal
 from crew.quota.store import Reservation, Store
 from crew.routing import TOO_SMALL, Request, Route
@@ -47,10 +51,13 @@ class Attempts:
     progress: Progress
     pools: Pools
     health: Health
+    budgets: Budgets
     max_wait: float
     request: Request
     route: Route
     deadline: float | None = None
+    others: Callable[[], Sequence[Deployment]] = tuple
+    """The deployments off the route, for a budget that goes on with cheaper ones."""
     _failed: dict[str, Away] = field(default_factory=dict)
     _refusal: BadRequest | None = None
     _cut_off: CutOff | None = None
@@ -139,29 +146,40 @@ class Attempts:
         now = self.store.now()
         waited = self.clock.monotonic() - self._began
         shut: list[Shut] = []
-        for deployment in self.route.candidates:
+        for deployment in in_order(self.route.candidates, self.others, shut, self._usd):
             found = self._try(deployment, now)
             match found:
                 case Reservation() as reservation:
                     self._ticket = None
-                    return Lease(
-                        deployment=deployment,
-                        reason=str(shut[0].entry) if shut else "",
-                        estimate=reservation.estimate,
-                        reservation=reservation,
-                        output_room=self.pools.output_room(
-                            deployment, reservation.estimate.input_tokens
-                        ),
-                        _store=self.store,
-                        _clock=self.clock,
-                        _own_pools=self.pools.own_pools(deployment),
-                    )
+                    return self._lease(deployment, reservation, shut)
                 case Shut(opens=opens):
                     left = self.request.patience - waited
                     if not found.failed and opens is not None and opens - now <= left:
                         return found.wait
                     shut.append(found)
+                    if found.ends_search:
+                        break
         return self._all_shut(shut, now, waited)
+
+    def _usd(self, deployment: Deployment) -> Decimal:
+        """What the call will cost there. A price is known where a budget counts it."""
+        return self.pools.estimate(deployment, self.request).usd or Decimal(0)
+
+    def _lease(
+        self, deployment: Deployment, reservation: Reservation, shut: Sequence[Shut]
+    ) -> Lease:
+        room = self.pools.output_room(deployment, reservation.estimate.input_tokens)
+        return Lease(
+            deployment=deployment,
+            reason=str(shut[0].entry) if shut else "",
+            estimate=reservation.estimate,
+            reservation=reservation,
+            output_room=room,
+            _store=self.store,
+            _clock=self.clock,
+            _own_pools=self.pools.own_pools(deployment),
+            _on_settled=partial(self.budgets.settled, deployment, self.request),
+        )
 
     def _try(self, deployment: Deployment, now: float) -> Reservation | Shut:
         entry = self._out(deployment, now)
@@ -171,7 +189,12 @@ class Attempts:
             case Reservation() as reservation:
                 return reservation
             case Refusal() as refusal:
-                return shut_by(deployment, refusal, now)
+                found = shut_by(deployment, refusal, now)
+                budget = self.budgets.rule(deployment, self.request, refusal)
+                if budget is None:
+                    return found
+                entry = self.budgets.reached(budget, refusal, deployment)
+                return replace(found, entry=entry, budget=budget)
 
     def _out(self, deployment: Deployment, now: float) -> Closed | None:
         """Whether this call keeps away from a deployment that failed."""
@@ -195,12 +218,14 @@ class Attempts:
         left = self.max_wait - waited
         if self.deadline is not None:
             left = min(left, self.deadline - self.clock.monotonic())
-        opening = [one for one in shut if one.opens is not None]
+        opening = [one for one in shut if one.opens is not None and not one.gives_up]
         first = min(opening, key=lambda one: one.opens or 0.0, default=None)
         opens = first.opens if first is not None else None
         if first is None or opens is None or opens - now > left:
             if first is None and self._cut_off is not None:
                 raise self._cut_off
+            if shut and (budget := shut[-1].budget) and shut[-1].gives_up:
+                raise BudgetReached(shut[-1].entry, budget, role=self.request.role)
             self.check_length()
             closed = [one.entry for one in shut]
             for name, reason in self.route.left_out:
@@ -265,14 +290,6 @@ class Attempts:
         if place != self._announced:
             self._announced = place
             most = "at most " if any_moment else ""
-            event = Waiting(
-                task=self.request.task,
-                role=who,
-                deployment=wait.deployment.name,
-                until=moment(wait.latest),
-                seconds=round(seconds, 3),
-                at_most=any_moment,
-                reason=wait.what,
-            )
+            event = wait.event(self.request.task, who, seconds, at_most=any_moment)
             line = f"{who} waits {most}{seconds:.0f} s: {wait.what}"
             self.progress.publish(event, notice=line)

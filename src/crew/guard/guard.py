@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
+from crew.alerts import Alerts
+from crew.alerts.alerts import Report
 from crew.clock import Clock, SystemClock
 from crew.guard.attempts import Attempts
 from crew.guard.benches import Benches
+from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
 from crew.guard.health import Health, answers
 from crew.guard.learning import observations
@@ -48,9 +52,11 @@ class QuotaGuard:
         self.progress = progress or Progress(notices=listener, clock=clock)
         self.listener = listener = self.progress.notice
         self.deadline = deadline
+        self.alert: Report = Alerts(settings, None, self.progress, clock).report
         self.estimates = Estimates()
         self.plans = Plans(store, clock, listener)
-        self.pools = Pools(settings, store, self.plans, self.estimates)
+        self.budgets = Budgets(settings, store, lambda alert: self.alert(alert))
+        self.pools = Pools(settings, store, self.plans, self.estimates, self.budgets)
         self.health = Health(store, self.pools, listener)
         self.benches = Benches(settings, store, self.pools)
         self._unreachable = frozenset(
@@ -120,8 +126,10 @@ class QuotaGuard:
 
     def begin(self, request: Request) -> Attempts:
         """Start on one call. Raises ContextTooLong when no window can hold it."""
-        found = route(self.settings, request, unreachable=self._unreachable)
+        unreachable = self._unreachable
+        found = route(self.settings, request, unreachable=unreachable)
         attempts = self._attempts(request, found, self.deadline)
+        attempts.others = lambda: _others(self.settings, request, found, unreachable)
         if not found.candidates:
             attempts.check_length()
         return attempts
@@ -140,6 +148,7 @@ class QuotaGuard:
             progress=self.progress,
             pools=self.pools,
             health=self.health,
+            budgets=self.budgets,
             max_wait=self.settings.max_wait,
             request=request,
             route=found,
@@ -188,3 +197,17 @@ class QuotaGuard:
     def status(self) -> list[PoolState]:
         """How every pool stands."""
         return self.store.snapshot(self.pools.known_pools())
+
+
+def _others(
+    settings: Settings, request: Request, found: Route, unreachable: frozenset[str]
+) -> list[Deployment]:
+    """The deployments of all tiers that are not on the route, in the YAML's order."""
+    known = {one.name: one for one in found.candidates}
+    others: dict[str, Deployment] = {}
+    for tier in settings.tiers:
+        asked = replace(request, tier=tier, kind=None, complexity=None, chain=())
+        for one in route(settings, asked, unreachable=unreachable).candidates:
+            if one.name not in known:
+                others[one.name] = one
+    return list(others.values())

@@ -1,6 +1,6 @@
 """A lease: room for one call. Its holder settles it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -33,6 +33,7 @@ class Lease:
     _clock: Clock
     _taken: float = field(init=False)
     _delay: float = 0.0
+    _on_settled: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self._taken = self._clock.monotonic()
@@ -142,7 +143,9 @@ class Lease:
         # The reservation stays charged where the store fails, and the next step there
         # reports it: an answer that is paid for is not thrown away.
         with suppress(StoreUnavailable):
-            self._store.settle(self.reservation, usage, seen, delay=self._delay)
+            fresh = self._store.settle(self.reservation, usage, seen, delay=self._delay)
+            if fresh and self._on_settled is not None:
+                self._on_settled()
 
 
 def tokens(**given: int) -> None:

@@ -1,8 +1,9 @@
 """What a call draws on: the pools behind a deployment, and what it takes of them."""
 
+from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
 from crew.guard.plans import Plans
-from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
+from crew.quota.limits import Metric, Pool, Refusal, Usage
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
 from crew.settings import Deployment, Settings
@@ -19,8 +20,14 @@ class Pools:
     """The pools of each deployment, by the plans that hold."""
 
     def __init__(
-        self, settings: Settings, store: Store, plans: Plans, estimates: Estimates
+        self,
+        settings: Settings,
+        store: Store,
+        plans: Plans,
+        estimates: Estimates,
+        budgets: Budgets,
     ) -> None:
+        self._budgets = budgets
         self._store = store
         self._settings = settings
         self._plans = plans
@@ -44,7 +51,7 @@ class Pools:
             limits = settings.quotas.get(f"{scope}:{who}", settings.quotas.get(scope))
             if limits and who:
                 pools.append(Pool(name=f"{scope}:{who}", limits=limits))
-        pools.extend(_budgets(settings.budgets, request.run))
+        pools.extend(self._budgets.pools(deployment, request))
         return pools
 
     def own_pools(self, deployment: Deployment) -> tuple[Pool, ...]:
@@ -130,12 +137,3 @@ class Pools:
 def bench_pool(deployment: str) -> Pool:
     """The pool that a bench of the deployment closes, to everybody."""
     return Pool(name=f"{BENCH}{deployment}")
-
-
-def _budgets(budgets: tuple[Limit, ...], run: str | None) -> list[Pool]:
-    shared = tuple(limit for limit in budgets if limit.kind is not WindowKind.RUN)
-    single = tuple(limit for limit in budgets if limit.kind is WindowKind.RUN)
-    pools = [Pool(name="budget", limits=shared)] if shared else []
-    if single and run:
-        pools.append(Pool(name=f"budget:{run}", limits=single))
-    return pools

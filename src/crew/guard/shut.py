@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 from crew.errors import Closed
+from crew.guard.budgets import ASK, STOP, WAIT
+from crew.progress.events import Waiting
+from crew.progress.progress import moment
 from crew.quota.limits import Refusal, WindowKind
 from crew.settings import Deployment
+from crew.settings.budgets import Budget
 
 CONCURRENCY_POLL = 0.25
 """Seconds between two looks at a full concurrency limit."""
@@ -22,18 +26,44 @@ class Wait:
     pool: str | None
     deployment: Deployment
 
+    def event(
+        self, task: str | None, role: str, seconds: float, *, at_most: bool
+    ) -> Waiting:
+        """The event of waiting so long."""
+        return Waiting(
+            task=task,
+            role=role,
+            deployment=self.deployment.name,
+            until=moment(self.latest),
+            seconds=round(seconds, 3),
+            at_most=at_most,
+            reason=self.what,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shut:
     """A deployment that is closed, and the pool whose queue a call waits in.
     `failed`: this call saw it fail and does not wait for it. `look_at` is when to look
-    again at one that may open before its time."""
+    again at one that may open before its time. `budget` is the budget that closed it,
+    where it says what happens then."""
 
     entry: Closed
     deployment: Deployment
     pool: str | None = None
     failed: bool = False
     look_at: float | None = None
+    budget: Budget | None = None
+
+    @property
+    def ends_search(self) -> bool:
+        """Whether no other deployment is asked in its place."""
+        return self.budget is not None and self.budget.then in (ASK, STOP, WAIT)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether nothing waits for it, although it opens."""
+        return self.budget is not None and self.budget.then in (ASK, STOP)
 
     @property
     def opens(self) -> float | None:

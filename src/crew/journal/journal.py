@@ -6,6 +6,7 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 from collections import deque
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,9 +16,12 @@ from typing import Self
 
 from crew.clock import Clock
 from crew.errors import StoreUnavailable
+from crew.journal.alerts import AlertTable
+from crew.journal.approvals import ApprovalTable
 from crew.journal.attempts import AttemptTable
 from crew.journal.marks import MarkTable
 from crew.journal.open_calls import OpenCall, open_call, settle_open_calls
+from crew.journal.past import PastRun, Taken, past_runs, past_tasks
 from crew.journal.records import (
     CALL_FIELDS,
     CallRecord,
@@ -60,6 +64,8 @@ class Journal:
         self._waiting: deque[tuple[CallRecord, int | None]] = deque()
         self._db = Database(path, MIGRATIONS, listener)
         self.attempts = AttemptTable(self._db)
+        self.alerts = AlertTable(self._db)
+        self.approvals = ApprovalTable(self._db)
         self.trials = TrialTable(self._db)
         self.regressions = RegressionTable(self._db)
         self.marks = MarkTable(self._db)
@@ -174,6 +180,15 @@ class Journal:
     def stretch(self, since: float, until: float) -> Stretch:
         """What happened from `since` up to `until`, in seconds since the epoch."""
         return read_stretch(self._db, since, until)
+
+    def past_runs(self, tasks: Collection[str]) -> list[PastRun]:
+        """The latest runs that did just these tasks; rehearsals do not count."""
+        return past_runs(self._db, tasks)
+
+    def past_tasks(self) -> dict[tuple[str | None, str], list[Taken]]:
+        """What the latest tasks took, by kind and complexity; rehearsals do not
+        count."""
+        return past_tasks(self._db)
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""

@@ -1,5 +1,7 @@
 """The tables of the journal, migration by migration."""
 
+from crew.journal.alerts import ALERTS
+from crew.journal.approvals import APPROVALS
 from crew.journal.attempts import ATTEMPTS, TASK_TRUST, WORK
 from crew.journal.marks import MARKS
 from crew.journal.open_calls import OPEN_CALLS
@@ -50,4 +52,5 @@ MIGRATIONS = (
     MARKS,
     _PART,
     WORK,
+    ALERTS + APPROVALS,
 )

@@ -228,6 +228,17 @@ class Noticed(_Event):
     type: Literal["noticed"] = "noticed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRaised(_Event):
+    """What a person must hear of: `kind` is a word such as `budget`, `key` names the
+    event, which is reported once."""
+
+    kind: str
+    key: str
+    text: str
+    type: Literal["alert_raised"] = "alert_raised"
+
+
 Event = (
     RunAnnounced
     | RunBegun
@@ -243,6 +254,7 @@ Event = (
     | FileChanged
     | CheckRan
     | GateJudged
+    | AlertRaised
     | Noticed
 )
 OfTask = (

@@ -7,6 +7,7 @@ from rich.cells import cell_len, set_cell_size
 
 from crew.progress.events import (
     CHANGES,
+    AlertRaised,
     CheckRan,
     Event,
     FileChanged,
@@ -43,6 +44,8 @@ def line_of(event: Event, *, width: int = NARROWEST) -> Line | None:
     does not read one by one."""
     if isinstance(event, Noticed):
         return Line(f"· {event.text}", _tone(event))
+    if isinstance(event, AlertRaised):
+        return Line(f"· ALERT: {event.text}", _tone(event))
     if isinstance(event, RunAnnounced):
         return Line(cut(_announced(event), max(width, NARROWEST) - 1), "plain")
     what = _what(event)
@@ -147,7 +150,7 @@ def _tone(event: Event) -> str:
             return "notable"
         case TaskEnded() | CheckRan():
             return "good"
-        case Swapped() | Waiting() | StepBegun():
+        case Swapped() | Waiting() | StepBegun() | AlertRaised():
             return "notable"
         case ToolUsed() | GateJudged():
             return "faint"

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from crew.clock import Clock, SystemClock
 from crew.notices import Listener
 from crew.progress.events import (
+    AlertRaised,
     CallEnded,
     Event,
     Noticed,
@@ -70,6 +71,8 @@ class Progress:
         """Hand out an event; `notice` is the line for those who read lines alone."""
         if notice:
             self._say(notice)
+        if isinstance(event, AlertRaised):
+            self._remember(notice)
         if isinstance(event, CallEnded):
             self.count(event.input_tokens, event.output_tokens, event.cost_usd)
         if not self._listeners:
@@ -90,9 +93,12 @@ class Progress:
 
     def notice(self, line: str) -> None:
         """Hand out a line for a person."""
+        self._remember(line)
+        self.publish(Noticed(text=line), notice=line)
+
+    def _remember(self, line: str) -> None:
         if len(self._noticed) < MOST_NOTICES:
             self._noticed[self._clean(line)] = None
-        self.publish(Noticed(text=line), notice=line)
 
     @property
     def noticed(self) -> tuple[str, ...]:

@@ -97,7 +97,8 @@ class Limit:
     `seconds` is the length of the window (of a calendar window: the longest it can
     be; a month is taken as 31 days), `margin` the seconds by which it is kept longer
     than it is. `count` and `unit` are the window as written; `timezone` is set for
-    calendar windows only. `spec` is the whole limit as it is written.
+    calendar windows only. `spec` is the whole limit as it is written: its name in a
+    store. `written` is the amount there where somebody approved more, as `amount`.
     """
 
     amount: int
@@ -106,6 +107,7 @@ class Limit:
     unit: str = ""
     count: int = 1
     timezone: str | None = None
+    written: int | None = None
     # Worked out once: every call asks for them, for every limit.
     seconds: float = field(init=False, repr=False, compare=False)
     margin: float = field(init=False, repr=False, compare=False)
@@ -135,10 +137,13 @@ class Limit:
         return f"{round(amount)}"
 
     def __str__(self) -> str:
-        return self.spec
+        if self.written is None:
+            return self.spec
+        return f"{self.spec}, raised to {self.shown(self.amount)}"
 
     def _written(self) -> str:
-        text = f"{self.shown(self.amount)} {self.metric}"
+        amount = self.amount if self.written is None else self.written
+        text = f"{self.shown(amount)} {self.metric}"
         if self.kind is WindowKind.LEASE:
             return text
         text += f"/{self.count} {self.unit}s" if self.count > 1 else f"/{self.unit}"

@@ -15,7 +15,7 @@ from crew.settings.dotenv import Broken, variables
 from crew.settings.snapshot import YAML, Snapshot
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)")
-_ADDRESSES = ("base_url", "api_base", "url")
+_ADDRESSES = ("base_url", "api_base", "url", "webhook")
 _COMMANDS = ("command", "commands", "checks", "sandbox", "run_command")
 _CHARACTERS = 400
 _PARTS = 500

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 
 from crew.quota.limits import Limit, Metric
+from crew.settings.budgets import Budget
+from crew.settings.check_budgets import budget, check_budgets, counts_money_of
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
@@ -39,8 +41,9 @@ def check_prices(
 ) -> None:
     """Note each deployment that a limit in dollars cannot count."""
     everywhere: list[Limit] = []
+    budgets: list[Budget] = []
     if tiers_file is not None:
-        everywhere += tiers_file.budgets
+        budgets = [budget(one) for one in tiers_file.budgets]
         everywhere += [
             limit
             for members in tiers_file.quotas.values()
@@ -51,7 +54,9 @@ def check_prices(
         provider = deployment.provider
         shared = provider.classes.get(deployment.klass or "", ())
         limits = [*everywhere, *provider.limits, *shared, *deployment.limits]
-        counted = any(limit.metric is Metric.USD for limit in limits)
+        counted = any(limit.metric is Metric.USD for limit in limits) or any(
+            counts_money_of(one, deployment) for one in budgets
+        )
         if counted and deployment.price is None:
             document.reject(
                 ("deployments", name, "price"),
@@ -140,6 +145,7 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
     for scope in document.names("quotas") or []:
         expect(document, ("quotas", scope), "scope", scope, list(SCOPES))
     _check_role_quotas(files, shapes.tiers_file)
+    check_budgets(files, shapes.tiers_file)
     _check_runs(document, shapes.tiers_file)
 
 

@@ -112,6 +112,24 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def listed_budgets(value: object) -> object:
+    """Budgets as a list of mappings: one may stand alone, and be its limit alone."""
+    found = [value] if isinstance(value, str | dict) else value
+    if not isinstance(found, list):
+        return found
+    return [one if isinstance(one, dict) else {"limit": one} for one in found]
+
+
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?) ?%")
+
+
+def _share(value: object) -> Decimal:
+    match = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or not 0 < Decimal(match[1]) <= 100:
+        raise ValueError(f"found {shown(value)}; allowed: a share such as 80 %")
+    return Decimal(match[1]) / 100
+
+
 def _address(value: str) -> str:
     fits = login = False
     try:
@@ -200,6 +218,7 @@ TimedLimit = Annotated[AnyLimit, AfterValidator(_not_of_a_run)]
 Limits = Annotated[list[TimedLimit], BeforeValidator(listed)]
 PlanLimits = Annotated[dict[str, Limits], BeforeValidator(_plan_limits)]
 ScopedLimits = Annotated[dict[str, AnyLimits], BeforeValidator(_scoped)]
+Share = Annotated[InstanceOf[Decimal], BeforeValidator(_share)]
 Dollars = Annotated[InstanceOf[Decimal], BeforeValidator(_price)]
 Kinds = Annotated[Text, one_of("kind", KINDS)]
 Complexity = Annotated[Text, one_of("complexity", COMPLEXITIES)]

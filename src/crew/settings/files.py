@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from crew.settings.alerts import AlertSettings
 from crew.settings.document import Document, KeyPath
 from crew.settings.ladder_shape import LadderShape
 from crew.settings.regression import RegressionSpec
@@ -55,6 +56,7 @@ class Shapes:
     rules: Mapping[str, RuleShape] = field(default_factory=dict)
     tiers_file: TiersFile | None = None
     ladder: LadderShape = field(default_factory=LadderShape)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: InputsFile | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from crew.errors import SettingsError
+from crew.quota.limits import Limit
+from crew.settings.alerts_shape import read_alerts
+from crew.settings.check_budgets import limits_of_all, rules
 from crew.settings.check_commands import check_checks, check_settings
 from crew.settings.check_gates import check_gates, with_schemas
 from crew.settings.check_names import check_names
@@ -176,23 +179,29 @@ def _settings(
         },
         process=shapes.process,
         manager=MANAGER,
-        budgets=tuple(limits.budgets),
-        quotas={
-            f"{scope}:{member}" if member else scope: tuple(own)
-            for scope, members in limits.quotas.items()
-            for member, own in members.items()
-        },
+        budgets=limits_of_all(limits),
+        budget_rules=rules(limits),
+        quotas=_quotas(limits),
         max_wait=limits.max_wait,
         max_calls=limits.max_calls,
         deadline=limits.deadline,
         store_failure=limits.store_failure,
         ladder=ladder(shapes.ladder),
+        alerts=shapes.alerts,
         inputs=inputs(shapes.inputs) if shapes.inputs is not None else None,
         experiments=experiments(shapes.experiments),
         checks=check_settings(shapes.inputs),
         secrets=secrets_of(place.directory, environ),
         digests=place.snapshot.digests if place.snapshot is not None else None,
     )
+
+
+def _quotas(file: TiersFile) -> dict[str, tuple[Limit, ...]]:
+    return {
+        f"{scope}:{member}" if member else scope: tuple(own)
+        for scope, members in file.quotas.items()
+        for member, own in members.items()
+    }
 
 
 def _read_files(place: Place, environ: Mapping[str, str]) -> Files:
@@ -236,6 +245,7 @@ def _shapes(files: Files) -> Shapes:
         rules=_entries(files.tiers, RuleShape, "routing"),
         tiers_file=tiers_file,
         ladder=read_ladder(files.tiers),
+        alerts=read_alerts(files.tiers),
         regression=read_regression(files.tiers),
         inputs=inputs,
         prompts=providers_file.prompts if providers_file else {},

@@ -13,9 +13,10 @@ from pydantic import (
     Tag,
 )
 
+from crew.settings.budgets import ACTIONS
 from crew.settings.fields import (
     Address,
-    AnyLimits,
+    AnyLimit,
     Chain,
     Complexity,
     Condition,
@@ -30,10 +31,12 @@ from crew.settings.fields import (
     Positive,
     Program,
     ScopedLimits,
+    Share,
     StyleName,
     Text,
     Timeout,
     listed,
+    listed_budgets,
     one_of,
     plan_condition,
 )
@@ -232,16 +235,33 @@ class ProvidersFile(Shape):
     prompts: dict[Text, StyleName] = {}
 
 
+class BudgetShape(Shape):
+    """One budget of tiers.yaml; a bare text is its limit."""
+
+    limit: AnyLimit
+    role: Text | None = None
+    user: Text | None = None
+    team: Text | None = None
+    tier: Text | None = None
+    provider: Text | None = None
+    warn: Share | None = None
+    then: Annotated[Text, one_of("action", ACTIONS)] | None = None
+
+
+Budgets = Annotated[list[BudgetShape], BeforeValidator(listed_budgets)]
+
+
 class TiersFile(Shape):
     """tiers.yaml as a whole."""
 
     tiers: Annotated[dict[str, object], Field(min_length=1)]
     routing: dict[str, object] = {}
-    budgets: AnyLimits = []
+    budgets: Budgets = []
     quotas: dict[str, ScopedLimits] = {}
     max_wait: Duration = 300.0
     max_calls: Positive = 200
     deadline: Timeout | None = None
     ladder: dict[str, object] = {}
+    alerts: dict[str, object] = {}
     regression: object = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

@@ -11,7 +11,8 @@ from crew.texts.masking import Secrets
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)")
 _KEY = re.compile(r"([\w\-]+)['\"]?\s*:[^:{}]*$")
 SECRET_NAME = re.compile(
-    r"key|token|secret|passw|passphrase|credential|auth|cookie|bearer", re.IGNORECASE
+    r"key|token|secret|passw|passphrase|credential|auth|cookie|bearer|webhook",
+    re.IGNORECASE,
 )
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_ ][A-Za-z]+){0,2}")
 _LINE = 200

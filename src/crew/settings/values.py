@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from crew.quota.limits import Limit
+from crew.settings.alerts import AlertSettings
+from crew.settings.budgets import Budget
 from crew.settings.checks import CheckSettings
 from crew.settings.experiments import ExperimentSpec
 from crew.settings.gates import GateSpec
@@ -240,8 +242,10 @@ class Settings:
     """The whole configuration.
 
     `budgets` are limits on everything together; one with the window `run` counts a
-    single run. `quotas` maps a scope (`user`, `team`, `role`, `run`) to its limits,
-    and one member of it (`role:coder`) to its own.
+    single run. `budget_rules` are the budgets with a scope, a warning or an action;
+    those without a scope are among the `budgets`, too. `quotas` maps a scope (`user`,
+    `team`, `role`, `run`) to its limits, and one member of it (`role:coder`) to its
+    own.
     `max_wait` is how many seconds a call waits at most when every deployment is
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
     many seconds after its start a run makes no more calls. `store_failure` is what
@@ -266,12 +270,14 @@ class Settings:
     process: str = "hierarchical"
     manager: str = "manager"
     budgets: tuple[Limit, ...] = ()
+    budget_rules: tuple[Budget, ...] = ()
     quotas: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     max_wait: float = 300.0
     max_calls: int = 200
     deadline: float | None = None
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)

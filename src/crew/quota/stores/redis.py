@@ -289,7 +289,7 @@ def _state(
         name=pool.name,
         limits=tuple(
             _limit_state(
-                limit, found, flying.get((pool.name, str(limit)), 0), share_now, now
+                limit, found, flying.get((pool.name, limit.spec), 0), share_now, now
             )
             for limit, found in zip(pool.limits, limits, strict=True)
         ),

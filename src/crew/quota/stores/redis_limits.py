@@ -95,7 +95,7 @@ class Encoder:
         ]
         windows = [_windows(part.limit, now) for part in parts]
         labels = [
-            f"\0{part.pool}\0{part.limit}\0".replace("%", "%%").encode()
+            f"\0{part.pool}\0{part.limit.spec}\0".replace("%", "%%").encode()
             for part in parts
         ]
         pool_keys = {pool: self.pool_key(pool) for pool in pools}
@@ -124,7 +124,7 @@ class Encoder:
         return self._key(f"pool:{pool}")
 
     def limit_key(self, pool: str, limit: Limit) -> bytes:
-        return self._key(f"limit:{pool}|{limit}")
+        return self._key(f"limit:{pool}|{limit.spec}")
 
     def _key(self, name: str) -> bytes:
         return f"{self._tag}{name}".encode()
