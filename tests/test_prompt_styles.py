@@ -220,7 +220,7 @@ def test_a_style_stands_before_the_tools_that_are_described_by_text(
 
     text = server.requests[0]["messages"][0]["content"]
     assert text.startswith(BUILT_IN["direct"].text)
-    assert "write_file" in text
+    assert "read_file" in text
 
 
 PLAIN = BUILT_IN["none"]
