@@ -113,9 +113,7 @@ class Run:
         clock = SystemClock()
         run_id = run_id or new_run_id(clock)
         progress = progress or Progress(run_id, notices=listener)
-        journal = Journal.open(
-            settings.state_dir / "journal.db", clock, progress.notice
-        )
+        journal = Journal.open(_journal(settings), clock, progress.notice)
         guard = QuotaGuard.open(
             settings,
             progress=progress,
@@ -210,6 +208,10 @@ class Run:
         with self._lock:
             first, self._ended = not self._ended, True
         return first
+
+
+def _journal(settings: Settings) -> Path:
+    return settings.state_dir / "journal.db"
 
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:

@@ -292,8 +292,7 @@ class Attempts:
         if seconds < 1 or (any_moment and waited < PLACE_NOTICE):
             return
         who = self.request.role or self.request.tier
-        place = f"{who}:{wait.deployment.name}:{wait.pool}"
-        if place != self._announced:
+        if (place := f"{who}:{wait.deployment.name}:{wait.pool}") != self._announced:
             self._announced = place
             event = wait.event(self.request.task, who, seconds, at_most=any_moment)
             most = "at most " if any_moment else ""
