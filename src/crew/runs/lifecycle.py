@@ -160,9 +160,7 @@ def _carry_out(
     settings = decided(settings, beginning.inputs, beginning.complexities)
     for line in lines:
         progress.notice(line)
-    for line in decided_lines(settings, beginning.inputs):
-        # Said at the beginning; at the end run.json has it.
-        progress.publish(Noticed(text=line), notice=line)
+    _say_decided(settings, beginning.inputs, progress)
     with (
         _shown_safely(settings),
         playing(settings, beginning.rehearsal, progress.notice) as settings,
@@ -188,6 +186,12 @@ def _carry_out(
             return _kick_off(underway, beginning.inputs, watchers.own)
         finally:
             run.close()
+
+
+def _say_decided(settings: Settings, inputs: Inputs, progress: Progress) -> None:
+    """Said at the beginning; at the end run.json has it."""
+    for line in decided_lines(settings, inputs):
+        progress.publish(Noticed(text=line), notice=line)
 
 
 def _shown_safely(settings: Settings) -> AbstractContextManager[None]:
