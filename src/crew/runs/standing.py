@@ -27,10 +27,10 @@ def standing(
 ) -> dict[str, str]:
     """The results that still stand. `asked` are the texts of the tasks.
 
-    Every gate that needs no model judges again. One that looks at the files of all
-    tasks does so once, for the last task that has it: one that is still open is judged
-    by it at its own end. A task that a gate refuses now is to be done again, with the
-    reason. Raises TaskFailed when a gate of the user's does not work.
+    Every gate that needs no model judges again; one that looks at the files of all
+    tasks does so for the last task that has it, and waits for that one where it is
+    open. A task that a gate refuses is to be done again, with the reason. Raises
+    TaskFailed when a gate of the user's does not work.
     """
     run, once, seen = underway.run, _Once(checks=checks), set[str]()
     kept = dict(finished)
