@@ -45,11 +45,8 @@ def standing(
             own=own.gates,
             checks=once,
         )
-        gates = [
-            gate
-            for gate in done.gates
-            if not gate.needs_model and gate.name not in seen
-        ]
+        again = (one for one in done.gates if not one.needs_model)
+        gates = [gate for gate in again if gate.name not in seen]
         seen |= {gate.name for gate in gates if _sees_all(gate)}
         if spec.name in kept and gates:
             text, to_do = kept[spec.name], asked.get(spec.name, "")
