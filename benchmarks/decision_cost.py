@@ -4,9 +4,11 @@
 
 One tier of 50 deployments at 10 providers with daily and minute limits, a journal with
 so many calls and as many attempts, and `QuotaGuard.begin`, which finds the candidates
-and puts them in order. Before each decision the journal gets one call and one attempt
-more, as in a run. Processor time; the first decision of a run reads the journal, and
-stands apart. The strategies take turns, so that other work on the machine meets all.
+and puts them in order. Before each decision the journal gets one call more, and before
+each fifth one attempt, as in a run. Processor time; the first decision of a run reads
+the journal, and stands apart. The strategies take turns, so that other work on the
+machine meets all; the first decision of a turn reads what the others' turns wrote, and
+does not count.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from crew.settings import Deployment, Price, Provider, Settings, Tier
 from crew.settings.strategies import STRATEGIES
 
 DEPLOYMENTS, PROVIDERS, ROUND = 50, 10, 20
+CALLS_OF_AN_ATTEMPT = 5
 TARGET_MS = 1.0
 REQUEST = Request(
     tier="mid",
@@ -107,14 +110,15 @@ class Filling:
         self._chance = random.Random(7)
         self._made = 0
 
-    def add(self, rows: int) -> None:
-        """So many calls, and so many attempts, of the last minutes."""
+    def add(self, rows: int, *, every: int = 1) -> None:
+        """So many calls, all of now, and an attempt with every so many of them."""
         numbers = range(self._made, self._made + rows)
         self._made += rows
         now = self._clock.now()
+        attempts = [self._attempt(at, now) for at in numbers if at % every == 0]
         self._db.execute("BEGIN")
         self._write("call", CALL, [self._call(at, now) for at in numbers])
-        self._write("attempt", ATTEMPT, [self._attempt(at, now) for at in numbers])
+        self._write("attempt", ATTEMPT, attempts)
         self._db.execute("COMMIT")
 
     def close(self) -> None:
@@ -167,8 +171,9 @@ def measured(
     took: dict[str, list[float]] = {name: [] for name in guards}
     for number in range(decisions // ROUND):
         for name, guard in guards.items():
+            guard.begin(REQUEST)
             for _ in range(ROUND):
-                filling.add(1)
+                filling.add(1, every=CALLS_OF_AN_ATTEMPT)
                 request = replace(REQUEST, task=f"solve{number}")
                 took[name].append(decide(guard, request))
                 # A lease that runs, so that there are counts to read.
