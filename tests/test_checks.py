@@ -166,3 +166,27 @@ def test_the_tools_run_checks_and_allowed_programs(opened: Opened, shop: Path) -
     assert one == "Error: there is no check 'ok; rm -rf x'; there are: test, ok"
     assert ran == "42"
     assert shell == "Error: 'sh' is not allowed; allowed: python3"
+
+
+def test_a_base_without_a_test_fails_nothing(opened: Opened, tmp_path: Path) -> None:
+    """The first test of a repository is the run's own, also when it fails."""
+    made = repository(tmp_path / "new")
+    (made / "run.sh").write_text(
+        "if ls test_*.py; then python3 -m unittest -q; else\n"
+        "echo 'no tests ran in 0.01s'; exit 5; fi\n"
+    )
+    git(made, "add", "--all")
+    git(made, "commit", "--quiet", "-m", "no tests")
+    checks = opened("checks: {test: sh run.sh}", made)
+    none = checks.run("test")
+    checks.workspace.write(
+        "new/test_new.py",
+        "import unittest\n\nclass New(unittest.TestCase):\n"
+        "    def test_new(self):\n        self.fail()\n",
+    )
+    found = checks.run("test")
+
+    assert not none.passed
+    assert found.broke == ("test_new.New.test_new",)
+    assert found.failing_before == ()
+    assert found.blames_run

@@ -75,6 +75,9 @@ def test_json_is_one_document_and_nothing_else(
         "roles",
         "gates",
         "kept",
+        "kind",
+        "complexity",
+        "complexity_reason",
     }
     assert set(reported["calls"][0]) == {
         "task",
@@ -512,7 +515,7 @@ def test_check_warns_of_a_role_that_nobody_can_serve(
 
     reported = capsys.readouterr().out
     assert (
-        "WARNING: coder (medium, tier coder): no deployment with a key can see images; "
+        "WARNING: coder (low, tier coder): no deployment with a key can see images; "
         "name one that can in tiers.yaml"
     ) in reported
 

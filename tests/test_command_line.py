@@ -29,7 +29,7 @@ def test_a_command_alone_is_the_help_and_a_mistake(
     [
         (["rnu"], "no such command 'rnu'; did you mean 'run'?"),
         (["zzz"], "no such command 'zzz'; There are: run, "),
-        (["run", "--jsn"], "did you mean '--json'?"),
+        (["run", "--jsn"], "did you mean one of: '--json', "),
         (["status", "--config", "x"], "--config stands before the command"),
         (["status", "extra"], "unexpected extra argument"),
     ],

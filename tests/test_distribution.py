@@ -40,6 +40,7 @@ def test_the_wheel_carries_the_default_yaml() -> None:
     assert wheel["force-include"] == {"config": "crew/defaults"}
     assert {path.name for path in (ROOT / "config").iterdir()} == {
         "agents.yaml",
+        "experiments.yaml",
         "inputs.yaml",
         "providers.yaml",
         "tasks.yaml",

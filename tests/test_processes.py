@@ -116,7 +116,12 @@ def test_a_killed_run_goes_on_without_repeating_a_finished_task(
         "scribe",
     ]
     assert charged(capsys) == 4
-    assert [call["task"] for call in resumed["calls"]] == ["design", "code", "document"]
+    assert [(call["task"], call["outcome"]) for call in resumed["calls"]] == [
+        ("design", "ok"),
+        ("code", "Interrupted"),
+        ("code", "ok"),
+        ("document", "ok"),
+    ]
     assert "thinker did the work." in str(server.requests[2]["messages"])
 
 

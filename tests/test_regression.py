@@ -116,7 +116,7 @@ def test_an_alarm_names_the_change_once(tmp_path: Path) -> None:
     said = day.tasks(mostly(0.4, 60))
 
     assert len(said) == 1
-    words = "WARNING: qwen, coding: .92 -> ."
+    words = "ALERT: qwen, coding: .92 -> ."
     assert said[0].startswith(words)
     assert "of the tasks pass their gates since " in said[0]
     assert " tasks; see docs/quality.md, or: crew bench qwen" in said[0]

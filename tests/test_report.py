@@ -293,6 +293,9 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
                 "status": "passed",
                 "result": "Two classes.",
                 "roles": {"architect": 1},
+                "kind": None,
+                "complexity": None,
+                "complexity_reason": None,
                 "gates": [],
                 "kept": None,
             }
@@ -311,6 +314,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
             {
                 "task": "design",
                 "role": "architect",
+                "part": None,
                 "deployment": "claude-opus",
                 "provider": "anthropic",
                 "input_tokens": 12345,
@@ -325,6 +329,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
             {
                 "task": "code",
                 "role": "coder",
+                "part": None,
                 "deployment": "deepseek",
                 "provider": "openrouter",
                 "input_tokens": 0,

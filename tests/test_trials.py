@@ -17,6 +17,7 @@ from crew.journal import AttemptRecord, Journal
 from crew.ladder import Step, plan
 from crew.settings import ArmSpec, ExperimentSpec, LadderSpec, Settings, TaskSpec
 from crew.settings.gates import gate
+from crew.settings.styles import BUILT_IN
 from crew.tasks.trial import AUDITED, trial_of, with_arm
 from scripted import Scripted
 from small_config import write_files
@@ -155,6 +156,26 @@ def test_a_closed_arm_counts_for_nobody(
         (row,) = journal.trials.of("usual").attempts
     assert (row.deployment, row.arm) == ("smith", "other")
     assert row.left_out == "smith served it, not the arm"
+
+
+def test_the_prompt_of_an_arm_is_what_the_deployment_gets(
+    server: Scripted,
+    made: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.replies = {"smith": ["# Goal\nall"]}
+
+    kickoff(config=made(), request="x")
+    kickoff(config=made(ArmSpec(prompt="direct")), request="x")
+
+    plain, styled = (one["messages"] for one in server.requests)
+    text = f"{BUILT_IN['direct'].text}\n\n{plain[0]['content']}"
+    assert styled == [{**plain[0], "content": text}, *plain[1:]]
+    with Journal.open(tmp_path / ".crew" / "journal.db", SystemClock()) as journal:
+        (row,) = journal.trials.of("usual").attempts
+    assert (row.arm, row.left_out) == ("prompt direct", "")
 
 
 # The report

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import click
 
+from crew.alerts import Alerts
 from crew.cli.console import DONE, FAILED, argument_error, print_notice, print_safe
 from crew.cli.known_runs import Age
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.guard import Bench, QuotaGuard
 from crew.journal import Journal
+from crew.progress.progress import Progress
 from crew.reports.benches import bench_documents, bench_lines
 from crew.settings import Settings
 from crew.settings.loader import load_tiers
@@ -97,9 +99,11 @@ def _note(settings: Settings, deployment: str, until: float, reason: str) -> Non
         now = clock.now()
         journal.regressions.benched(deployment, until, reason, now)
         if until <= now:
+            alerts = Alerts(settings, journal, Progress(), clock)
             for one in journal.regressions.standing():
                 if one.deployment == deployment:
                     journal.regressions.end(one, "its bench was lifted", now)
+                    alerts.end(one.key)
 
 
 def _show(benches: Sequence[Bench], said: str, as_json: bool) -> None:

@@ -26,6 +26,7 @@ from crew.reports.benches import (
 )
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
+from crew.runs.regressions import ALERT as REGRESSION
 from crew.runs.regressions import standing_regressions
 from crew.settings import Settings
 from crew.settings.loader import load_settings, load_tiers
@@ -83,11 +84,13 @@ def _height() -> int | None:
 
 
 def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:
+    """But for regressions: the lines about them know when a bench ended."""
     path = settings.state_dir / "journal.db"
     if not path.exists():
         return []
     with Journal.open(path, clock, print_notice) as journal:
-        return journal.alerts.open(clock.now())
+        alerts = journal.alerts.open(clock.now())
+    return [one for one in alerts if one.kind != REGRESSION]
 
 
 def _settings(config: str | None) -> Settings:

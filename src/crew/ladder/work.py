@@ -136,11 +136,14 @@ def possible(task: TaskSpec) -> tuple[str, ...]:
     return COMPLEXITIES if is_open else (task.complexity,)
 
 
-def decided_lines(settings: Settings) -> list[str]:
-    """One line for each task whose complexity the YAML does not give."""
+def decided_lines(settings: Settings, inputs: Inputs) -> list[str]:
+    """One line for each task of a run whose complexity the YAML does not give."""
     lines = []
     for name, found in defaults(settings).items():
-        kind = planned_kind(settings, settings.tasks[name])
+        task = settings.tasks[name]
+        if task.when == "images" and not inputs.images:
+            continue
+        kind = planned_kind(settings, task)
         work = f"{kind}.{found.level}" if kind else found.level
         lines.append(f"{name} counts as {work}, {found.reason}")
     return lines

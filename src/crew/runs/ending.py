@@ -98,11 +98,11 @@ class Underway:
         return announce_end(self.run, ended)
 
     def _tell_news(self) -> None:
-        """Say once that an experiment is decided. A rehearsal decides none."""
-        run = self.run
+        """Report that an experiment is decided. A rehearsal decides none."""
+        run, now = self.run, self.run.clock.now()
         with suppress(StoreUnavailable):  # the end of the run reports it
-            if line := news(run.journal, run.settings.experiments, run.id):
-                run.guard.listener(line)
+            for alert in news(run.journal, run.settings.experiments, run.id, now):
+                run.guard.alert(alert)
 
     def interrupt(self, reason: str) -> Outcome | None:
         """End the run from outside; None when it has come to its end by itself. The

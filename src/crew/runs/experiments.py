@@ -2,9 +2,9 @@
 would be."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
+from crew.alerts import Alert
 from crew.experiments import Finding, Metric, find, read
 from crew.experiments.proposing import (
     Inexpressible,
@@ -17,6 +17,9 @@ from crew.ladder import kind_of
 from crew.reports.experiment import decided_line
 from crew.settings import ArmSpec, ExperimentSpec, Settings
 
+_ALERT = "experiment"
+_LASTS = 7 * 86_400.0
+"""Seconds after which a decided experiment that still goes on is reported again."""
 _FILES = ("agents.yaml", "providers.yaml", "tiers.yaml")
 
 
@@ -34,19 +37,21 @@ def _found(spec: ExperimentSpec, trials: Trials) -> Finding:
     return find(spec.name, read(trials), arms=arms, decide_at=float(spec.decide_at))
 
 
-def news(journal: Journal, experiments: Mapping[str, ExperimentSpec], run: str) -> str:
-    """One line about an experiment that an attempt of this run decided; empty where
-    none did. Raises StoreUnavailable."""
-    for name in experiments:
+def news(
+    journal: Journal, experiments: Mapping[str, ExperimentSpec], run: str, now: float
+) -> Iterator[Alert]:
+    """An alert for each experiment that attempts of this run belong to and that is
+    decided; who decided it may have ended too early to say so. `now` is in seconds
+    since the epoch. Raises StoreUnavailable."""
+    for name, spec in experiments.items():
         trials = journal.trials.of(name)
-        before = [one for one in trials.attempts if one.run != run]
-        if len(before) == len(trials.attempts):
+        if all(one.run != run for one in trials.attempts):
             continue
-        known = replace(trials, attempts=before)
-        line = decided_line(_found(experiments[name], trials))
-        if line and not decided_line(_found(experiments[name], known)):
-            return line
-    return ""
+        finding = _found(spec, trials)
+        if line := decided_line(finding):
+            key = f"{_ALERT}:{name}:{finding.winner(Metric.SUCCESS)}"
+            until = now + _LASTS
+            yield Alert(kind=_ALERT, key=key, text=line, at=now, until=until)
 
 
 def proposal(settings: Settings, finding: Finding, served: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ from crew.journal import new_run_id
 from crew.ladder.work import decided, decided_lines, defaults
 from crew.notices import Listener
 from crew.own import Own, gather
+from crew.progress.events import Noticed
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress
 from crew.runs.announcing import run_begun
@@ -157,8 +158,9 @@ def _carry_out(
     progress = watchers.progress
     progress.join(EventLog(directory.events))
     settings = decided(settings, beginning.inputs, beginning.complexities)
-    for line in (*lines, *decided_lines(settings)):
+    for line in lines:
         progress.notice(line)
+    _say_decided(settings, beginning.inputs, progress)
     with (
         _shown_safely(settings),
         playing(settings, beginning.rehearsal, progress.notice) as settings,
@@ -184,6 +186,12 @@ def _carry_out(
             return _kick_off(underway, beginning.inputs, watchers.own)
         finally:
             run.close()
+
+
+def _say_decided(settings: Settings, inputs: Inputs, progress: Progress) -> None:
+    """Said at the beginning; at the end run.json has it."""
+    for line in decided_lines(settings, inputs):
+        progress.publish(Noticed(text=line), notice=line)
 
 
 def _shown_safely(settings: Settings) -> AbstractContextManager[None]:

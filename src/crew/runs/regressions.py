@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from crew.alerts import Alert
 from crew.clock import SystemClock
 from crew.errors import StoreUnavailable
 from crew.journal import Journal, RegressionRecord, RegressionTable
@@ -22,6 +23,8 @@ from crew.settings import Settings
 if TYPE_CHECKING:
     from crew.calls.run import Run
 
+ALERT = "regression"
+"""The kind of the alerts."""
 LASTS = 7 * 86_400.0
 """Seconds after which a regression is no news any more."""
 
@@ -126,11 +129,21 @@ def _consequence(run: "Run", found: RegressionRecord) -> str:
 
 
 def _report(run: "Run", found: RegressionRecord, consequence: str) -> None:
-    run.guard.listener(f"WARNING: {found.text}; {consequence}")
+    run.guard.alert(
+        Alert(
+            kind=ALERT,
+            key=found.key,
+            text=f"{found.text}; {consequence}",
+            at=found.at,
+            until=found.at + LASTS,
+        )
+    )
 
 
 def _end(run: "Run", found: RegressionRecord, why: str) -> None:
     if run.journal.regressions.end(found, why, run.clock.now()):
+        if run.alerts is not None:
+            run.alerts.end(found.key)
         run.guard.listener(f"{found.text}: over, {why}")
 
 
