@@ -1,9 +1,10 @@
 """What the journal says of deployments, kept in memory: a decision reads only the rows
 that are new since the one before."""
 
+import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median, quantiles
@@ -57,6 +58,7 @@ class History:
         self._clock = clock
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, int], deque[ServedCall]] = {}
+        self._times: dict[tuple[str, int], tuple[Times | None, float]] = {}
         self._tries: dict[_Work, _Tries] = {}
         self._last_call = self._last_try = 0
 
@@ -65,19 +67,20 @@ class History:
         nobody measured."""
         with self._lock:
             self._read_calls()
-            since, size = self._clock.now() - FRESH_SECONDS, _size(tokens)
-            found = {}
-            for name in names:
-                known = self._calls.get((name, size), ())
-                seconds = [_waited(one) for one in known if one.at >= since]
-                if len(seconds) >= FEWEST:
-                    low, _, high = quantiles(seconds, n=4, method="inclusive")
-                    found[name] = Times(
-                        calls=len(seconds),
-                        median=median(seconds),
-                        spread=(high - low) / 2,
-                    )
-            return found
+            now, size = self._clock.now(), _size(tokens)
+            known = {name: self._times_of((name, size), now) for name in names}
+            return {name: one for name, one in known.items() if one is not None}
+
+    def _times_of(self, key: tuple[str, int], now: float) -> Times | None:
+        """Taken anew only after a new call, or when one of the old is too old."""
+        found, until = self._times.get(key, (None, now))
+        if now >= until:
+            since = now - FRESH_SECONDS
+            fresh = [one for one in self._calls.get(key, ()) if one.at >= since]
+            until = min((one.at for one in fresh), default=math.inf) + FRESH_SECONDS
+            found = _times(fresh)
+            self._times[key] = found, until
+        return found
 
     def worth(
         self,
@@ -142,6 +145,7 @@ class History:
         for one in calls:
             key = (one.deployment, _size(one.input_tokens))
             self._calls.setdefault(key, deque(maxlen=KEPT)).append(one)
+            self._times.pop(key, None)
 
     def _read_tries(self) -> None:
         if self._record is None:
@@ -155,6 +159,16 @@ class History:
             known = self._tries.setdefault(key, _Tries())
             known.latest.append(one)
             known.rates.clear()
+
+
+def _times(calls: Sequence[ServedCall]) -> Times | None:
+    """None for too few calls."""
+    if len(calls) < FEWEST:
+        return None
+    seconds = [_waited(one) for one in calls]
+    low, _, high = quantiles(seconds, n=4, method="inclusive")
+    spread = (high - low) / 2
+    return Times(calls=len(calls), median=median(seconds), spread=spread)
 
 
 def _size(tokens: int) -> int:

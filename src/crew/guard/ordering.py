@@ -20,6 +20,7 @@ from crew.routing import (
 )
 from crew.settings import Deployment, Settings
 from crew.settings.strategies import (
+    COST,
     HEADROOM,
     LATENCY,
     LEAST_BUSY,
@@ -61,13 +62,16 @@ class Ordering:
 
     def _read(self, request: Request, ordered: dict[str, list[Deployment]]) -> Signals:
         hour = float(self._settings.ladder.hour_is_worth)
+        warm = self._warm.of(request)
+        # Only these look at what each call would take: it is not free to tell.
         expected = {
             one.name: self._pools.estimate(one, request)
-            for members in ordered.values()
+            for strategy, members in ordered.items()
             for one in members
+            if strategy in (COST, HEADROOM) or (warm and warm.deployment == one.name)
         }
         signals = Signals(
-            expected=expected, warm=self._warmth(request, expected), hour_is_worth=hour
+            expected=expected, warm=_warmth(warm, expected), hour_is_worth=hour
         )
         if names := ordered.get(LATENCY):
             times = self.history.times(
@@ -115,21 +119,22 @@ class Ordering:
             },
         )
 
-    def _warmth(self, request: Request, expected: dict[str, Usage]) -> Warm | None:
-        warm = self._warm.of(request)
-        if warm is None or warm.deployment not in expected:
-            return None
-        now = expected[warm.deployment].input_tokens
-        return replace(warm, tokens=min(warm.tokens, now))
-
     def _premium(self) -> str | None:
         tier = self._settings.tiers.get(self._settings.ladder.premium or "senior")
         return tier.chain[0] if tier is not None and tier.chain else None
 
 
+def _warmth(warm: Warm | None, expected: dict[str, Usage]) -> Warm | None:
+    """As much of the cache as this request can use."""
+    if warm is None or warm.deployment not in expected:
+        return None
+    now = expected[warm.deployment].input_tokens
+    return replace(warm, tokens=min(warm.tokens, now))
+
+
 def _left(names: list[str], levels: dict[str, list[Level]], expected: Usage) -> Left:
     """What this call would leave of the tightest window of these pools."""
-    tightest = Left(share=1.0)
+    tightest, found = 1.0, None
     for name in names:
         for level in levels.get(name, ()):
             if level.limit.kind is WindowKind.LEASE:
@@ -137,6 +142,9 @@ def _left(names: list[str], levels: dict[str, list[Level]], expected: Usage) -> 
             need = expected.amount(level.limit.metric)
             free = level.amount - level.counted - need
             share = max(0.0, free / level.amount) if level.amount else 0.0
-            if not tightest.limit or share < tightest.share:
-                tightest = Left(share=share, limit=f"{level.limit} ({name})")
-    return tightest
+            if found is None or share < tightest:
+                tightest, found = share, (level.limit, name)
+    if found is None:
+        return Left(share=1.0)
+    limit, pool = found
+    return Left(share=tightest, limit=f"{limit} ({pool})")

@@ -8,6 +8,7 @@ from crew.sqlite_file import Database
 
 MOST = 5_000
 """How many of the latest attempts are read."""
+# The plus keeps SQLite from the index by run, which would read all rows to sort them.
 _READ = """
 SELECT deployment, kind, complexity, at, number, task_trust, trust, verdict, cost_usd,
     premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
@@ -15,7 +16,7 @@ SELECT deployment, kind, complexity, at, number, task_trust, trust, verdict, cos
         AND before.task = attempt.task AND before.number < attempt.number
         AND before.place = attempt.place
     ) AS is_retry
-FROM attempt WHERE at >= ? AND run IN (SELECT run FROM run WHERE NOT rehearsal)
+FROM attempt WHERE at >= ? AND +run IN (SELECT run FROM run WHERE NOT rehearsal)
 ORDER BY id DESC LIMIT ?
 """
 

@@ -9,11 +9,12 @@ cache, i the price of an input token at d and k that of a cached one at w: what 
 costs, as those tokens are sent uncached. Each strategy says its gain in US dollars.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
-from crew.routing.rankings import ranking
+from crew.routing.rankings import Ranking, ranking
 from crew.routing.routes import Request, rule_name
 from crew.routing.signals import Signals, Warm
 from crew.settings import Deployment, Settings
@@ -27,6 +28,28 @@ class Arranged:
 
     candidates: tuple[Deployment, ...]
     words: Mapping[str, str]
+
+
+class Words(Mapping[str, str]):
+    """Sentences by the names of deployments, made when somebody reads them."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Callable[[], str]] = {}
+
+    def put(self, name: str, made: Callable[[], str]) -> None:
+        self._made[name] = made
+
+    def drop(self, name: str) -> None:
+        self._made.pop(name, None)
+
+    def __getitem__(self, name: str) -> str:
+        return self._made[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +84,7 @@ def arranged(
     """The candidates, each part of them by the strategy of its tier or rule. The parts
     stay in their order."""
     order: list[Deployment] = []
-    words: dict[str, str] = {}
+    words = Words()
     for home, members in _segments(settings, request, candidates):
         if home.strategy == PRIORITY or len(members) == 1:
             order += members
@@ -71,14 +94,14 @@ def arranged(
 
 
 def _ordered(
-    home: _Home, members: list[Deployment], signals: Signals, words: dict[str, str]
+    home: _Home, members: list[Deployment], signals: Signals, words: Words
 ) -> list[Deployment]:
     """The members by their strategy; the words say why each one stands where it does,
     where the YAML would have put another before it."""
     by = ranking(home.strategy, members, signals)
     order = sorted(members, key=by.key)
     for one in order:
-        words[one.name] = f"{home.name} goes by {home.strategy}; {by.why(one)}"
+        words.put(one.name, partial(_sentence, home, by, one))
     stays = next(
         (one for one in order if signals.warm and one.name == signals.warm.deployment),
         None,
@@ -87,12 +110,20 @@ def _ordered(
         worth = cache_worth(signals.warm, stays, order[0])
         if worth > 0 and by.gain(order[0], stays) <= worth:
             order = [stays, *(one for one in order if one is not stays)]
-            words[stays.name] = (
-                f"{home.name} goes by {home.strategy}, and the task stays where its "
-                f"cache is warm; that is worth ${worth:.4f}"
-            )
-    words.pop(members[0].name, None)
+            words.put(stays.name, partial(_stays, home, worth))
+    words.drop(members[0].name)
     return order
+
+
+def _sentence(home: _Home, by: Ranking, one: Deployment) -> str:
+    return f"{home.name} goes by {home.strategy}; {by.why(one)}"
+
+
+def _stays(home: _Home, worth: float) -> str:
+    return (
+        f"{home.name} goes by {home.strategy}, and the task stays where its cache is "
+        f"warm; that is worth ${worth:.4f}"
+    )
 
 
 def cache_worth(warm: Warm, stays: Deployment, moves: Deployment) -> float:

@@ -1,6 +1,7 @@
 """Which style of prompt a deployment gets (pure)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from crew.settings.styles import FAMILIES, NONE, Style
 from crew.settings.values import Deployment, Settings
@@ -18,12 +19,20 @@ def style_for(
 
 
 def _of_family(styles: Mapping[str, str], deployment: Deployment) -> str | None:
-    found = (name for word, name in styles.items() if is_of(deployment, word))
-    return next(found, None)
+    return _first(tuple(styles.items()), deployment.model) if styles else None
+
+
+@lru_cache(maxsize=1024)
+def _first(styles: tuple[tuple[str, str], ...], model: str) -> str | None:
+    """Kept: each call asks it of every deployment."""
+    return next((name for word, name in styles if _holds(model, word)), None)
 
 
 def is_of(deployment: Deployment, word: str) -> bool:
     """Whether a model belongs to a family: its id holds the word. litellm's prefix
     does not count, which names a service: `ollama_chat/qwen3` is no Llama."""
-    model = deployment.model
+    return _holds(deployment.model, word)
+
+
+def _holds(model: str, word: str) -> bool:
     return word.lower() in (model.partition("/")[2] or model).lower()
