@@ -93,6 +93,22 @@ def test_a_mistake_is_placed(config: Path, entry: str, key: str, words: str) -> 
     assert words in found.message
 
 
+def test_a_style_that_an_arm_alone_names_is_read(config: Path) -> None:
+    put(config, "experiments:\n  usual: {role: coder, arms: [big, {prompt: own.md}]}\n")
+
+    (absent,) = mistakes_of(config)
+    (config / "own.md").write_text("Think twice.")
+    found = load_settings(config, environ={})
+
+    assert (Path(absent.file).name, absent.line) == ("experiments.yaml", 2)
+    assert absent.key == "experiments.usual.arms[1].prompt"
+    assert "there is no file" in absent.message
+    assert found.styles["own.md"].text == "Think twice."
+    assert take(config).digests.keys() >= {"own.md"}
+    (config / "own.md").write_text("Think once.")
+    assert load_settings(config, environ={}).config_hash != found.config_hash
+
+
 def test_mistakes_of_the_whole_file_are_placed(config: Path) -> None:
     two = "experiments:\n  a: {role: coder, arms: [big, small]}\n"
 

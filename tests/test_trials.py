@@ -250,6 +250,37 @@ def test_a_winner_is_proposed_and_not_applied(
     assert {path.name: path.read_text() for path in config.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["latest"], "RUN"),
+        (["--since", "7d"], "--since, --month"),
+        (["--month"], "--since, --month"),
+        (["--csv"], "--csv"),
+        (["--html", "x.html"], "--html"),
+        (["--why", "code"], "--why"),
+        (["--with-texts"], "--with-texts"),
+        (["--fallbacks"], "--fallbacks"),
+        (["--marks"], "--marks"),
+    ],
+)
+def test_what_does_not_go_together_with_an_experiment_is_a_mistake(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    name: str,
+) -> None:
+    reported(tmp_path, monkeypatch)
+
+    assert main(["report", *arguments, "--experiment"]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{name}: it does not go together with --experiment" in err
+    assert not (tmp_path / "x.html").exists()
+
+
 def test_an_unknown_experiment_is_a_mistake(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,5 +1,6 @@
 """`crew report`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ def command(
     """Print what a run, or all runs of a time, did and cost; returns the exit code."""
     asked = RunReportOptions(config=config, **options)
     if experiment is not None:
+        others = {
+            "--since, --month": since is not None or month,
+            "--fallbacks": fallbacks,
+            "--marks": marks,
+        }
+        _refuse_experiment(asked, others)
         return report_experiments(config, experiment, as_json=asked.as_json)
     if fallbacks or marks:
         return report_quality(
@@ -85,6 +92,22 @@ def command(
         html=asked.html,
     )
     return DONE
+
+
+def _refuse_experiment(asked: RunReportOptions, others: Mapping[str, bool]) -> None:
+    """What does not go together with an experiment, which is of all runs. Raises
+    SettingsError."""
+    given = {
+        "RUN": asked.run is not None,
+        "--csv": asked.as_csv,
+        "--html": asked.html is not None,
+        "--why": asked.why is not None,
+        "--with-texts": asked.with_texts,
+        **others,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise argument_error(name, "it does not go together with --experiment")
 
 
 def _refuse(asked: RunReportOptions, *, both: bool) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from crew.gates.checks import Checks, all_checks, one_check
 from crew.gates.examples import examples
 from crew.gates.files import asked_files, changed, files_exist
-from crew.gates.gate import Asking, Gate, Look, Trust
+from crew.gates.gate import MODEL, Asking, Gate, Look, Trust
 from crew.gates.judge import judge
 from crew.gates.python import python_parses
 from crew.gates.review import review
@@ -83,10 +83,10 @@ def _built(spec: GateSpec, means: Means) -> tuple[Trust, int, Look]:
         case "json":
             return Trust.SHAPE, 0, json_schema(spec.text)
         case "judge":
-            return Trust.SHAPE, 3, judge(spec.tier, spec.text, means.ask)
+            return Trust.SHAPE, MODEL, judge(spec.tier, spec.text, means.ask)
         case "review":
             look = review(spec.tier, spec.names[0], means.checks, means.ask)
-            return Trust.SHAPE, 3, look
+            return Trust.SHAPE, MODEL, look
         case name if spec.is_own and means.own is not None:
             return Trust.SHAPE, 0, means.own(name)
         case name:

@@ -8,6 +8,8 @@ from typing import Protocol
 from crew.settings import GateSpec
 from crew.workspace import Workspace
 
+MODEL = 3
+"""The cost of a gate that asks a model."""
 REASON_CHARACTERS = 4_000
 """Characters of a reason: it goes to a model, and into the record."""
 
@@ -106,6 +108,11 @@ class Gate:
     @property
     def name(self) -> str:
         return str(self.spec)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it asks a model."""
+        return self.cost >= MODEL
 
     def judge(self, work: Work) -> Verdict:
         """What the gate makes of the work."""

@@ -1,5 +1,5 @@
-"""Whether the work that an earlier part of a run finished still stands: its checks run
-again on the files as they are now."""
+"""Whether the work that an earlier part of a run finished still stands: its gates judge
+it again, with the files as they are now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,12 @@ def standing(
 ) -> dict[str, str]:
     """The results that still stand. `asked` are the texts of the tasks.
 
-    A check is run once, for the last task that has it: one that is still open is judged
-    by it at its own end. A task whose check fails now is to be done again, with the
-    reason.
+    Every gate that needs no model judges again; one that looks at the files of all
+    tasks does so for the last task that has it, and waits for that one where it is
+    open. A task that a gate refuses is to be done again, with the reason. Raises
+    TaskFailed when a gate of the user's does not work.
     """
-    run, once, judged = underway.run, _Once(checks=checks), set[str]()
+    run, once, seen = underway.run, _Once(checks=checks), set[str]()
     kept = dict(finished)
     for spec in reversed([*run.settings.tasks.values()]):
         if spec.when == "images" and not underway.workspace.images:
@@ -44,18 +45,20 @@ def standing(
             own=own.gates,
             checks=once,
         )
-        gates = [
-            gate
-            for gate in done.gates
-            if gate.trust is Trust.TESTS and gate.name not in judged
-        ]
-        judged |= {gate.name for gate in gates}
+        again = (one for one in done.gates if not one.needs_model)
+        gates = [gate for gate in again if gate.name not in seen]
+        seen |= {gate.name for gate in gates if _sees_all(gate)}
         if spec.name in kept and gates:
             text, to_do = kept[spec.name], asked.get(spec.name, "")
             work = Work(text=text, asked=to_do, workspace=underway.workspace)
             if (refused := _refused(gates, work)) is not None:
                 _reopen(underway, done, kept.pop(spec.name), refused)
     return kept
+
+
+def _sees_all(gate: Gate) -> bool:
+    """Whether it looks at the files of all tasks alike."""
+    return gate.trust is Trust.TESTS or gate.spec.name == "python_parses"
 
 
 def _refused(gates: Sequence[Gate], work: Work) -> Verdict | None:
