@@ -473,29 +473,41 @@ def row(load: float, strategy: str, calls: Sequence[Arrival], url: str) -> list[
     day = Day(strategy, clock, store)
     clock.run([(one.at, lambda one=one: day.call(one)) for one in calls])
     store.close()
-    deployments, seen = configured(strategy, "").deployments, day.seen
-
-    def usd(name: str, one: Arrival) -> Decimal:
-        return _usd(deployments[name], one.input_tokens, one.output_tokens)
-
-    premium = sum(usd("opus", one) for one in calls)
-    cost = sum(usd(name, one) for one, name, _ in seen.served)
-    free = [one for one, name, _ in seen.served if MODELS[name].price == ("0", "0")]
+    seen = day.seen
+    shared = shares(calls, [(one, name) for one, name, _ in seen.served])
     urgent = sorted(wait for one, _, wait in seen.served if one.job.urgent)
     others = sorted(wait for one, _, wait in seen.served if not one.job.urgent)
     return [
         f"{load:g}",
         strategy,
         str(len(calls)),
-        f"{len(free) / len(calls):.0%}",
-        f"{sum(usd('opus', one) for one in free) / premium:.0%}",
-        f"{cost:.2f}",
-        f"{cost / premium:.1%}",
+        *shared,
         str(seen.refused),
         str(seen.failed),
         f"{median(urgent):.1f} / {_high(urgent):.1f}",
         f"{median(others):.1f} / {_high(others):.1f}",
         f"{time.perf_counter() - began:.0f}",
+    ]
+
+
+def shares(
+    calls: Sequence[Arrival], served: Sequence[tuple[Arrival, str]]
+) -> list[str]:
+    """The share of the calls, and of their price at the premium, that was free; the
+    cost in US dollars, and its share of all-premium."""
+    deployments = configured("priority", "").deployments
+
+    def usd(name: str, one: Arrival) -> Decimal:
+        return _usd(deployments[name], one.input_tokens, one.output_tokens)
+
+    premium = sum(usd("opus", one) for one in calls)
+    cost = sum(usd(name, one) for one, name in served)
+    free = [one for one, name in served if MODELS[name].price == ("0", "0")]
+    return [
+        f"{len(free) / len(calls):.0%}",
+        f"{sum(usd('opus', one) for one in free) / premium:.0%}",
+        f"{cost:.2f}",
+        f"{cost / premium:.1%}",
     ]
 
 

@@ -68,3 +68,11 @@ def test_what_is_wrong_is_found_when_it_is_loaded(
     assert (Path(mistake.file).name, mistake.key) == ("tiers.yaml", key)
     assert mistake.line is not None
     assert message in str(mistake)
+
+
+def test_the_order_of_the_yaml_everywhere_is_one_line(tmp_path: Path) -> None:
+    found = load_settings(write_files(tmp_path / "config"), environ={})
+
+    assert strategy_lines(found) == [
+        "  all tiers and rules  priority: the order of the YAML"
+    ]

@@ -21,7 +21,8 @@ _MEANS = {
 
 
 def strategy_lines(settings: Settings) -> list[str]:
-    """The strategy of each tier and rule, and what a tier keeps: one line for each."""
+    """The strategy of each tier and rule, and what a tier keeps: one line for each, or
+    one for all where each goes by the order of the YAML."""
     rows = [
         (f"tier {tier.name}", tier.strategy, f"; keeps {tier.reserve}")
         if tier.reserve is not None
@@ -32,6 +33,8 @@ def strategy_lines(settings: Settings) -> list[str]:
         (f"rule {name}", settings.rule_strategies.get(name, PRIORITY), "")
         for name in settings.routing
     ]
+    if all(strategy == PRIORITY and not kept for _, strategy, kept in rows):
+        return [f"  all tiers and rules  {PRIORITY}: {_MEANS[PRIORITY]}"]
     width = max((len(name) for name, _, _ in rows), default=0)
     return [
         f"  {name:<{width}}  {strategy}: {_MEANS[strategy]}{kept}"

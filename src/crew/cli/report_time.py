@@ -7,8 +7,10 @@ from pathlib import Path
 from crew.cli.console import argument_error, print_notice, print_safe
 from crew.clock import Clock, SystemClock
 from crew.journal import Journal
+from crew.reports.fallbacks import fallback_rows
 from crew.reports.history import history
 from crew.reports.history_document import calls_csv, history_document, history_lines
+from crew.reports.marks import mark_rows
 from crew.settings import Settings
 
 
@@ -35,6 +37,7 @@ def report_time(
     with Journal.open(path, clock, print_notice) as journal:
         # Past the present: what is written meanwhile counts, too.
         stretch = journal.stretch(since, clock.now() + 1)
+        marks = journal.marks.since(since) if html is not None else []
     if as_csv:
         for line in calls_csv(stretch.calls):
             print_safe(line)
@@ -47,8 +50,11 @@ def report_time(
     if html is not None:
         # On use: templates take a while to load.
         from crew.reports.page.history_page import history_page
+        from crew.reports.page.tables import fallbacks_table, marks_table
 
-        write_page(html, history_page(found))
+        served = fallbacks_table(fallback_rows(stretch))
+        tables = (served, marks_table(mark_rows(marks)))
+        write_page(html, history_page(found, tables=tables))
 
 
 def write_page(path: Path, page: str) -> None:
