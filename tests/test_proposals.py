@@ -128,7 +128,7 @@ def test_a_ladder_that_no_tier_says_is_left_to_the_person(
     assert "no diff: make a tier of big" in proposed(settings, journal)
 
 
-def test_the_run_that_decides_says_so_and_no_later_one(
+def test_runs_with_a_decided_experiment_have_one_alert_of_it(
     settings: Settings, journal: Journal
 ) -> None:
     arms = ArmSpec(deployment="big"), ArmSpec(deployment="own")
@@ -136,15 +136,16 @@ def test_the_run_that_decides_says_so_and_no_later_one(
     known = settings.experiments
 
     play(journal, "own", "big", pairs=7)
-    assert news(journal, known, "big6") == ""
+    assert [*news(journal, known, "big6", 9.0)] == []
     play(journal, "own", "big", pairs=8)
-    line = news(journal, known, "big7")
+    (first,) = news(journal, known, "big7", 9.0)
     play(journal, "own", "big", pairs=9)
-    assert news(journal, known, "big8") == ""
-    assert news(journal, known, "another run") == ""
+    (later,) = news(journal, known, "big8", 10.0)
+    assert [*news(journal, known, "another run", 10.0)] == []
 
-    assert line.startswith("experiment usual: own passes more often")
-    assert "It goes on until you end it" in line
+    assert later.key == first.key  # so it is reported once
+    assert first.text.startswith("experiment usual: own passes more often")
+    assert "It goes on until you end it" in first.text
 
 
 def test_check_shows_who_else_may_go_first(tmp_path: Path) -> None:
