@@ -19,7 +19,7 @@ from crew.errors import (
 )
 from crew.guard import QuotaGuard
 from crew.guard.budgets import Approval
-from crew.journal import Journal, new_run_id
+from crew.journal import Journal, journal_file, new_run_id
 from crew.notices import Listener
 from crew.progress.progress import Progress
 from crew.providers.answer import Answer
@@ -211,7 +211,7 @@ class Run:
 
 
 def _journal(settings: Settings) -> Path:
-    return settings.state_dir / "journal.db"
+    return journal_file(settings.state_dir)
 
 
 def _deadline(settings: Settings, clock: Clock) -> float | None:

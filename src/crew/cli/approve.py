@@ -8,7 +8,7 @@ from crew.cli.console import DONE, argument_error, print_notice, resume_command
 from crew.cli.place import placed
 from crew.cli.settings_of import settings_of
 from crew.clock import SystemClock
-from crew.journal import Journal
+from crew.journal import Journal, journal_file
 from crew.journal.approvals import ApprovalRecord
 from crew.quota.limit_syntax import LimitSyntaxError, parse_limit
 from crew.quota.limits import Limit, Metric
@@ -32,7 +32,7 @@ def command(config: str | None, run: str, more: str) -> int:
     """Note what is approved; returns the exit code."""
     limit = _amount(more)
     settings = settings_of(placed(config))
-    path, clock = settings.state_dir / "journal.db", SystemClock()
+    path, clock = journal_file(settings.state_dir), SystemClock()
     if not path.exists():
         raise argument_error("RUN", f"there is no run {run}")
     with Journal.open(path, clock, print_notice) as journal:

@@ -12,7 +12,7 @@ from crew.cli.known_runs import Age
 from crew.cli.place import placed
 from crew.clock import SystemClock
 from crew.guard import Bench, QuotaGuard
-from crew.journal import Journal
+from crew.journal import Journal, journal_file
 from crew.progress.progress import Progress
 from crew.reports.benches import bench_documents, bench_lines
 from crew.settings import Settings
@@ -94,7 +94,7 @@ def _note(settings: Settings, deployment: str, until: float, reason: str) -> Non
     """Let the journal know since when outcomes count. A lifted bench ends what was
     found before."""
     clock = SystemClock()
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     with Journal.open(path, clock, print_notice) as journal:
         now = clock.now()
         journal.regressions.benched(deployment, until, reason, now)

@@ -22,7 +22,7 @@ from crew.cli.run_options import RunOptions, checked
 from crew.cli.signals import stoppable
 from crew.clock import SystemClock
 from crew.errors import WorkspaceError
-from crew.journal import Journal, new_run_id
+from crew.journal import Journal, journal_file, new_run_id
 from crew.reports.comparison import comparison_lines, deployment_document
 from crew.reports.experiment import experiment_document, experiment_lines
 from crew.runs.comparing import (
@@ -157,7 +157,7 @@ def _compare(
 def _document(
     settings: Settings, deployment: str, outcome: "Outcome"
 ) -> dict[str, Any]:
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     with Journal.open(path, SystemClock(), print_notice) as journal:
         attempt = attempt_of(journal, outcome.run_id)
     return deployment_document(
@@ -178,7 +178,7 @@ def _show(
     stat: bool,
 ) -> int:
     name = comparison(options.task, options.on)
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     with Journal.open(path, SystemClock(), print_notice) as journal:
         finding = finding_of(journal, {}, name)
     if options.as_json:

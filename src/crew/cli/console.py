@@ -5,7 +5,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -28,6 +28,14 @@ def argument_mistake(key: str, message: str) -> Mistake:
 def argument_error(key: str, message: str) -> SettingsError:
     """The error for one wrong argument."""
     return SettingsError([argument_mistake(key, message)])
+
+
+def refuse_together(given: Mapping[str, bool], others: str) -> None:
+    """Raise SettingsError for the first argument that is given and does not go together
+    with `others`."""
+    for name, is_given in given.items():
+        if is_given:
+            raise argument_error(name, f"it does not go together with {others}")
 
 
 def print_notice(line: str) -> None:

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from crew.cli.console import DONE, argument_error, print_notice, print_safe
+from crew.cli.console import DONE, argument_error, print_safe
+from crew.cli.past import past_runs
 from crew.cli.place import placed
-from crew.clock import SystemClock
+from crew.cli.settings_of import settings_of
 from crew.journal import Journal
 from crew.reports.experiment import experiment_document, experiment_lines
 from crew.runs.experiments import finding_of, proposal
 from crew.settings import Settings
-from crew.settings.loader import load_settings, load_tiers
 from crew.settings.wording import unknown
 
 EVERY = "*"
@@ -21,12 +21,8 @@ EVERY = "*"
 
 def report(config: str | None, name: str, *, as_json: bool) -> int:
     """Print what an experiment says so far; returns the exit code."""
-    settings = _settings(config)
-    path = settings.state_dir / "journal.db"
-    if not path.exists():
-        problem = f"there is no run yet in {settings.state_dir}/"
-        raise argument_error("--experiment", problem)
-    with Journal.open(path, SystemClock(), print_notice) as journal:
+    settings = settings_of(placed(config))
+    with past_runs(settings, "--experiment") as journal:
         known = [*dict.fromkeys((*settings.experiments, *journal.trials.names()))]
         if name != EVERY and name not in known:
             raise argument_error("--experiment", unknown("experiment", name, known))
@@ -44,14 +40,6 @@ def report(config: str | None, name: str, *, as_json: bool) -> int:
         for line in lines:
             print_safe(line)
     return DONE
-
-
-def _settings(config: str | None) -> Settings:
-    """The settings; a directory for one's own agents has no experiments, but its
-    journal may."""
-    place = placed(config)
-    roles = (place.directory / "agents.yaml").exists()
-    return (load_settings if roles else load_tiers)(place)
 
 
 def _found(

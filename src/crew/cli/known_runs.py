@@ -6,7 +6,7 @@ import click
 
 from crew.cli.console import OUTPUT, print_notice
 from crew.clock import SystemClock
-from crew.journal import Journal
+from crew.journal import Journal, journal_file
 from crew.runs.listing import ListedRun, listed
 from crew.settings import Settings
 from crew.settings.loader import load_tiers
@@ -36,7 +36,7 @@ def known_runs(config: str | None) -> tuple[Settings, list[ListedRun]]:
     """The settings, and all runs, newest first. Raises SettingsError and
     StoreUnavailable."""
     settings = load_tiers(config)
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     if not path.exists():
         return settings, listed((), OUTPUT)
     with Journal.open(path, SystemClock(), print_notice) as journal:

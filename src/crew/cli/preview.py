@@ -16,7 +16,7 @@ from crew.forecast import (
     forecast_lines,
 )
 from crew.guard import QuotaGuard
-from crew.journal import Journal
+from crew.journal import Journal, journal_file
 from crew.quota.stores.memory import MemoryStore
 from crew.runs.rehearsal import needed
 from crew.settings import Inputs, Settings, TaskSpec
@@ -75,7 +75,7 @@ def _asked(lines: list[str], options: RunOptions) -> int | None:
 
 
 def _estimate(settings: Settings, tasks: list[TaskSpec]) -> Estimate:
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     if not path.exists():
         return Estimate()
     with Journal.open(path, SystemClock(), print_notice) as journal:

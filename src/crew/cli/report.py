@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from crew.cli.console import DONE, argument_error
+from crew.cli.console import DONE, refuse_together
 from crew.cli.experiments import EVERY
 from crew.cli.experiments import report as report_experiments
 from crew.cli.known_runs import Age
@@ -105,9 +105,7 @@ def _refuse_experiment(asked: RunReportOptions, others: Mapping[str, bool]) -> N
         "--with-texts": asked.with_texts,
         **others,
     }
-    for name, is_given in given.items():
-        if is_given:
-            raise argument_error(name, "it does not go together with --experiment")
+    refuse_together(given, "--experiment")
 
 
 def _refuse(asked: RunReportOptions, *, both: bool) -> None:
@@ -118,6 +116,4 @@ def _refuse(asked: RunReportOptions, *, both: bool) -> None:
         "--with-texts": asked.with_texts,
         "--month": both,
     }
-    for name, is_given in given.items():
-        if is_given:
-            raise argument_error(name, "it does not go together with --since, --month")
+    refuse_together(given, "--since, --month")

@@ -2,12 +2,12 @@
 
 import json
 
-from crew.cli.console import DONE, argument_error, print_notice, print_safe
+from crew.cli.console import DONE, print_safe, refuse_together
+from crew.cli.past import past_runs
 from crew.cli.place import placed
 from crew.cli.report_run import RunReportOptions
 from crew.cli.report_time import begin_of_month
 from crew.clock import SystemClock
-from crew.journal import Journal
 from crew.reports.document import iso_moment
 from crew.reports.fallbacks import fallback_documents, fallback_lines, fallback_rows
 from crew.reports.marks import mark_documents, mark_lines, mark_rows
@@ -32,12 +32,9 @@ def report_quality(
     begin = clock.now() - (USUAL if since is None else since)
     if month:
         begin = begin_of_month(clock)
-    path = settings.state_dir / "journal.db"
-    if not path.exists():
-        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
     document: dict[str, object] = {"since": iso_moment(begin)}
     texts = []
-    with Journal.open(path, clock, print_notice) as journal:
+    with past_runs(settings) as journal:
         if fallbacks:
             # Past the present: what is written meanwhile counts, too.
             rows = fallback_rows(journal.stretch(begin, clock.now() + 1))
@@ -60,9 +57,5 @@ def _refuse(asked: RunReportOptions, *, both: bool) -> None:
         "--csv": asked.as_csv,
         "--html": asked.html is not None,
     }
-    for name, is_given in given.items():
-        if is_given:
-            message = "it does not go together with --fallbacks, --marks"
-            raise argument_error(name, message)
-    if both:
-        raise argument_error("--month", "it does not go together with --since")
+    refuse_together(given, "--fallbacks, --marks")
+    refuse_together({"--month": both}, "--since")

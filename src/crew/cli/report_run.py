@@ -10,14 +10,13 @@ from crew.cli.console import (
     DONE,
     OUTPUT,
     argument_error,
-    print_notice,
     print_safe,
     resume_command,
 )
 from crew.cli.ending import run_line, show_summary
+from crew.cli.past import past_runs
 from crew.cli.place import placed
-from crew.clock import SystemClock
-from crew.journal import Journal, RunRecord
+from crew.journal import Journal, RunRecord, journal_file
 from crew.reports.about import About
 from crew.reports.document import run_document
 from crew.reports.history_document import calls_csv
@@ -50,11 +49,8 @@ def report_run(asked: RunReportOptions) -> int:
     """Print what a run did and what it cost; returns the exit code. Raises
     SettingsError and StoreUnavailable."""
     settings = load_tiers(placed(asked.config))
-    path = settings.state_dir / "journal.db"
-    if not path.exists():
-        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
-    with Journal.open(path, SystemClock(), print_notice) as journal:
-        record = _record(journal, asked.run, path)
+    with past_runs(settings) as journal:
+        record = _record(journal, asked.run, journal_file(settings.state_dir))
         if asked.why is not None:
             _print_why(_story(journal, record.run, asked.why), asked.as_json)
         elif asked.as_csv:

@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from crew.cli.console import argument_error, print_notice, print_safe
+from crew.cli.past import past_runs
 from crew.clock import Clock, SystemClock
-from crew.journal import Journal
 from crew.reports.fallbacks import fallback_rows
 from crew.reports.history import history
 from crew.reports.history_document import calls_csv, history_document, history_lines
@@ -30,13 +30,9 @@ def report_time(
 ) -> None:
     """Print, or write, what happened since a moment. Raises SettingsError and
     StoreUnavailable."""
-    path = settings.state_dir / "journal.db"
-    if not path.exists():
-        raise argument_error("RUN", f"there is no run yet in {settings.state_dir}/")
-    clock = SystemClock()
-    with Journal.open(path, clock, print_notice) as journal:
+    with past_runs(settings) as journal:
         # Past the present: what is written meanwhile counts, too.
-        stretch = journal.stretch(since, clock.now() + 1)
+        stretch = journal.stretch(since, SystemClock().now() + 1)
         marks = journal.marks.since(since) if html is not None else []
     if as_csv:
         for line in calls_csv(stretch.calls):

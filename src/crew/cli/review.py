@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from crew.cli.console import DONE, argument_error, print_notice, print_safe
+from crew.cli.console import DONE, argument_error, print_safe
 from crew.cli.known_runs import Age
+from crew.cli.past import past_runs
 from crew.cli.place import placed
+from crew.cli.settings_of import settings_or_tiers
 from crew.clock import SystemClock
-from crew.errors import SettingsError
 from crew.journal import SKIPPED, Answered, Journal, MarkRecord
 from crew.runs.reviewing import Answer, answer_id, sample
 from crew.settings import Settings
-from crew.settings.loader import load_settings, load_tiers
 from crew.settings.wording import shown
 
 _WEEK = 604_800.0
@@ -59,17 +59,14 @@ def command(
     config: str | None, most: int, since: float, as_json: bool, given: str | None
 ) -> int:
     """Ask for marks, print the sample, or take marks; returns the exit code."""
-    settings = _settings(config)
-    path, clock = settings.state_dir / "journal.db", SystemClock()
-    if not path.exists():
-        raise argument_error("--since", f"there is no run yet in {settings.state_dir}/")
-    with Journal.open(path, clock, print_notice) as journal:
+    settings = settings_or_tiers(placed(config))
+    with past_runs(settings, "--since") as journal:
         if given is not None:
             known = {answer_id(one): one for one in journal.marks.answered(0.0)}
             kept = _take(journal, settings, known, _read(given))
             print(json.dumps({"kept": kept}) if as_json else f"{kept} marks are kept")
             return DONE
-        answered = journal.marks.answered(clock.now() - since)
+        answered = journal.marks.answered(SystemClock().now() - since)
         answers = sample(settings, answered, journal.marks.since(0.0), most)
         if as_json:
             documents = [one.document() for one in answers]
@@ -77,15 +74,6 @@ def command(
         else:
             _ask(journal, settings, answers)
     return DONE
-
-
-def _settings(config: str | None) -> Settings:
-    """The settings; without the tasks where those are a project's of CrewAI's."""
-    place = placed(config)
-    try:
-        return load_settings(place)
-    except SettingsError:
-        return load_tiers(place)
 
 
 def _ask(journal: Journal, settings: Settings, answers: Sequence[Answer]) -> None:

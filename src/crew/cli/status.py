@@ -12,10 +12,10 @@ from crew.cli.console import (
     terminal_lines,
 )
 from crew.cli.place import placed
+from crew.cli.settings_of import settings_or_tiers
 from crew.clock import Clock, SystemClock
-from crew.errors import SettingsError
 from crew.guard import QuotaGuard
-from crew.journal import Journal
+from crew.journal import Journal, journal_file
 from crew.journal.alerts import AlertRecord
 from crew.reports.alerts import MOST, alert_documents, alert_lines
 from crew.reports.benches import (
@@ -29,7 +29,6 @@ from crew.reports.text import status_lines
 from crew.runs.regressions import ALERT as REGRESSION
 from crew.runs.regressions import standing_regressions
 from crew.settings import Settings
-from crew.settings.loader import load_settings, load_tiers
 
 
 @click.command(help="Show how full each limit is.")
@@ -44,7 +43,7 @@ from crew.settings.loader import load_settings, load_tiers
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
     """Print how full each limit is, once or again and again; returns the exit code."""
-    settings, clock = _settings(config), SystemClock()
+    settings, clock = settings_or_tiers(placed(config)), SystemClock()
     guard = QuotaGuard.open(settings, listener=print_notice)
     try:
         while True:
@@ -85,18 +84,9 @@ def _height() -> int | None:
 
 def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:
     """But for regressions: the lines about them know when a bench ended."""
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     if not path.exists():
         return []
     with Journal.open(path, clock, print_notice) as journal:
         alerts = journal.alerts.open(clock.now())
     return [one for one in alerts if one.kind != REGRESSION]
-
-
-def _settings(config: str | None) -> Settings:
-    """The settings; without the roles where those are a project's of CrewAI's."""
-    place = placed(config)
-    try:
-        return load_settings(place)
-    except SettingsError:
-        return load_tiers(place)

@@ -1,7 +1,7 @@
 """The record of runs, tasks and calls."""
 
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
-from crew.journal.journal import Journal, new_run_id
+from crew.journal.journal import Journal, journal_file, new_run_id
 from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
 from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
@@ -32,5 +32,6 @@ __all__ = [
     "TaskRecord",
     "Trials",
     "Try",
+    "journal_file",
     "new_run_id",
 ]

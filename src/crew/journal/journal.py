@@ -48,6 +48,11 @@ _ADD_CALL = (
 )
 
 
+def journal_file(state_dir: Path) -> Path:
+    """Where the journal of a state directory is."""
+    return state_dir / "journal.db"
+
+
 def new_run_id(clock: Clock) -> str:
     """A name for a run that sorts by time, such as `20261123-204455-3fa2`."""
     started = datetime.fromtimestamp(clock.now(), UTC)

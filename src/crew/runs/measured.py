@@ -7,7 +7,7 @@ from functools import cached_property
 
 from crew.clock import Clock, SystemClock
 from crew.errors import StoreUnavailable
-from crew.journal import AttemptTable, Journal, Try
+from crew.journal import AttemptTable, Journal, Try, journal_file
 from crew.ladder import ANY_KIND, Rate, Rates, Unmeasured
 from crew.ladder.measuring import REMEMBERED, at_tokens, enough, measure
 from crew.notices import Listener
@@ -82,7 +82,7 @@ class Measured:
 def known_rates(settings: Settings, listener: Listener) -> Rates:
     """What the journal of this state directory says now, for who runs nothing; the
     listener hears why it cannot be read."""
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     if not path.exists():
         return Unmeasured()
     clock = SystemClock()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crew.alerts import Alert
 from crew.clock import SystemClock
 from crew.errors import StoreUnavailable
-from crew.journal import Journal, RegressionRecord, RegressionTable
+from crew.journal import Journal, RegressionRecord, RegressionTable, journal_file
 from crew.regression import (
     SIGNALS,
     Outcome,
@@ -150,7 +150,7 @@ def _end(run: "Run", found: RegressionRecord, why: str) -> None:
 def standing_regressions(settings: Settings) -> list[RegressionRecord]:
     """Those that stand, by the journal of this state directory, for who runs nothing.
     Raises StoreUnavailable."""
-    path = settings.state_dir / "journal.db"
+    path = journal_file(settings.state_dir)
     if not path.exists():
         return []
     clock = SystemClock()
