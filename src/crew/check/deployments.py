@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from crew.check.roles import passed_over
 from crew.models.heirs import heir_words
 from crew.models.names import likeliest
-from crew.settings import Deployment, Price, Settings
+from crew.settings import Deployment, Settings
 from crew.settings.litellm_table import NOTHING_KNOWN, likely_prefix, lookup
 from crew.settings.prompts import style_for
 
@@ -190,19 +190,14 @@ def _against(deployment: Deployment, listed: "Listed", today: date) -> Iterator[
         yield listed.unusable.upper()
     yield from _less(deployment, listed)
     if listed.price is not None and listed.price != deployment.price:
-        ours = f", not {_usd(deployment.price)}" if deployment.price else ""
-        yield f"price {_usd(listed.price)}{ours}"
+        ours = f", not {deployment.price}" if deployment.price else ""
+        yield f"price {listed.price}{ours}"
     reported = (lookup(deployment.model) or NOTHING_KNOWN).deprecation_date
     if listed.retires and listed.retires <= today + SOON and listed.retires != reported:
         # What is listed may be there still: a retirement may be late.
         word = "was to retire" if listed.retires <= today else "retires"
         heir = f", then {listed.successor}" if listed.successor else ""
         yield f"{word} {listed.retires}{heir}"
-
-
-def _usd(price: Price) -> str:
-    """For a million tokens, as in the YAML."""
-    return f"{price.input.normalize():f}/{price.output.normalize():f} usd"
 
 
 def _nearest(deployment: Deployment, probe: "Probe") -> str:

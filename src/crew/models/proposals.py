@@ -156,7 +156,7 @@ def _sibling(
     how = "the same model" if best in same else "a later one of its line"
     if best.place != offer.place:
         how += f" at {best.place.provider}"
-    why = f"costs {_usd(price)}"
+    why = f"costs {price}"
     yield _proposal(known, deployment, offer, best, why=why, how=how)
 
 
@@ -212,8 +212,8 @@ def _proposal(
 
 def _described(deployment: Deployment, new: Offer, today: date) -> str:
     """What is known of the new model beside what the deployment has."""
-    before = f" (now {_usd(deployment.price)})" if deployment.price else ""
-    parts = [f"{_usd(new.price)}{before}" if new.price else "price not known"]
+    before = f" (now {deployment.price})" if deployment.price else ""
+    parts = [f"{new.price}{before}" if new.price else "price not known"]
     if _stays_free(deployment, new):
         parts = [f"free within {new.limits}" if new.limits else "free"]
     if new.context_window is not None:
@@ -272,11 +272,6 @@ def _mapping(price: Price) -> str:
         if amount is not None
     ]
     return f"{{{', '.join(shown)}}}"
-
-
-def _usd(price: Price) -> str:
-    """For a million tokens, as in the YAML."""
-    return f"{price.input.normalize():f}/{price.output.normalize():f} usd"
 
 
 def _table() -> str:

@@ -85,7 +85,8 @@ def shown_usd(amount: Decimal | None) -> str:
     if amount is None:
         return "unknown"
     decimals = 3 - amount.adjusted() if 0 < amount < Decimal("0.01") else 4
-    return f"${amount:,.{decimals}f}"
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount):,.{decimals}f}"
 
 
 def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -62,6 +62,10 @@ class Price:
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
 
+    def __str__(self) -> str:
+        """As in the YAML, input and output."""
+        return f"{self.input.normalize():f}/{self.output.normalize():f} usd"
+
     def cost(
         self,
         input_tokens: int,

@@ -32,8 +32,8 @@ FLUSH_MILLIS = 5_000
 
 
 class Telemetry:
-    """A listener of a run's events. Spans are made when something ends, with the times
-    of the events; what has no end when the run ends, ends with it."""
+    """A listener of a run's events. Spans have the times of the events; what has no end
+    when the run ends, ends with it."""
 
     def __init__(
         self, settings: Settings, tracers: TracerProvider, meters: MeterProvider

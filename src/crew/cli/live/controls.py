@@ -1,10 +1,9 @@
 """What the keys of a live view do to the run that it shows."""
 
-import os
-import signal
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from crew.cli.live.terminal import interrupt
 from crew.cli.live.view import Controls
 from crew.errors import CrewError
 from crew.quota.limits import NANO, Metric, WindowKind
@@ -24,12 +23,7 @@ def controls(underway: "Underway") -> Controls:
         except CrewError as exc:
             return str(exc)
 
-    return Controls(stop=stop, pause=underway.run.pause, diff=diff)
-
-
-def stop() -> None:
-    """As Ctrl-C does: the run ends in good order, and can be resumed."""
-    os.kill(os.getpid(), signal.SIGINT)
+    return Controls(stop=interrupt, pause=underway.run.pause, diff=diff)
 
 
 def budget_of_run(settings: Settings) -> Decimal | None:

@@ -3,6 +3,7 @@
 import atexit
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable
 from threading import Event, Thread
@@ -59,6 +60,11 @@ class Keys:
             if not key:
                 return
             self._on_key(key.decode("ascii", "replace"))
+
+
+def interrupt() -> None:
+    """As Ctrl-C does: the run ends in good order, and can be resumed."""
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _is_ours() -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.text import Text
 
-from crew.cli.live.terminal import Keys
+from crew.cli.live.terminal import Keys, interrupt
 from crew.clock import Clock
 from crew.progress.board import Board
 from crew.progress.board_lines import board_lines
@@ -162,7 +161,7 @@ class LiveView:
             if key in ("p", "d"):
                 self._print(Line("· the run has not begun yet", "faint"))
             elif key == "q":
-                os.kill(os.getpid(), signal.SIGINT)
+                interrupt()
             return
         match key:
             case "q":

@@ -11,6 +11,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from crew.reports.text import shown_usd
 from crew.texts.escapes import escape_control
 
 COLOURS = 10
@@ -81,13 +82,8 @@ def _clean(value: object) -> object:
 
 
 def usd(amount: Decimal | float | None) -> str:
-    """Dollars to four decimals; below a cent, to four digits."""
-    if amount is None:
-        return "unknown"
-    amount = Decimal(str(amount))
-    decimals = 3 - amount.adjusted() if 0 < amount < Decimal("0.01") else 4
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount):,.{min(decimals, 9)}f}"
+    """Dollars, as in a text."""
+    return shown_usd(None if amount is None else Decimal(str(amount)))
 
 
 def percent(share: Decimal | float | None) -> str:
