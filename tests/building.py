@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crew.quota.limit_syntax import parse_limit
 from crew.settings import Deployment, Price, Provider, Role, Settings, TaskSpec, Tier
+from crew.settings.gates import gate
 from hangs import HANGS_AFTER
 
 FREE = Price(input=Decimal(0), output=Decimal(0))
@@ -62,3 +63,14 @@ def settings(
 def role(name: str = "coder", tier: str = "mid", **fields: object) -> Role:
     made = Role(name=name, role=name.title(), goal="work", backstory="works", tier=tier)
     return replace(made, **fields)
+
+
+def with_goal() -> TaskSpec:
+    """A task of the coder whose result has to have a section `Goal`."""
+    return TaskSpec(
+        name="code",
+        description="code",
+        expected_output="code",
+        agent="coder",
+        gates=(gate({"has_sections": ["Goal"]}),),
+    )

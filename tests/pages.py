@@ -7,7 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from crew.clock import ManualClock
-from crew.journal import AttemptRecord, CallRecord, Journal
+from crew.journal import CallRecord, Journal
+from test_rates import attempt
 
 NOW = 1_795_000_000.0
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[2J\u202e'\"&"
@@ -27,32 +28,16 @@ CALL = CallRecord(
     at=NOW,
     senior_usd=Decimal("0.01"),
 )
-ATTEMPT = AttemptRecord(
+ATTEMPT = replace(
+    attempt(1),
     run="r1",
     task="code",
-    number=1,
     at=NOW,
-    kind="coding",
     complexity="low",
-    step="mid",
-    place=0,
     deployment="glm-free",
-    prompt="",
-    gate="check: test",
-    trust="tests",
     verdict="failed",
-    reason_hash="x",
-    fed_back=False,
-    why="",
     cost_usd=Decimal(0),
-    premium_usd=Decimal("0.02"),
-    seconds=34.4,
-    calls=5,
-    input_tokens=10,
-    output_tokens=20,
-    cached_tokens=0,
     is_free=True,
-    cut_off=False,
 )
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from building import DEAR, deployment, provider, role, settings
+from building import DEAR, deployment, provider, role, settings, with_goal
 from crew import kickoff
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
 from crew.journal import Journal
-from crew.settings import Settings, TaskSpec
-from crew.settings.gates import gate
+from crew.settings import Settings
 from scripted import Reply, Scripted
 
 
@@ -24,13 +23,6 @@ def made(
 
     def make(patience: float) -> Settings:
         by = {name: provider(name, base_url=server.url) for name in "sob"}
-        spec = TaskSpec(
-            name="code",
-            description="code",
-            expected_output="code",
-            agent="coder",
-            gates=(gate({"has_sections": ["Goal"]}),),
-        )
         tiers = {
             "senior": (["boss"], None),
             "middle": (["other"], "senior"),
@@ -45,7 +37,7 @@ def made(
             tmp_path,
             tiers=tiers,
             roles=[role(kind="coding", patience=patience)],
-            tasks=[spec],
+            tasks=[with_goal()],
             process="sequential",
             max_wait=0.0,
             store_url=f"sqlite:///{tmp_path}/quota.db",

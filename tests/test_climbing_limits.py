@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from building import DEAR, deployment, provider, role, settings
+from building import DEAR, deployment, provider, role, settings, with_goal
 from crew import kickoff
 from crew.clock import SystemClock
 from crew.errors import TaskFailed
 from crew.guard import QuotaGuard
 from crew.journal import AttemptRecord, Journal
 from crew.quota.limit_syntax import parse_limit
-from crew.settings import LadderSpec, Settings, TaskSpec
-from crew.settings.gates import gate
+from crew.settings import LadderSpec, Settings
 from scripted import Scripted
 from test_rates import attempt
 
@@ -28,19 +27,12 @@ def made(
 
     def make(**more: object) -> Settings:
         by = provider("one", base_url=server.url)
-        spec = TaskSpec(
-            name="code",
-            description="code",
-            expected_output="code",
-            agent="coder",
-            gates=(gate({"has_sections": ["Goal"]}),),
-        )
         return settings(
             [deployment("smith", by), deployment("boss", by, price=DEAR)],
             tmp_path,
             tiers={"senior": (["boss"], None), "mid": (["smith"], "senior")},
             roles=[role(kind="coding")],
-            tasks=[spec],
+            tasks=[with_goal()],
             process="sequential",
             max_wait=0.0,
             store_url=f"sqlite:///{tmp_path}/quota.db",

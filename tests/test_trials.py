@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from building import deployment, provider, role, settings
+from building import deployment, provider, role, settings, with_goal
 from crew import kickoff
 from crew.cli import main
 from crew.clock import ManualClock, SystemClock
 from crew.journal import AttemptRecord, Journal
 from crew.ladder import Step, plan
-from crew.settings import ArmSpec, ExperimentSpec, LadderSpec, Settings, TaskSpec
-from crew.settings.gates import gate
+from crew.settings import ArmSpec, ExperimentSpec, LadderSpec, Settings
 from crew.settings.styles import BUILT_IN
 from crew.tasks.trial import AUDITED, trial_of, with_arm
 from scripted import Scripted
@@ -28,20 +27,13 @@ from test_rates import attempt
 def made(server: Scripted, tmp_path: Path) -> Callable[..., Settings]:
     def make(*arms: ArmSpec, **more: object) -> Settings:
         by = provider("one", base_url=server.url)
-        spec = TaskSpec(
-            name="code",
-            description="code",
-            expected_output="code",
-            agent="coder",
-            gates=(gate({"has_sections": ["Goal"]}),),
-        )
         one = ExperimentSpec(name="usual", role="coder", arms=arms, share=Decimal(1))
         return settings(
             [deployment(name, by) for name in ("smith", "boss", "other")],
             tmp_path,
             tiers={"senior": (["boss"], None), "mid": (["smith"], "senior")},
             roles=[role(kind="coding")],
-            tasks=[spec],
+            tasks=[with_goal()],
             process="sequential",
             max_wait=0.0,
             experiments={"usual": one} if arms else {},

@@ -1,6 +1,6 @@
 """Files that a model writes as text: what counts as one, and what it becomes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from crew.calls.tool_signatures import signature
 from crew.calls.whole_files import NamedFile, WholeFile, whole_files, written
 from crew.errors import TaskFailed
 from crew.settings import Settings, TaskSpec
-from scripted import Scripted, serving, tool_call
+from scripted import Scripted, tool_call
 
 STUB = NamedFile(path="a.py", content="def f(x):\n    raise NotImplementedError\n")
 CODE = "def f(x):\n    return x"
@@ -113,12 +113,6 @@ def test_a_tool_is_described_in_few_words() -> None:
         "edit(path: string, edits: {to: string}[], most?: integer | null, "
         'how: "all" | "one" = "all"): Change a file.\n  path: A file.'
     )
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving() as script:
-        yield script
 
 
 @pytest.fixture
