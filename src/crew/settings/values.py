@@ -252,17 +252,16 @@ class Settings:
     `budgets` are limits on everything together; one with the window `run` counts a
     single run. `budget_rules` are the budgets with a scope, a warning or an action;
     those without a scope are among the `budgets`, too. `quotas` maps a scope (`user`,
-    `team`, `role`, `run`) to its limits, and one member of it (`role:coder`) to its
-    own.
+    `team`, `role`, `run`) to its limits, one member of it (`role:coder`) to its own.
     `max_wait` is how many seconds a call waits at most when every deployment is
-    closed; `max_calls` is how many model calls one run may make; `deadline` is how
-    many seconds after its start a run makes no more calls. `store_failure` is what
-    happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only. `rule_strategies` has the strategies of the routing rules by
-    name (one that is not there: `priority`). `config_hash` is the SHA-256 over the
-    YAML files. `digests` are the hashes of the files that a person accepted
-    (`settings.snapshot.accepted_content`); None where the directory was named.
-    `prompts` are the names of styles by family, `styles` all styles by name.
+    closed; `max_calls` is how many model calls one run may make, none of them later
+    than `deadline` seconds after its start. `keep_seconds` is how long the journal
+    keeps a run; None: always. `store_failure` is what happens without the store:
+    `stop`, or `local` for counts of this process only. `rule_strategies` has those of
+    the routing rules by name (one that is not there: `priority`). `config_hash` is the
+    SHA-256 over the YAML files, `digests` has the hashes of those that were accepted;
+    None where the directory was named. `prompts` names styles by family, `styles` has
+    all by name.
     """
 
     config_dir: Path
@@ -289,6 +288,7 @@ class Settings:
     rule_strategies: Mapping[str, str] = field(default_factory=dict)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
+    keep_seconds: float | None = None
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)
