@@ -174,6 +174,7 @@ def _settings(
         tiers=tiers(shapes.tiers, limits.strategy),
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         rule_strategies=rule_strategies(shapes.rules, limits.strategy),
+        free_quota=limits.free_quota,
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
         tasks={
             n: with_schemas(task(n, one), place.directory)

@@ -16,6 +16,11 @@ MEASURED = "measured"
 STRATEGIES = (PRIORITY, HEADROOM, LATENCY, LEAST_BUSY, COST, MEASURED)
 """How the deployments of a chain may be ordered."""
 
+FIRST_COME = "first_come"
+SAVE_FOR_LARGE = "save_for_large"
+FREE_QUOTA = (FIRST_COME, SAVE_FOR_LARGE)
+"""Which calls get the free requests that a provider counts by the day."""
+
 _RESERVE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?% for (high|medium)")
 _ORDER = ("low", "medium", "high")
 
