@@ -61,6 +61,14 @@ def test_what_wants_the_network_is_sent_to_the_setup() -> None:
     assert "`setup`" in advice("cause: Temporary failure in name resolution", None, [])
 
 
+def test_a_program_named_by_its_path_is_put_where_a_check_finds_it() -> None:
+    line = advice("/bin/sh: 1: /opt/own/bin/py.test: not found", None, [])
+
+    assert line.startswith("/opt/own/bin/py.test is not in the sandbox, which has ")
+    assert "Put it on PATH" in line
+    assert "\n" not in line
+
+
 @isolated
 def test_a_program_that_is_missing_is_not_the_runs_fault(
     opened: Opened, shop: Path

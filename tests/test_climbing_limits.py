@@ -10,7 +10,7 @@ import pytest
 from building import DEAR, deployment, provider, role, settings, with_goal
 from crew import kickoff
 from crew.clock import SystemClock
-from crew.errors import TaskFailed
+from crew.errors import QuotaExceeded
 from crew.guard import QuotaGuard
 from crew.journal import AttemptRecord, Journal
 from crew.quota.limit_syntax import parse_limit
@@ -64,7 +64,7 @@ def test_escalation_draws_on_the_budget(
         guard.close()
 
     if spent:
-        with pytest.raises(TaskFailed, match="every further step is closed"):
+        with pytest.raises(QuotaExceeded, match="2 usd/day"):
             kickoff(config=config, request="x")
         assert models(server) == ["smith", "smith"]
         return

@@ -182,7 +182,11 @@ def test_what_follows_a_failed_gate(tmp_path: Path) -> None:
     bound = after(ladder, Place(step=0, tries=2), bound="no money")
     assert bound == End(why="no money")
     every = after(ladder, Place(step=0, tries=2), closed=[1, 2])
-    assert every == End(why="every further step is closed")
+    assert every == Climb(step=1, why="every further step is closed for now")
+    later = after(ladder, Place(step=0, tries=2), closed=[1, 2], gone=[1])
+    assert later == Climb(step=2, why="every further step is closed for now")
+    nobody = after(ladder, Place(step=0, tries=2), closed=[1, 2], gone=[1, 2])
+    assert nobody == End(why="no further step can serve it")
 
 
 def test_an_audit_is_drawn_by_the_run_and_stays(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 import crew.calls.unread_calls as unread_calls
-from crew.calls.current_task import chain_for, named_files, note_answer, prompt_for
+from crew.calls.current_task import (
+    chain_for,
+    named_files,
+    note_answer,
+    prompt_for,
+    without_for,
+)
 from crew.calls.files_by_text import FilesByText
 from crew.calls.parts import amade, made, parts_of
 from crew.calls.recorder import Attempt
@@ -257,6 +263,7 @@ class Call:
         return Request(
             tier=tier,
             chain=chain,
+            without=without_for(role.name),
             part=self.part,
             input_tokens=size.tokens,
             output_tokens=self._expected_output(role.name),

@@ -23,12 +23,13 @@ class Execution:
     one role, or no manager.
 
     One execution may hold several attempts: `role` is whose calls go to the deployments
-    of `chain` first (None: everybody's but the manager's), which is `escalated` beyond
-    the tier of its own, with the style of `prompt` (None: the deployment's own),
-    `served` which of them answered last, and `stalls` watches whether the attempt gets
-    anywhere. `named` are the files that the task's text names, as the attempt found
-    them. `outcome` is the accepted attempt, and `began` is in seconds since the epoch.
-    `worded` is the style of the role's latest answer.
+    of `chain` first (None: everybody's but the manager's), and never to those in
+    `without`, which failed the task before. The chain is `escalated` beyond the tier of
+    the role, with the style of `prompt` (None: the deployment's own). `served` is which
+    of them answered last; `stalls` watches whether the attempt gets anywhere. `named`
+    are the files that the task's text names, as the attempt found them. `outcome` is
+    the accepted attempt, and `began` is in seconds since the epoch. `worded` is the
+    style of the role's latest answer.
     """
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -40,6 +41,7 @@ class Execution:
     role: str | None = None
     manager: str | None = None
     chain: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
     escalated: bool = False
     prompt: str | None = None
     served: str = ""
@@ -49,9 +51,16 @@ class Execution:
     began: float = 0.0
     worded: str = ""
 
-    def begin(self, chain: Sequence[str], limit: int, *, now: float) -> None:
+    def begin(
+        self,
+        chain: Sequence[str],
+        limit: int,
+        *,
+        now: float,
+        without: frozenset[str] = frozenset(),
+    ) -> None:
         """Another attempt begins."""
-        self.chain, self.began = tuple(chain), now
+        self.chain, self.without, self.began = tuple(chain), without, now
         self.cut_off, self.worded = False, ""
         self.stalls = Stalls(limit=limit)
 
@@ -93,6 +102,13 @@ def chain_for(role: str) -> tuple[str, ...]:
     """The deployments that the present step of the ladder gives this role."""
     execution = current_execution.get()
     return execution.chain if execution and execution.is_own(role) else ()
+
+
+def without_for(role: str) -> frozenset[str]:
+    """The deployments that failed the present task before, for the role that made
+    the attempts."""
+    execution = current_execution.get()
+    return execution.without if execution and execution.is_own(role) else frozenset()
 
 
 def is_escalated(role: str) -> bool:

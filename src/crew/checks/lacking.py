@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-_NAME = r"['\"`\u2018]?(?P<name>@?\w[\w.+/@-]*?)['\"`\u2019]?"
+_NAME = r"['\"`\u2018]?(?P<name>(?:@?\w|/)[\w.+/@-]*?)['\"`\u2019]?"
 _LACKS = tuple(
     re.compile(pattern.replace("NAME", _NAME), re.MULTILINE)
     for pattern in (
@@ -32,6 +32,12 @@ def advice(output: str, source: Path | None, share: Sequence[str]) -> str:
     the kind. `source` is the user's checkout, `share` what is lent of it."""
     found = next(filter(None, (one.search(output) for one in _LACKS)), None)
     lacks = found["name"] if found else ""
+    if lacks.startswith("/"):
+        return (
+            f"{lacks} is not in the sandbox, which has the system's programs and those "
+            "of PATH, but not home or /tmp. Put it on PATH, or into a directory of "
+            "your checkout that `share` names, such as .venv (inputs.yaml)"
+        )
     if lacks and not _is_own(source, lacks):
         there = [
             name

@@ -24,8 +24,10 @@ from crew.reports.benches import (
     regression_documents,
     regression_lines,
 )
+from crew.reports.board import Board, board_document
 from crew.reports.document import status_document
 from crew.reports.text import status_lines
+from crew.runs.allowances import board
 from crew.runs.regressions import ALERT as REGRESSION
 from crew.runs.regressions import standing_regressions
 from crew.settings import Settings
@@ -52,6 +54,7 @@ def command(config: str | None, watch: bool, everything: bool, as_json: bool) ->
             alerts = _open_alerts(settings, clock)
             if as_json:
                 document = status_document(pools, plans)
+                document.update(board_document(_board(guard)))
                 document["benches"] = bench_documents(benches)
                 document["regressions"] = regression_documents(worse)
                 document["alerts"] = alert_documents(alerts)
@@ -80,6 +83,14 @@ def _height() -> int | None:
     """How many lines fit on the terminal above the prompt; None where there is none."""
     lines = terminal_lines()
     return None if lines is None else lines - 1
+
+
+def _board(guard: QuotaGuard) -> Board:
+    path = journal_file(guard.settings.state_dir)
+    if not path.exists():
+        return board(guard, None)
+    with Journal.open(path, guard.clock, print_notice) as journal:
+        return board(guard, journal)
 
 
 def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:

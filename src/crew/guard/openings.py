@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from crew.guard.guard import QuotaGuard
+from crew.quota.limits import WindowKind
 from crew.quota.store import PoolState
 from crew.routing import Request
 
@@ -28,6 +29,7 @@ def _seconds(guard: QuotaGuard, name: str, request: Request) -> float:
 def _opens(pool: PoolState, now: float) -> float:
     moments = [pool.cooldown_until or now]
     for state in pool.limits:
-        if state.left <= 0:
+        # A place among concurrent calls comes free when any of them ends.
+        if state.left <= 0 and state.limit.kind is not WindowKind.LEASE:
             moments.append(math.inf if state.resets_at is None else state.resets_at)
     return max(0.0, max(moments) - now)

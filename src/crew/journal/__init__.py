@@ -8,6 +8,7 @@ from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.regressions import RegressionRecord, RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall
+from crew.journal.spending import Recent, Spent
 from crew.journal.stretch import Stretch
 from crew.journal.trials import Trials
 from crew.journal.tries import Try
@@ -24,10 +25,12 @@ __all__ = [
     "MarkRecord",
     "MarkTable",
     "OpenCall",
+    "Recent",
     "RegressionRecord",
     "RegressionTable",
     "RunRecord",
     "ServedCall",
+    "Spent",
     "Stretch",
     "TaskRecord",
     "Trials",

@@ -6,7 +6,7 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,6 +34,14 @@ from crew.journal.records import (
 from crew.journal.regressions import RegressionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall, read_calls, read_tries_after
+from crew.journal.spending import (
+    Recent,
+    Spent,
+    read_in_flight,
+    read_recent,
+    read_spent,
+    read_spent_at_providers,
+)
 from crew.journal.stretch import Stretch, read_stretch
 from crew.journal.trials import TrialTable
 from crew.journal.tries import Try
@@ -207,12 +215,19 @@ class Journal:
 
     def spent(self) -> dict[str, Decimal]:
         """US dollars that all runs spent at each provider; rehearsals do not count."""
-        rows = self._db.run(
-            "SELECT provider, SUM(CAST(cost_usd AS REAL)) FROM call WHERE run IN "
-            "(SELECT run FROM run WHERE NOT rehearsal) GROUP BY provider",
-            (),
-        )
-        return {provider: Decimal(str(usd or 0)) for provider, usd in rows}
+        return read_spent_at_providers(self._db)
+
+    def spent_between(self, since: float, until: float) -> Spent:
+        """What was spent in whole quarters of an hour; rehearsals do not count."""
+        return read_spent(self._db, since, until)
+
+    def recent(self) -> Sequence[Recent]:
+        """What the last hour took, by deployment and role; rehearsals do not count."""
+        return read_recent(self._db, self._clock.now())
+
+    def in_flight(self) -> dict[str, int]:
+        """How many calls of each run left lately and have not ended."""
+        return read_in_flight(self._db, self._clock.now())
 
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""

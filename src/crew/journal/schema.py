@@ -6,6 +6,7 @@ from crew.journal.attempts import ATTEMPTS, TASK_TRUST, WORK
 from crew.journal.marks import MARKS
 from crew.journal.open_calls import OPEN_CALLS
 from crew.journal.regressions import REGRESSIONS
+from crew.journal.spending import SPENDING
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
 
@@ -53,4 +54,5 @@ MIGRATIONS = (
     _PART,
     WORK,
     ALERTS + APPROVALS,
+    SPENDING,
 )

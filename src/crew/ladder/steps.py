@@ -89,10 +89,16 @@ Move = Retry | Climb | End
 
 
 def after(
-    ladder: Ladder, place: Place, *, closed: Sequence[int] = (), bound: str = ""
+    ladder: Ladder,
+    place: Place,
+    *,
+    closed: Sequence[int] = (),
+    gone: Sequence[int] = (),
+    bound: str = "",
 ) -> Move:
     """What follows a failed attempt. `closed` are the steps that no deployment serves
-    now, `bound` why no more work may be escalated."""
+    now, `gone` those that waiting does not open, `bound` why no more work may be
+    escalated."""
     here = ladder.steps[place.step] if ladder.steps else None
     if place.tries <= ladder.retries and (here is None or _mends(here, ladder)):
         return Retry(why=f"the reason goes back ({place.tries} of {ladder.retries})")
@@ -102,9 +108,12 @@ def after(
     if ladder.stays or bound:
         return End(why=ladder.stays or bound)
     for step in above:
-        if step not in closed:
+        if step not in closed and step not in gone:
             return Climb(step=step, why=f"{ladder.steps[step].name} is the next step")
-    return End(why="every further step is closed")
+    for step in above:
+        if step not in gone:
+            return Climb(step=step, why="every further step is closed for now")
+    return End(why="no further step can serve it")
 
 
 def _mends(step: Step, ladder: Ladder) -> bool:

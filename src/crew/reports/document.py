@@ -112,7 +112,7 @@ def _closed_document(entry: Closed) -> dict[str, object]:
     return {
         "deployment": entry.deployment,
         "limit": entry.limit,
-        "opens_at": _iso(entry.opens_at),
+        "opens_at": iso_next_second(entry.opens_at),
     }
 
 
@@ -145,7 +145,7 @@ def status_document(
             {
                 "name": pool.name,
                 "limits": [_limit_document(state) for state in pool.limits],
-                "cooldown_until": _iso(pool.cooldown_until),
+                "cooldown_until": iso_next_second(pool.cooldown_until),
                 "cooldown_reason": pool.cooldown_reason or None,
                 "throttle": pool.throttle,
                 "waiting": pool.waiting,
@@ -157,7 +157,7 @@ def status_document(
                 "provider": provider,
                 "plan": state.plan,
                 "reason": state.reason,
-                "since": _iso(state.at) if state.at else None,
+                "since": iso_next_second(state.at) if state.at else None,
             }
             for provider, state in plans.items()
         ],
@@ -173,7 +173,7 @@ def _limit_document(state: LimitState) -> dict[str, object]:
         "learned": None
         if state.learned is None
         else _amount(state.limit, state.learned),
-        "resets_at": _iso(state.resets_at),
+        "resets_at": iso_next_second(state.resets_at),
     }
 
 
@@ -192,7 +192,7 @@ def iso_moment(moment: float | None) -> str | None:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
-def _iso(moment: float | None) -> str | None:
+def iso_next_second(moment: float | None) -> str | None:
     """The next whole second: nobody comes back too early."""
     if moment is None:
         return None

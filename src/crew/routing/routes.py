@@ -15,7 +15,8 @@ class Request:
     `characters` and `images` are what is sent, where that is known: each deployment
     has its own ratio of tokens to characters.
 
-    `chain` are the deployments of the present step of the task's ladder: they go first.
+    `chain` are the deployments of the present step of the task's ladder: they go first;
+    `without` are those that failed the task at steps below.
     `tier` is where the search starts when no routing rule fits `kind` and
     `complexity`. `role`, `task` and `run` are names, for quotas and the journal, and
     so is `part`, of the role's pattern.
@@ -38,6 +39,7 @@ class Request:
     characters: int | None = None
     images: int = 0
     chain: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
     part: str = ""
     style: str | None = None
 
@@ -129,6 +131,8 @@ def _unfit(
     deployment: Deployment, request: Request, unreachable: frozenset[str]
 ) -> str | None:
     provider = deployment.provider
+    if deployment.name in request.without:
+        return "it failed this task before"
     if not provider.available:
         return f"no key: {provider.api_key_variable or provider.name} is not set"
     if provider.name in unreachable:

@@ -4,6 +4,7 @@ One CrewAI guardrail of ours does it all: CrewAI's own execution returns the fir
 text, and the others are made here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -97,9 +98,9 @@ class _Climb:
         done, steps = self.done, self.done.ladder.steps
         done.run.guard.progress.publish(self._begun(), notice=notice)
         at = self.place.step
-        chain = steps[at].deployments if at < len(steps) else ()
+        chain, tried = self._chains()
         if self.execution.role not in (None, done.spec.agent):
-            chain = ()  # an LLM of another tier, set on the agent
+            chain, tried = (), frozenset()  # an LLM of another tier, set on the agent
         self.execution.escalated = bool(chain) and not self._is_home(steps[at].name)
         trial = done.trial if at == 0 else None
         self.execution.prompt = trial.prompt if trial is not None else None
@@ -109,7 +110,18 @@ class _Climb:
             (*filter(None, pinned), *chain),
             limit or MOST_CALLS,
             now=done.run.clock.now(),
+            without=tried,
         )
+
+    def _chains(self) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The deployments that serve this step, and those that failed the task below
+        it. Where a step closes in the middle of its attempt, those above go on."""
+        steps, at = self.done.ladder.steps, self.place.step
+        if not 0 < at < len(steps):
+            return (steps[at].deployments if steps else ()), frozenset()
+        own = [name for step in steps[at:] for name in step.deployments]
+        below = {name for step in steps[:at] for name in step.deployments}
+        return tuple(dict.fromkeys(own)), frozenset(below - {*own})
 
     def _is_home(self, step: str) -> bool:
         """Whether a step is the tier of the task's own role."""
@@ -147,9 +159,14 @@ class _Climb:
     def _move(self) -> Move:
         done, place = self.done, self.place
         above = range(place.step + 1, len(done.ladder.steps))
-        closed = [step for step in above if done.is_closed(step)]
-        bound = done.watch.bound(done.spec, place.step == 0)
-        return after(done.ladder, place, closed=closed, bound=bound)
+        opens = {step: done.opens(step) for step in above}
+        return after(
+            done.ladder,
+            place,
+            closed=[step for step in above if opens[step] > 0],
+            gone=[step for step in above if math.isinf(opens[step])],
+            bound=done.watch.bound(done.spec, place.step == 0),
+        )
 
     def _resumed(self) -> Place:
         """Where the next attempt is made: for a resumed run, where it goes on."""

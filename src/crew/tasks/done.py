@@ -1,6 +1,5 @@
 """What decides that a task is done: its role worked on it, and its gates passed."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,8 +76,9 @@ class Done:
             found.append(_refusal("not_truncated", reason))
         return found
 
-    def is_closed(self, step: int) -> bool:
-        """Whether no deployment of a step opens within the role's patience."""
+    def opens(self, step: int) -> float:
+        """Seconds until a deployment of a step can serve the task: 0 within the role's
+        patience, infinity where waiting does not help."""
         role = self.run.settings.roles.get(self.spec.agent or "")
         request = Request(
             tier="",
@@ -91,7 +91,7 @@ class Done:
         names = self.ladder.steps[step].deployments
         seconds = seconds_until_open(self.run.guard, names, request)
         patience = role.patience if role is not None else 0.0
-        return math.isinf(seconds) or seconds > patience
+        return 0.0 if seconds <= patience else seconds
 
     def worked(self, text: str, execution: Execution) -> str:
         """The text, once the task's own role made a call: else the manager is sent
