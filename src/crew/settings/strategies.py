@@ -27,7 +27,7 @@ _ORDER = ("low", "medium", "high")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """The share of a tier's limits, above 0 and below 1, that is kept for work of this
+    """The share of limits, above 0 and below 1, that is kept for work of this
     complexity and above."""
 
     share: Decimal
@@ -42,7 +42,12 @@ class Reserve:
     def without(self, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
         """What other work may take of those limits that last a day or longer."""
         return tuple(
-            replace(one, amount=int(one.amount * (1 - self.share)))
+            replace(
+                one,
+                amount=int(one.amount * (1 - self.share)),
+                # What somebody approved more does not count under another name.
+                written=one.written and int(one.written * (1 - self.share)),
+            )
             for one in limits
             if is_kept(one)
         )

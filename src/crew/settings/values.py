@@ -185,8 +185,8 @@ class Tier:
     """A fallback chain: deployment names in order, and the tier that follows it.
 
     A chain in YAML may also name tiers; here they are already written out. `limits`
-    are on what all deployments of the chain take together, and `reserve` is the share
-    of them that is kept. `strategy` is one of `strategies.STRATEGIES`.
+    are on what all deployments of the chain take together; `reserve` is the share that
+    is kept, of them and of those of the deployments. `strategy` is one of `strategies.STRATEGIES`.
     """
 
     name: str
