@@ -186,7 +186,7 @@ class Tier:
 
     A chain in YAML may also name tiers; here they are already written out. `limits`
     are on what all deployments of the chain take together; `reserve` is the share that
-    is kept, of them and of those of the deployments. `strategy` is one of `strategies.STRATEGIES`.
+    is kept, of them and of those of the deployments. `strategy` is one of `STRATEGIES`.
     """
 
     name: str
