@@ -39,6 +39,9 @@ def _limits(
     for member in expanded(tier.chain, shapes.tiers):
         if (found := deployments.get(member)) is not None:
             yield from found.limits
-            for by in (found.provider, *found.provider.plans.values()):
-                yield from by.limits
-                yield from by.classes.get(found.klass or "", ())
+            by = found.provider
+            yield from by.limits
+            yield from by.classes.get(found.klass or "", ())
+            for plan in by.plans.values():
+                yield from plan.limits
+                yield from plan.classes.get(found.klass or "", ())
