@@ -29,6 +29,7 @@ COMMANDS = {
     "bench": Entry("bench", _LOOK, "take a deployment out of use for a while"),
     "review": Entry("review", _LOOK, "mark a sample of answers from 1 to 5"),
     "runs": Entry("runs", _LOOK, "list the runs"),
+    "journal": Entry("journal", _LOOK, "export the record of all runs"),
     "diff": Entry("diff", _LOOK, "show what a run changed"),
     "apply": Entry("apply", _TAKE, "merge what a run changed into the checkout"),
     "pr": Entry("pr", _TAKE, "open a pull request with what a run changed"),

@@ -1,6 +1,7 @@
 """The record of runs, tasks and calls."""
 
 from crew.journal.attempts import AttemptRecord, AttemptTable, Escalations
+from crew.journal.export import Row
 from crew.journal.journal import Journal, journal_file, new_run_id
 from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
 from crew.journal.open_calls import OpenCall
@@ -30,6 +31,7 @@ __all__ = [
     "Recent",
     "RegressionRecord",
     "RegressionTable",
+    "Row",
     "RunRecord",
     "ServedCall",
     "Spent",

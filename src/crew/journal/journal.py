@@ -6,7 +6,7 @@ at once. What a method wrote when it returned outlives the process.
 
 import secrets
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +19,8 @@ from crew.errors import StoreUnavailable
 from crew.journal.alerts import AlertTable
 from crew.journal.approvals import ApprovalTable
 from crew.journal.attempts import AttemptTable
+from crew.journal.columns import TABLES
+from crew.journal.export import Row, read_rows
 from crew.journal.marks import MarkTable
 from crew.journal.open_calls import OpenCall, open_call, settle_open_calls
 from crew.journal.past import PastRun, Taken, past_runs, past_tasks
@@ -204,6 +206,10 @@ class Journal:
     def stretch(self, since: float, until: float) -> Stretch:
         """What happened from `since` up to `until`, in seconds since the epoch."""
         return read_stretch(self._db, since, until)
+
+    def export(self, table: str, since: float) -> Iterator[list[Row]]:
+        """The rows of a table of `TABLES` since then, some at a time."""
+        return read_rows(self._db, TABLES[table], since)
 
     def past_runs(self, tasks: Collection[str]) -> list[PastRun]:
         """The latest runs that did just these tasks; rehearsals do not count."""
