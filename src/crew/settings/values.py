@@ -21,7 +21,7 @@ from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.settings.patterns import Pattern
 from crew.settings.regression import RegressionSpec
-from crew.settings.strategies import PRIORITY, Reserve
+from crew.settings.strategies import FIRST_COME, PRIORITY, Reserve
 from crew.settings.styles import BUILT_IN, Style
 from crew.texts.masking import Secrets
 
@@ -185,8 +185,8 @@ class Tier:
     """A fallback chain: deployment names in order, and the tier that follows it.
 
     A chain in YAML may also name tiers; here they are already written out. `limits`
-    are on what all deployments of the chain take together, and `reserve` is the share
-    of them that is kept. `strategy` is one of `strategies.STRATEGIES`.
+    are on what all deployments of the chain take together; `reserve` is the share that
+    is kept, of them and of those of the deployments. `strategy` is one of `STRATEGIES`.
     """
 
     name: str
@@ -255,13 +255,12 @@ class Settings:
     `team`, `role`, `run`) to its limits, one member of it (`role:coder`) to its own.
     `max_wait` is how many seconds a call waits at most when every deployment is
     closed; `max_calls` is how many model calls one run may make, none of them later
-    than `deadline` seconds after its start. `keep_seconds` is how long the journal
-    keeps a run; None: always. `store_failure` is what happens without the store:
-    `stop`, or `local` for counts of this process only. `rule_strategies` has those of
-    the routing rules by name (one that is not there: `priority`). `config_hash` is the
-    SHA-256 over the YAML files, `digests` has the hashes of those that were accepted;
-    None where the directory was named. `prompts` names styles by family, `styles` has
-    all by name.
+    than `deadline` seconds after its start. The journal keeps a run `keep_seconds`
+    long; None: always. When the store cannot be reached, `store_failure` is `stop`, or
+    `local` for counts of this process alone. `rule_strategies` are those of the routing
+    rules (without one: `priority`), `free_quota` is one of `FREE_QUOTA`. `config_hash`
+    is the SHA-256 over the YAML files, `digests` are those of the files that a person
+    accepted; None where the directory was named. `prompts` are names by family.
     """
 
     config_dir: Path
@@ -286,6 +285,7 @@ class Settings:
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
     rule_strategies: Mapping[str, str] = field(default_factory=dict)
+    free_quota: str = FIRST_COME
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     keep_seconds: float | None = None
