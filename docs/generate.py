@@ -12,12 +12,14 @@ from pathlib import Path
 
 from generated.api import api
 from generated.commands import commands
+from generated.journal import journal
 from generated.reference import reference, refused
 
 DOCS = Path(__file__).parent
 PARTS: Mapping[str, Callable[[], str]] = {
     "api": api,
     "commands": commands,
+    "journal": journal,
     "reference": reference,
     "refused": refused,
 }

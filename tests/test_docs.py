@@ -56,11 +56,20 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def commands(capsys: pytest.CaptureFixture[str]) -> dict[str, set[str]]:
     """Each command and its options, as `--help` tells them."""
-    names = re.findall(r"^  (\w+)  ", shown(capsys), re.MULTILINE)
+    names = below(shown(capsys))
     assert "run" in names
-    return {
-        name: set(OPTION.findall(shown(capsys, name))) - {"--help"} for name in names
-    }
+    return {name: options(capsys, name) for name in names}
+
+
+def below(text: str) -> list[str]:
+    return re.findall(r"^  (\w+)  ", text.partition("--help")[2], re.MULTILINE)
+
+
+def options(capsys: pytest.CaptureFixture[str], *names: str) -> set[str]:
+    """Those of a command, with those of the commands below it."""
+    text = shown(capsys, *names)
+    found = set(OPTION.findall(text)) - {"--help"}
+    return found.union(*(options(capsys, *names, name) for name in below(text)))
 
 
 # What is generated

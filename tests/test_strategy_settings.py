@@ -54,7 +54,7 @@ def test_tiers_and_rules_name_a_strategy_and_the_others_take_the_default(
         ("reserve: 30 %", "tiers.mid.reserve", "allowed: SHARE % for high"),
         ("reserve: 100 % for high", "tiers.mid.reserve", "found '100 % for high'"),
         ("reserve: 30 % for low", "tiers.mid.reserve", "found '30 % for low'"),
-        ("reserve: 30 % for high", "tiers.mid.reserve", "none of them lasts a day"),
+        ("reserve: 30 % for high", "tiers.mid.reserve", "limits of a day or longer"),
     ],
 )
 def test_what_is_wrong_is_found_when_it_is_loaded(

@@ -11,7 +11,7 @@ def commands() -> str:
     group = CommandGroup(COMMANDS, name="crew")
     root = click.Context(group, info_name="crew")
     ordered = sorted(COMMANDS, key=lambda name: _sections().index(_section(name)))
-    return "\n".join(_one(group, root, name) for name in ordered)
+    return "\n".join(_one(group, root, name, "###") for name in ordered)
 
 
 def _sections() -> list[str]:
@@ -22,13 +22,14 @@ def _section(name: str) -> str:
     return COMMANDS[name].section
 
 
-def _one(group: CommandGroup, root: click.Context, name: str) -> str:
-    command = group.get_command(root, name)
+def _one(group: CommandGroup, parent: click.Context, name: str, mark: str) -> str:
+    command = group.get_command(parent, name)
     assert command is not None
-    context = click.Context(command, info_name=name, parent=root)
-    usage = " ".join(["crew", name, *command.collect_usage_pieces(context)])
+    context = click.Context(command, info_name=name, parent=parent)
+    path = context.command_path
+    usage = " ".join([path, *command.collect_usage_pieces(context)])
     said = " ".join((command.help or "").split())
-    lines = [f"### crew {name}", "", f"`{usage}`", "", *_sentences(said), ""]
+    lines = [f"{mark} {path}", "", f"`{usage}`", "", *_sentences(said), ""]
     rows = [
         record
         for parameter in command.get_params(context)
@@ -40,6 +41,9 @@ def _one(group: CommandGroup, root: click.Context, name: str) -> str:
         lines += ["| Option | Does |", "|---|---|"]
         lines += [f"| `{_cell(option)}` | {_cell(does)} |" for option, does in rows]
         lines.append("")
+    if isinstance(command, CommandGroup):
+        names = command.list_commands(context)
+        lines += [_one(command, context, one, f"{mark}#") for one in names]
     return "\n".join(lines)
 
 

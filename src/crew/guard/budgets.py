@@ -74,6 +74,16 @@ class Budgets:
             found.setdefault(name, []).append(self._raised(budget))
         return [Pool(name=name, limits=tuple(held)) for name, held in found.items()]
 
+    def of_tiers(
+        self, deployment: Deployment, request: Request
+    ) -> list[tuple[str, Pool]]:
+        """The budgets of tiers that a call draws on, each with its tier."""
+        return [
+            (budget.tier, Pool(name=name, limits=(self._raised(budget),)))
+            for budget, name in self._of(deployment, request)
+            if budget.tier
+        ]
+
     def rule(
         self, deployment: Deployment, request: Request, refusal: Refusal
     ) -> Budget | None:

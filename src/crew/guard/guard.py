@@ -13,13 +13,15 @@ from crew.guard.attempts import Attempts
 from crew.guard.benches import Benches
 from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
+from crew.guard.following import Record
 from crew.guard.health import Health, answers
-from crew.guard.history import History, Record
+from crew.guard.history import History
 from crew.guard.learning import observations
 from crew.guard.lease import Lease, tokens
 from crew.guard.ordering import Ordering
 from crew.guard.plans import Plans
 from crew.guard.pools import Pools
+from crew.guard.saving import Saving
 from crew.guard.warm import WarmCaches
 from crew.notices import Listener
 from crew.progress.progress import Progress
@@ -30,6 +32,7 @@ from crew.quota.stores import open_store
 from crew.quota.stores.fallback import FallbackStore
 from crew.routing import Request, Route, route
 from crew.settings import Deployment, Provider, Settings
+from crew.settings.strategies import SAVE_FOR_LARGE
 from crew.settings.styles import NONE
 
 
@@ -65,7 +68,12 @@ class QuotaGuard:
         self.health = Health(store, self.pools, listener)
         self.warm = WarmCaches(clock)
         history = History(record, clock)
-        self.ordering = Ordering(settings, store, self.pools, self.warm, history)
+        saving = None
+        if settings.free_quota == SAVE_FOR_LARGE:
+            saving = Saving(store, self.pools, record, clock)
+        self.ordering = Ordering(
+            settings, store, self.pools, self.warm, history, saving
+        )
         self.benches = Benches(settings, store, self.pools)
         self._unreachable = frozenset(
             provider.name

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median, quantiles
-from typing import Protocol
 
 from crew.clock import Clock
-from crew.errors import StoreUnavailable
+from crew.guard.following import Follower, Nothing, Record
 from crew.journal import ServedCall, Try
 from crew.ladder.measuring import at_tokens, measure
 from crew.ladder.rates import Rate
@@ -33,14 +32,6 @@ TRIES_KEPT = 200
 _Work = tuple[str, str | None, str]
 
 
-class Record(Protocol):
-    """What is read of the journal. Both raise StoreUnavailable."""
-
-    def calls_after(self, row: int) -> tuple[int, list[ServedCall]]: ...
-
-    def tries_after(self, row: int) -> tuple[int, list[Try]]: ...
-
-
 @dataclass(slots=True)
 class _Tries:
     """The tries of one deployment at one kind of work, and the rates they give."""
@@ -54,13 +45,14 @@ class History:
     read, nothing is measured."""
 
     def __init__(self, record: Record | None, clock: Clock) -> None:
-        self._record = record
+        record = record or Nothing()
+        self._new_calls = Follower(record.calls_after)
+        self._new_tries = Follower(record.tries_after)
         self._clock = clock
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, int], deque[ServedCall]] = {}
         self._times: dict[tuple[str, int], tuple[Times | None, float]] = {}
         self._tries: dict[_Work, _Tries] = {}
-        self._last_call = self._last_try = 0
 
     def times(self, names: Iterable[str], tokens: int) -> Mapping[str, Times]:
         """How long calls of this size took at the deployments; without those that
@@ -136,25 +128,13 @@ class History:
         return None if usd is None else float(usd)
 
     def _read_calls(self) -> None:
-        if self._record is None:
-            return
-        try:
-            self._last_call, calls = self._record.calls_after(self._last_call)
-        except StoreUnavailable:
-            return  # the run's next record reports it
-        for one in calls:
+        for one in self._new_calls.fresh():
             key = (one.deployment, _size(one.input_tokens))
             self._calls.setdefault(key, deque(maxlen=KEPT)).append(one)
             self._times.pop(key, None)
 
     def _read_tries(self) -> None:
-        if self._record is None:
-            return
-        try:
-            self._last_try, tries = self._record.tries_after(self._last_try)
-        except StoreUnavailable:
-            return  # the run's next record reports it
-        for one in tries:
+        for one in self._new_tries.fresh():
             key = (one.deployment, one.kind, one.complexity)
             known = self._tries.setdefault(key, _Tries())
             known.latest.append(one)

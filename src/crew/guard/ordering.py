@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from crew.guard.history import History
 from crew.guard.pools import Pools
+from crew.guard.saving import Saving
 from crew.guard.warm import WarmCaches
 from crew.quota.limits import Pool, Usage, WindowKind
 from crew.quota.store import Level, Store
@@ -30,7 +31,8 @@ from crew.settings.strategies import (
 
 
 class Ordering:
-    """Orders the candidates of calls. `history` is what is known of earlier ones."""
+    """Orders the candidates of calls. `history` is what is known of earlier ones, and
+    `saving` is there where free requests are saved for large calls."""
 
     def __init__(
         self,
@@ -39,12 +41,14 @@ class Ordering:
         pools: Pools,
         warm: WarmCaches,
         history: History,
+        saving: Saving | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._pools = pools
         self._warm = warm
         self.history = history
+        self._saving = saving
         named = {tier.strategy for tier in settings.tiers.values()}
         named |= set(settings.rule_strategies.values())
         self.is_plain = named <= {PRIORITY}
@@ -52,6 +56,12 @@ class Ordering:
 
     def arrange(self, request: Request, found: Route) -> Arranged:
         """The candidates in order, with the reasons. Raises StoreUnavailable."""
+        order = self._by_strategy(request, found)
+        if self._saving is None:
+            return order
+        return self._saving.arrange(request, order, self._warm.of(request))
+
+    def _by_strategy(self, request: Request, found: Route) -> Arranged:
         if self.is_plain:
             return Arranged(candidates=found.candidates, words={})
         ordered = needed(self._settings, request, found.candidates)

@@ -3,6 +3,7 @@
 from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
 from crew.guard.plans import Plans
+from crew.guard.reserves import Reserves
 from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
@@ -38,28 +39,20 @@ class Pools:
         self._settings = settings
         self._plans = plans
         self._estimates = estimates
-        self._kept = {
-            tier.name: Pool(
-                name=f"tier:{tier.name} less {tier.reserve}",
-                limits=tier.reserve.without(tier.limits),
-            )
-            for tier in settings.tiers.values()
-            if tier.reserve is not None
-        }
+        self._reserves = Reserves(settings)
         self._counted = _counted(settings)
 
     def of(self, deployment: Deployment, request: Request) -> list[Pool]:
         """Every pool that a call to this deployment draws on."""
         settings = self._settings
-        pools = list(reversed(self.own_pools(deployment)))
+        own = self.own_pools(deployment)
+        pools = list(reversed(own))
         pools.append(bench_pool(deployment.name))
         for tier in settings.tiers.values():
             if tier.limits and deployment.name in tier.chain:
                 pools.append(Pool(name=f"tier:{tier.name}", limits=tier.limits))
-                kept = tier.reserve
-                if kept is not None and not kept.is_for(request.complexity):
-                    # What others take has a pool of its own, which leaves the share.
-                    pools.append(self._kept[tier.name])
+        of_tiers = self._budgets.of_tiers(deployment, request)
+        pools.extend(self._reserves.pools(deployment, request, own, of_tiers))
         if deployment.name in self._counted:
             pools.append(self.in_flight(deployment))
         scopes = {

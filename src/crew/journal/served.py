@@ -11,7 +11,7 @@ _SLOW = ("TimedOut", "Overloaded", "Unreachable", "BadAnswer")
 """Failures that a caller waits for as for an answer."""
 # The plus keeps SQLite from the index by run, which would read all rows to sort them.
 _CALLS = f"""
-SELECT id, deployment, input_tokens, seconds, outcome, at FROM call
+SELECT id, deployment, input_tokens, output_tokens, seconds, outcome, at FROM call
 WHERE id > ? AND outcome IN ('ok', {", ".join(f"'{one}'" for one in _SLOW)})
 AND +run IN (SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT {MOST}
 """
@@ -29,11 +29,12 @@ ORDER BY id DESC LIMIT {MOST}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedCall:
-    """How long a deployment took for a call, `at` in seconds since the epoch. `failed`:
-    it gave no answer."""
+    """The size of a call, and how long a deployment took for it, `at` in seconds since
+    the epoch. `failed`: it gave no answer."""
 
     deployment: str
     input_tokens: int
+    output_tokens: int = 0
     seconds: float
     failed: bool
     at: float
@@ -46,6 +47,7 @@ def read_calls(db: Database, after: int) -> tuple[int, list[ServedCall]]:
         ServedCall(
             deployment=row["deployment"],
             input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
             seconds=row["seconds"],
             failed=row["outcome"] != "ok",
             at=row["at"],

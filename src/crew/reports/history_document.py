@@ -13,6 +13,7 @@ from crew.reports.amounts import shown_usd
 from crew.reports.document import call_document, iso_moment
 from crew.reports.history import History
 from crew.reports.text import figures_table, printed
+from crew.texts.cells import safe_cell
 
 
 def history_document(found: History) -> dict[str, object]:
@@ -59,7 +60,12 @@ def calls_csv(calls: Iterable[CallRecord]) -> Iterator[str]:
         if writer is None:
             csv.DictWriter(line, row, lineterminator="\n").writeheader()
         writer = csv.DictWriter(line, row, lineterminator="\n")
-        writer.writerow({key: _cell(value) for key, value in row.items()})
+        writer.writerow(
+            {
+                key: safe_cell(value) if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+        )
         yield from line.getvalue().splitlines()
 
 
@@ -119,12 +125,6 @@ def _share(share: Decimal | float | None) -> str:
 
 def _seconds(length: float | None) -> str:
     return "" if length is None else f"{length:.1f} s"
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def _plain(values: dict[str, object]) -> dict[str, object]:

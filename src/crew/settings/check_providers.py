@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from crew.quota.limits import Limit, Metric
 from crew.settings.budgets import Budget
 from crew.settings.check_budgets import budget, check_budgets, counts_money_of
-from crew.settings.check_strategies import check_reserves
 from crew.settings.cycles import cycles, shown_cycle
 from crew.settings.document import Document, KeyPath
 from crew.settings.files import Files, Shapes, expect
@@ -141,7 +140,6 @@ def _check_tiers(files: Files, shapes: Shapes) -> None:
         if tier.then is not None:
             expect(document, ("tiers", name, "then"), "tier", tier.then, tiers)
     _check_cycles(document, shapes.tiers)
-    check_reserves(document, shapes.tiers)
     for name in document.names("routing") or []:
         _check_rule(document, name)
     for scope in document.names("quotas") or []:

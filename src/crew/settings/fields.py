@@ -18,7 +18,7 @@ from pydantic import (
 from crew.quota.limit_syntax import FORM, parse_limit
 from crew.quota.limits import Limit, WindowKind
 from crew.settings.parameters import plain_value
-from crew.settings.strategies import STRATEGIES, Reserve, reserve
+from crew.settings.strategies import FREE_QUOTA, STRATEGIES, Reserve, reserve
 from crew.settings.styles import style_name
 from crew.settings.values import COMPLEXITIES, KINDS
 from crew.settings.wording import shown, unknown
@@ -230,5 +230,6 @@ Parameter = Annotated[object, AfterValidator(plain_value)]
 Program = Annotated[Text, AfterValidator(_program)]
 Chain = Annotated[list[Text], Field(min_length=1)]
 Strategy = Annotated[Text, one_of("strategy", STRATEGIES)]
+FreeQuota = Annotated[Text, one_of("policy", FREE_QUOTA)]
 Kept = Annotated[InstanceOf[Reserve], BeforeValidator(reserve)]
 Positive = Annotated[int, Field(ge=1, le=_MOST)]

@@ -20,6 +20,7 @@ from crew.settings.check_providers import (
     check_prices,
     check_providers_and_tiers,
 )
+from crew.settings.check_strategies import check_reserves
 from crew.settings.check_tasks import (
     MANAGER,
     check_roles_and_tasks,
@@ -138,6 +139,7 @@ def _checked(
         if shape.provider in providers
     }
     check_prices(files.providers, deployments, shapes.tiers_file)
+    check_reserves(files.tiers, shapes, deployments)
     check_headers(files.providers, providers)
     styles = check_prompts(files, shapes, place.directory, place.contents, deployments)
     mistakes = [mistake for file in files.all() for mistake in file.mistakes]
@@ -174,6 +176,7 @@ def _settings(
         tiers=tiers(shapes.tiers, limits.strategy),
         routing={n: expanded(r.chain, shapes.tiers) for n, r in shapes.rules.items()},
         rule_strategies=rule_strategies(shapes.rules, limits.strategy),
+        free_quota=limits.free_quota,
         roles={name: role(name, shape) for name, shape in shapes.roles.items()},
         tasks={
             n: with_schemas(task(n, one), place.directory)

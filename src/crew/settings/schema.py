@@ -22,6 +22,7 @@ from crew.settings.fields import (
     Condition,
     Dollars,
     Duration,
+    FreeQuota,
     HeaderName,
     HeaderValue,
     Kept,
@@ -51,7 +52,7 @@ from crew.settings.own import (
     Word,
     form,
 )
-from crew.settings.strategies import PRIORITY
+from crew.settings.strategies import FIRST_COME, PRIORITY
 
 
 class Shape(BaseModel):
@@ -263,6 +264,7 @@ class TiersFile(Shape):
     tiers: Annotated[dict[str, object], Field(min_length=1)]
     routing: dict[str, object] = {}
     strategy: Strategy = PRIORITY
+    free_quota: FreeQuota = FIRST_COME
     budgets: Budgets = []
     quotas: dict[str, ScopedLimits] = {}
     max_wait: Duration = 300.0

@@ -16,13 +16,18 @@ MEASURED = "measured"
 STRATEGIES = (PRIORITY, HEADROOM, LATENCY, LEAST_BUSY, COST, MEASURED)
 """How the deployments of a chain may be ordered."""
 
+FIRST_COME = "first_come"
+SAVE_FOR_LARGE = "save_for_large"
+FREE_QUOTA = (FIRST_COME, SAVE_FOR_LARGE)
+"""Which calls get the free requests that a provider counts by the day."""
+
 _RESERVE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?% for (high|medium)")
 _ORDER = ("low", "medium", "high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """The share of a tier's limits, above 0 and below 1, that is kept for work of this
+    """The share of limits, above 0 and below 1, that is kept for work of this
     complexity and above."""
 
     share: Decimal
@@ -37,7 +42,12 @@ class Reserve:
     def without(self, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
         """What other work may take of those limits that last a day or longer."""
         return tuple(
-            replace(one, amount=int(one.amount * (1 - self.share)))
+            replace(
+                one,
+                amount=int(one.amount * (1 - self.share)),
+                # What somebody approved more does not count under another name.
+                written=one.written and int(one.written * (1 - self.share)),
+            )
             for one in limits
             if is_kept(one)
         )

@@ -21,7 +21,7 @@ from crew.settings.ladder import LadderSpec
 from crew.settings.own_values import OwnTool, Server
 from crew.settings.patterns import Pattern
 from crew.settings.regression import RegressionSpec
-from crew.settings.strategies import PRIORITY, Reserve
+from crew.settings.strategies import FIRST_COME, PRIORITY, Reserve
 from crew.settings.styles import BUILT_IN, Style
 from crew.texts.masking import Secrets
 
@@ -185,8 +185,8 @@ class Tier:
     """A fallback chain: deployment names in order, and the tier that follows it.
 
     A chain in YAML may also name tiers; here they are already written out. `limits`
-    are on what all deployments of the chain take together, and `reserve` is the share
-    of them that is kept. `strategy` is one of `strategies.STRATEGIES`.
+    are on what all deployments of the chain take together; `reserve` is the share that
+    is kept, of them and of those of the deployments. `strategy` is one of `STRATEGIES`.
     """
 
     name: str
@@ -256,13 +256,12 @@ class Settings:
     own.
     `max_wait` is how many seconds a call waits at most when every deployment is
     closed; `max_calls` is how many model calls one run may make; `deadline` is how
-    many seconds after its start a run makes no more calls. `store_failure` is what
-    happens when the store cannot be reached: `stop`, or `local` to go on with counts
-    of this process only. `rule_strategies` has the strategies of the routing rules by
-    name (one that is not there: `priority`). `config_hash` is the SHA-256 over the
-    YAML files. `digests` are the hashes of the files that a person accepted
-    (`settings.snapshot.accepted_content`); None where the directory was named.
-    `prompts` are the names of styles by family, `styles` all styles by name.
+    many seconds after its start a run makes no more calls. When the store cannot be
+    reached, `store_failure` is `stop`, or `local` for counts of this process alone.
+    `rule_strategies` are those of the routing rules by name (without one: `priority`),
+    `free_quota` is one of `FREE_QUOTA`. `config_hash` is the SHA-256 over the YAML
+    files, `digests` are those of the files that a person accepted; None where the
+    directory was named. `prompts` are names of styles by family, `styles` all by name.
     """
 
     config_dir: Path
@@ -287,6 +286,7 @@ class Settings:
     store_failure: str = "stop"
     ladder: LadderSpec = field(default_factory=LadderSpec)
     rule_strategies: Mapping[str, str] = field(default_factory=dict)
+    free_quota: str = FIRST_COME
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
     inputs: Inputs | None = None

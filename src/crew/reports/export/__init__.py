@@ -1,0 +1,1 @@
+"""The rows of the journal for other programs: JSON lines, CSV, Parquet."""
