@@ -11,6 +11,7 @@ from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall
 from crew.journal.spending import Recent, Spent
 from crew.journal.stretch import Stretch
+from crew.journal.tally import Part, Sums, Tally
 from crew.journal.trials import Trials
 from crew.journal.tries import Try
 
@@ -26,6 +27,7 @@ __all__ = [
     "MarkRecord",
     "MarkTable",
     "OpenCall",
+    "Part",
     "Recent",
     "RegressionRecord",
     "RegressionTable",
@@ -34,6 +36,8 @@ __all__ = [
     "ServedCall",
     "Spent",
     "Stretch",
+    "Sums",
+    "Tally",
     "TaskRecord",
     "Trials",
     "Try",

@@ -45,6 +45,7 @@ from crew.journal.spending import (
     read_spent_at_providers,
 )
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.tally import Part, Tally, fails_since, read_parts, read_tallies
 from crew.journal.trials import TrialTable
 from crew.journal.tries import Try
 from crew.notices import Listener
@@ -235,6 +236,18 @@ class Journal:
         """How many calls of each run left lately and have not ended."""
         return read_in_flight(self._db, self._clock.now())
 
+    def parts(self, run: str) -> Sequence[Part]:
+        """What each role took of each deployment in each task of a run."""
+        return read_parts(self._db, run)
+
+    def tallies_after(self, row: int) -> tuple[int, Sequence[Tally]]:
+        """The sums of the calls after a row, and which row is the last now."""
+        return read_tallies(self._db, row)
+
+    def fails_since(self, provider: str, outcome: str, row: int) -> float | None:
+        """When the first call after a row ended so, in seconds since the epoch."""
+        return fails_since(self._db, provider, outcome, row)
+
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""
         (row,) = self._db.run("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
@@ -249,6 +262,14 @@ class Journal:
         """What is known of a run; None when it never started here."""
         rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
         return run_record(rows[0]) if rows else None
+
+    def unended_runs(self) -> list[RunRecord]:
+        """The runs that did not come to an end, newest first; the processes of some
+        may be gone."""
+        rows = self._db.run(
+            "SELECT * FROM run WHERE status = 'running' ORDER BY rowid DESC", ()
+        )
+        return [run_record(row) for row in rows]
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
