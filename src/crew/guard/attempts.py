@@ -1,6 +1,5 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -90,6 +89,8 @@ class Attempts:
 
     async def acquire_async(self) -> Lease:
         """As `acquire`, and lets other tasks run while it waits."""
+        import asyncio  # here: it takes time to load, and `crew status` has no need
+
         try:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._join_queue, step)
