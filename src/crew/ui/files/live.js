@@ -174,7 +174,7 @@ function tasks(run) {
 const sections = {
   working(data) {
     if (data.trouble) return show("working", trouble(data.trouble));
-    if (!data.runs.length) return show("working", soft("No run works now. crew run begins one, and it appears here."));
+    if (!data.runs.length) return show("working", node("p", { class: "soft" }, "No run works now. ", node("code", {}, "crew run"), " begins one, and it appears here."));
     show("working", data.runs.map((run) => node("div", { class: "card", "data-key": run.run },
       node("h3", {}, link(run.run), " ", badge(run.status), run.rehearsal ? " rehearsal" : "", " ",
         since(run.started_at)),
@@ -197,7 +197,7 @@ const sections = {
       figures(run),
       node("p", {}, "Began ", moment(run.started_at), ". The whole report: ", link(run.run)),
       tasks(run))),
-    soft("The latest " + data.most + " at most; crew runs lists all."));
+    node("p", { class: "soft" }, "The latest " + data.most + " at most; ", node("code", {}, "crew runs"), " lists all."));
   },
 
   limits(data) {
@@ -310,7 +310,9 @@ function bars(days) {
       node("li", {}, node("span", { class: "swatch senior" }), "all on the senior tier")),
     node("figure", { class: "chart bars" }, node("span", { class: "top" }, usd(top)),
       node("svg", { viewBox: "0 0 1000 240", preserveAspectRatio: "none", role: "img", "aria-label": "Spend by day" },
-        days.map((day, index) => [bar(index, day.cost_all_senior_usd, "senior"), bar(index, day.usd, "spent")])),
+        days.map((day, index) => [["senior", day.cost_all_senior_usd], ["spent", day.usd]]
+          .sort((one, other) => other[1] - one[1])  // the lower one stands before the other
+          .map(([kind, value]) => bar(index, value, kind)))),
       node("span", { class: "from" }, days[0].day), node("span", { class: "to" }, days[days.length - 1].day)),
   ];
 }
