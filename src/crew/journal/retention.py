@@ -69,7 +69,12 @@ class RetentionTable:
         """Runs of which nothing is newer than `before`, without those that were
         needed when they were looked at, since `checked`; those that were not looked at
         for longest come first."""
-        values = {"before": before, "checked": checked, "now": now, "most": most}
+        values: dict[str, object] = {
+            "before": before,
+            "checked": checked,
+            "now": now,
+            "most": most,
+        }
         return [run_record(row) for row in self._db.run(_DUE, values)]
 
     def keep(self, run: str, now: float) -> None:
@@ -93,7 +98,11 @@ class RetentionTable:
         """Remove what is left of removed runs, run by run: of those without an attempt
         since `rates_before`, and of rehearsals that began before the first moment.
         Runs with an attempt of an experiment stay."""
-        values = {"before": before, "rates": rates_before, "most": STEP}
+        values: dict[str, object] = {
+            "before": before,
+            "rates": rates_before,
+            "most": STEP,
+        }
         while runs := self._db.run(_FORGOTTEN, values):
             for (run,) in runs:
                 for table in _WITH_ITS_ATTEMPTS:
