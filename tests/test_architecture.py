@@ -248,7 +248,9 @@ def test_each_name_on_the_page_is_defined_there(path: str, name: str) -> None:
     assert name in defined
 
 
-@pytest.mark.parametrize("module", ["crew", "crew.cli", "crew.emulator.__main__"])
+@pytest.mark.parametrize(
+    "module", ["crew", "crew.cli, crew.cli.ui, crew.ui.live", "crew.emulator.__main__"]
+)
 def test_quick_commands_import_neither_crewai_nor_litellm(module: str) -> None:
     script = (
         f"import sys, {module}; print([m for m in ('crewai', 'litellm', 'PIL') "

@@ -1,30 +1,19 @@
 """The pages in a real browser: Chromium, where it is installed."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chromium import NEEDED, browser, opened, serious
 from crew.cli import main
 from pages import calls, written
 from small_config import write_files
 
-sync_api = pytest.importorskip("playwright.sync_api")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed: no page is looked at"
-)
+pytestmark = NEEDED
+__all__ = ["browser"]
 RECORDED = calls(500)
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +39,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield home
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield opened
-        opened.close()
-
-
 def _opened(browser: Any, path: Path, **options: object) -> tuple[Any, list[str]]:
-    """The page, and what it complained of or asked the network for."""
-    page = browser.new_page(**options)
-    complaints: list[str] = []
-    page.on("console", lambda line: complaints.append(line.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith(("file:", "data:"))
-            else complaints.append(request.url)
-        ),
-    )
-    page.goto(path.as_uri())
-    return page, complaints
+    return opened(browser, path.as_uri(), "file:", **options)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -84,12 +51,11 @@ def test_a_page_is_sound_in_light_and_dark(
     page, complaints = _opened(browser, pages / name, color_scheme=scheme)
     for summary in page.query_selector_all("summary"):
         summary.click()
-    found = axe.Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    found = serious(page)
     page.close()
 
     assert complaints == []
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in serious] == []
+    assert found == []
 
 
 @pytest.mark.parametrize("name", ["run.html", "history.html"])

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,8 +14,8 @@ from crew.cli.live.controls import budget_of_run
 from crew.cli.live.view import LiveView
 from crew.cli.signals import stoppable
 from crew.clock import Clock, SystemClock
-from crew.progress.document import read_event
 from crew.progress.events import Event, RunEnded
+from crew.progress.log import LogReader
 from crew.runs.listing import pick
 
 LOOK_SECONDS = 0.2
@@ -65,22 +66,16 @@ def _watch(shown: Follower, path: Path, clock: Clock) -> str:
 def _followed(path: Path, clock: Clock) -> Iterator[Event]:
     """The events of the file, and those that come, until the run has ended. A run may
     have been resumed: an end counts when nothing stands behind it."""
-    rest = b""
-    with path.open("rb") as file:
-        while True:
-            part = file.read(65_536)
-            if not part:
-                ended = not rest and _ends(path)
-                if ended or not path.exists():
-                    return
-                clock.sleep(LOOK_SECONDS)
-                continue
-            *lines, rest = (rest + part).split(b"\n")
-            for line in lines:
-                try:
-                    yield read_event(line.decode("utf-8", "replace"))
-                except ValueError:
-                    continue
+    log = LogReader(path)
+    while True:
+        # Asked before: what is written meanwhile is read by the next look.
+        is_gone = not path.exists()
+        ends = is_gone or _ends(path)
+        with suppress(FileNotFoundError):
+            yield from log.new()
+        if is_gone or (ends and log.is_whole):
+            return
+        clock.sleep(LOOK_SECONDS)
 
 
 def _ends(path: Path) -> bool:

@@ -33,6 +33,27 @@ def write_run_page(
     with_texts: bool,
 ) -> None:
     """Write the page of a run. Raises SettingsError and StoreUnavailable."""
+    page = page_of_run(
+        settings,
+        journal,
+        directory,
+        document,
+        config=config,
+        with_texts=with_texts,
+    )
+    write_page(path, page)
+
+
+def page_of_run(
+    settings: Settings,
+    journal: Journal,
+    directory: RunDirectory,
+    document: Mapping[str, Any],
+    *,
+    config: str | None,
+    with_texts: bool,
+) -> str:
+    """The page of a run. Raises StoreUnavailable."""
     run = document["run"]
     masked = settings.secrets.masked_document(document)
     assert isinstance(masked, dict)
@@ -49,7 +70,7 @@ def write_run_page(
             with_texts=with_texts,
         )
     )
-    write_page(path, settings.secrets.masked(page))
+    return settings.secrets.masked(page)
 
 
 def _events(directory: RunDirectory) -> list[Event]:

@@ -75,12 +75,8 @@ def _record(journal: Journal, run: str | None, path: Path) -> RunRecord:
 def _report(
     settings: Settings, journal: Journal, record: RunRecord, asked: RunReportOptions
 ) -> None:
-    directory = RunDirectory(record.output)
     killed = record.status == RUNNING
-    record = replace(record, status=directory.status(record.status))
-    if killed and record.status != RUNNING:
-        journal.settle_open_calls(record.run)
-    document = _document(journal, record, directory, killed)
+    record, directory, document = record_of_run(journal, record)
     if asked.html is not None:
         # On use: templates take a while to load.
         from crew.cli.report_page import write_run_page
@@ -105,6 +101,19 @@ def _report(
         show_summary(document, build_report(journal, record.run), asked.config)
         if record.status not in ("done", RUNNING) and directory.is_begun:
             print(f"go on with: {resume_command(record.run, asked.config)}")
+
+
+def record_of_run(
+    journal: Journal, record: RunRecord
+) -> tuple[RunRecord, RunDirectory, dict[str, Any]]:
+    """A run as it stands: what the journal calls `running` may have been killed. Raises
+    StoreUnavailable."""
+    directory = RunDirectory(record.output)
+    killed = record.status == RUNNING
+    record = replace(record, status=directory.status(record.status))
+    if killed and record.status != RUNNING:
+        journal.settle_open_calls(record.run)
+    return record, directory, _document(journal, record, directory, killed)
 
 
 def _story(journal: Journal, run: str, task: str) -> Story:

@@ -7,10 +7,12 @@ from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
 from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.regressions import RegressionRecord, RegressionTable
+from crew.journal.retention import Contents
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall
 from crew.journal.spending import Recent, Spent
 from crew.journal.stretch import Stretch
+from crew.journal.tally import Part, Sums, Tally
 from crew.journal.trials import Trials
 from crew.journal.tries import Try
 
@@ -21,11 +23,13 @@ __all__ = [
     "AttemptRecord",
     "AttemptTable",
     "CallRecord",
+    "Contents",
     "Escalations",
     "Journal",
     "MarkRecord",
     "MarkTable",
     "OpenCall",
+    "Part",
     "Recent",
     "RegressionRecord",
     "RegressionTable",
@@ -34,6 +38,8 @@ __all__ = [
     "ServedCall",
     "Spent",
     "Stretch",
+    "Sums",
+    "Tally",
     "TaskRecord",
     "Trials",
     "Try",

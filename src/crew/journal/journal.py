@@ -34,6 +34,7 @@ from crew.journal.records import (
     stored,
 )
 from crew.journal.regressions import RegressionTable
+from crew.journal.retention import RetentionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall, read_calls, read_tries_after
 from crew.journal.spending import (
@@ -45,6 +46,7 @@ from crew.journal.spending import (
     read_spent_at_providers,
 )
 from crew.journal.stretch import Stretch, read_stretch
+from crew.journal.tally import Part, Tally, fails_since, read_parts, read_tallies
 from crew.journal.trials import TrialTable
 from crew.journal.tries import Try
 from crew.notices import Listener
@@ -86,6 +88,7 @@ class Journal:
         self.trials = TrialTable(self._db)
         self.regressions = RegressionTable(self._db)
         self.marks = MarkTable(self._db)
+        self.retention = RetentionTable(self._db)
 
     @classmethod
     def open(
@@ -121,9 +124,10 @@ class Journal:
         """Note that a run started, or runs again: then it keeps when and whose it is,
         and its status goes back to `running`."""
         self._db.run(
-            "INSERT INTO run VALUES (?, 'running', ?, ?, ?, ?, NULL, ?) "
+            "INSERT INTO run (run, status, rehearsal, user, team, started_at, output) "
+            "VALUES (?, 'running', ?, ?, ?, ?, ?) "
             "ON CONFLICT (run) DO UPDATE SET status = 'running', finished_at = NULL, "
-            "output = excluded.output",
+            "output = excluded.output, removed_at = NULL",
             (run, rehearsal, user, team, self._clock.now(), str(output)),
         )
 
@@ -235,6 +239,18 @@ class Journal:
         """How many calls of each run left lately and have not ended."""
         return read_in_flight(self._db, self._clock.now())
 
+    def parts(self, run: str) -> Sequence[Part]:
+        """What each role took of each deployment in each task of a run."""
+        return read_parts(self._db, run)
+
+    def tallies_after(self, row: int) -> tuple[int, Sequence[Tally]]:
+        """The sums of the calls after a row, and which row is the last now."""
+        return read_tallies(self._db, row)
+
+    def fails_since(self, provider: str, outcome: str, row: int) -> float | None:
+        """When the first call after a row ended so, in seconds since the epoch."""
+        return fails_since(self._db, provider, outcome, row)
+
     def count_calls(self, run: str) -> int:
         """How many calls a run has made."""
         (row,) = self._db.run("SELECT COUNT(*) FROM call WHERE run = ?", (run,))
@@ -247,14 +263,24 @@ class Journal:
 
     def run(self, run: str) -> RunRecord | None:
         """What is known of a run; None when it never started here."""
-        rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
+        rows = self._db.run(
+            "SELECT * FROM run WHERE run = ? AND removed_at IS NULL", (run,)
+        )
         return run_record(rows[0]) if rows else None
+
+    def unended_runs(self) -> list[RunRecord]:
+        """The runs that did not come to an end, newest first; the processes of some
+        may be gone."""
+        rows = self._db.run(
+            "SELECT * FROM run WHERE status = 'running' ORDER BY rowid DESC", ()
+        )
+        return [run_record(row) for row in rows]
 
     def runs(self, limit: int = 20) -> list[RunRecord]:
         """The latest runs, newest first."""
         rows = self._db.run(
             # As they came: the time of day may have jumped in between.
-            "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
+            "SELECT * FROM run WHERE removed_at IS NULL ORDER BY rowid DESC LIMIT ?",
             (limit,),
         )
         return [run_record(row) for row in rows]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from crew.progress.document import event_line, read_event
@@ -9,6 +10,7 @@ from crew.progress.events import Event, Noticed, RunEnded
 
 MOST_BYTES = 8 * 1024 * 1024
 """How long the file gets; past it only the end of the run is added."""
+_PART = 65_536
 FULL = "events.jsonl is full: only the end of the run follows"
 
 
@@ -70,6 +72,32 @@ class EventLog:
         finally:
             os.close(file)
         self._size = (self._size or 0) + len(text)
+
+
+class LogReader:
+    """Reads a log while it is written: `new` has the events that came since."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._rest = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was read ends with a whole line."""
+        return not self._rest
+
+    def new(self) -> Iterator[Event]:
+        """The events since the last time, oldest first; what is no event is passed
+        over. Raises OSError."""
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            while part := file.read(_PART):
+                self._at += len(part)
+                *lines, self._rest = (self._rest + part).split(b"\n")
+                for line in lines:
+                    with suppress(ValueError):
+                        yield read_event(line.decode("utf-8", "replace"))
 
 
 def read_events(path: Path) -> Iterator[Event]:

@@ -11,7 +11,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crew.reports.text import shown_usd
+from crew.reports.amounts import shown_usd
 from crew.texts.escapes import escape_control
 
 COLOURS = 10
@@ -21,18 +21,27 @@ COLOURS = 10
 def rendered(template: str, data: Mapping[str, object], **values: object) -> str:
     """The page of a template. `data` is embedded as JSON for scripts, as
     docs/report-page.md describes it."""
-    environment = _environment()
-    script = _source("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template(template).render(
-        style=Markup(_source("style.css")),
-        script=Markup(script),
-        policy=(
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-            f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        ),
-        data=embedded(data),
-        **values,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(_source("style.css")),
+            script=Markup(_source("page.js")),
+            policy=policy(),
+            data=embedded(data),
+            **values,
+        )
+    )
+
+
+def policy() -> str:
+    """Under which a browser shows each page: nothing is loaded, and no script runs but
+    its own."""
+    digest = hashlib.sha256(_source("page.js").encode()).digest()
+    return (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{base64.b64encode(digest).decode()}'; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

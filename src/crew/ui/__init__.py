@@ -1,0 +1,1 @@
+"""The live page and the metrics of `crew ui`: on loopback, behind a token."""
