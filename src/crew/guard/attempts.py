@@ -102,8 +102,7 @@ class Attempts:
 
     def failed(self, lease: Lease, error: ProviderError) -> None:
         """End a failed attempt: close what has to be closed, then settle the lease.
-        Raises the error again when it is the second provider that finds the request at
-        fault."""
+        Raises the error again when a second provider finds the request at fault."""
         deployment = lease.deployment
         # Others must see what is closed before they see the room that comes free.
         self.warm.forget(self.request)
