@@ -91,6 +91,11 @@ def journal(tmp_path: Path, clock: ManualClock) -> Iterator[Journal]:
         # 24 an hour flow in.
         ("576 requests/day refilling", 476, None, 34 / HOUR, 10),
         ("576 requests/day refilling", 476, None, 24 / HOUR, None),
+        # 2 an hour lately; 26.5 days took 530, so 20 a day, and 3.5 days are left.
+        ("570 requests/month @ UTC", 530, None, 2 / HOUR, 20),
+        ("590 requests/month @ UTC", 530, None, 2 / HOUR, 72),
+        ("620 requests/month @ UTC", 530, None, 2 / HOUR, None),
+        ("590 requests/month @ UTC", 530, None, 0.0, 72),
         # A minute waits; it does not end.
         ("10 requests/minute", 9, 0.01, 1.0, None),
         ("4 concurrent", 1, None, 1.0, None),

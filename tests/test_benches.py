@@ -215,7 +215,7 @@ def test_a_lift_ends_what_was_found_before(
     with Journal.open(tmp_path / ".crew" / "journal.db", SystemClock()) as journal:
         moved = replace(found, deployment="small", at=now, began_at=now, text="small")
         assert journal.regressions.add(moved) is not None
-    assert crew("status")[1].endswith("got worse: small\n")
+    assert "\ngot worse: small\n" in crew("status")[1]
     assert json.loads(crew("status", "--json")[1])["regressions"][0]["text"] == "small"
 
     crew("bench", "small")

@@ -16,7 +16,7 @@ from crew.quota.limits import NANO
 from crew.quota.store import LimitState, PoolState
 from crew.reports.document import run_document, status_document
 from crew.reports.report import RunReport, Swap, build_report
-from crew.reports.text import status_lines, summary_lines
+from crew.reports.text import summary_lines
 
 CALL = CallRecord(
     run="r1",
@@ -461,28 +461,6 @@ POOLS = [
     PoolState(name="deployment:gpt-4", cooldown_until=1_795_470_360.0),
     PoolState(name="deployment:qwen", cooldown_until=1_795_466_699.0),
 ]
-NOW = 1_795_466_700.0
-
-
-def test_status_reads_well() -> None:
-    assert (
-        status_lines(POOLS, now=NOW, width=80)
-        == """\
-Pool                Limit                              Used      Left  Resets in
---------------------------------------------------------------------------------
-provider:anthropic  cooldown: RateLimited (429)                           1m 30s
-provider:anthropic  throttled to 50%
-deployment:gpt-4    cooldown                                               1h 1m
-provider:gemini     15 requests/minute                    4        11        40s
-provider:anthropic  100 usd/month @ UTC            $17.3457  $82.6543      7d 3h
-provider:gemini     1M input_tokens/minute          120,500   879,500        40s
-provider:gemini     200 requests/day @                    0       200
-                    America/Los_Angeles"""
-    )
-
-
-def test_status_without_limits_says_so() -> None:
-    assert status_lines(POOLS[2:3], now=NOW) == "No limit is set."
 
 
 def test_status_document_has_the_promised_shape() -> None:

@@ -3,19 +3,15 @@
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from crew.quota.limit_syntax import parse_limit
-from crew.quota.store import LimitState, PoolState
 from crew.reports.report import RoleRow, RunReport
-from crew.reports.text import status_lines, summary_lines, task_lines
+from crew.reports.text import summary_lines, task_lines
 from crew.texts.escapes import escape_control
 from hangs import HANGS_AFTER
 
-NOW = 1_795_466_700.0
 ROW = RoleRow(
     role="documentation_specialist_for_the_public_api",
     served_by=(("meta-llama-3.1-405b-instruct-turbo-128k", 12_345), ("gpt-4", 1)),
@@ -40,40 +36,22 @@ REPORT = RunReport(
     log=(),
 )
 FIGURES = ("12,346", "1,234", "1,234,567,890", "123,456,789", "$12,345.6789")
-POOL = PoolState(
-    name="deployment:[bold]llama[/bold]:smile:",
-    limits=(
-        LimitState(
-            limit=parse_limit("900B input_tokens/day @ America/Los_Angeles"),
-            used=899_999_999_999,
-            reserved=0,
-            resets_at=NOW + 3_600,
-        ),
-    ),
-)
 
 
 @pytest.mark.parametrize("width", [1, 40, 80, 100, 300])
 def test_no_figure_is_cut_however_narrow_the_terminal(width: int) -> None:
     summary = summary_lines(REPORT, width=width)
-    status = status_lines([POOL], now=NOW, width=width)
 
     row = next(line for line in summary.splitlines() if FIGURES[0] in line)
     assert row.split()[-len(FIGURES) :] == list(FIGURES)
-    assert "899,999,999,999     1      1h 0m" in status
-    for text in (summary, status):
-        assert max(map(len, text.splitlines())) <= max(width, 80)
-
-
-def test_names_are_not_taken_for_markup() -> None:
-    assert POOL.name in status_lines([POOL], now=NOW, width=200)
+    assert max(map(len, summary.splitlines())) <= max(width, 80)
 
 
 def test_there_are_neither_colours_nor_spaces_at_the_end_of_a_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    text = f"{summary_lines(REPORT)}\n{status_lines([POOL], now=NOW)}"
+    text = summary_lines(REPORT)
 
     assert "\x1b" not in text
     assert not re.search(" $", text, re.MULTILINE)
@@ -81,11 +59,11 @@ def test_there_are_neither_colours_nor_spaces_at_the_end_of_a_line(
 
 def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    wide = status_lines([POOL], now=NOW)
+    wide = summary_lines(REPORT)
     monkeypatch.setenv("COLUMNS", "80")
 
-    assert wide == status_lines([POOL], now=NOW, width=200)
-    assert status_lines([POOL], now=NOW) == status_lines([POOL], now=NOW, width=80)
+    assert wide == summary_lines(REPORT, width=200)
+    assert summary_lines(REPORT) == summary_lines(REPORT, width=80)
 
 
 @pytest.mark.parametrize(
@@ -135,21 +113,3 @@ def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
         "nothing to look at for python_parses",
         "code: failed, by nobody; its last answer: a.failed.md",
     ]
-
-
-def test_the_status_shows_what_is_nearest_to_its_end_and_fits_its_height() -> None:
-    fresh = [replace(POOL, name=f"pool-{number}", limits=()) for number in range(3)]
-    pools = [*(_with_used(one, 1) for one in fresh), _with_used(POOL, 9)]
-
-    whole = status_lines(pools, now=NOW, width=80)
-    short = status_lines(pools, now=NOW, width=80, height=5)
-
-    assert POOL.name in whole.splitlines()[2]
-    assert len(short.splitlines()) <= 5
-    assert "that are used less (--all)" in short
-
-
-def _with_used(pool: PoolState, used: int) -> PoolState:
-    limit = parse_limit("10 requests/minute")
-    state = LimitState(limit=limit, used=used, reserved=0, resets_at=None)
-    return replace(pool, limits=(state,))

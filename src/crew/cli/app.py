@@ -23,7 +23,7 @@ COMMANDS = {
     "approve": Entry("approve", _WORK, "let a run spend more than its budget"),
     "compare": Entry("compare", _WORK, "run one task at several deployments"),
     "attach": Entry("attach", _LOOK, "watch a run of another process"),
-    "status": Entry("status", _LOOK, "show how full each limit is"),
+    "status": Entry("status", _LOOK, "show what is left, and what was spent"),
     "ui": Entry("ui", _LOOK, "show runs, limits and money on a live page"),
     "report": Entry("report", _LOOK, "show what a run did and what it cost"),
     "bench": Entry("bench", _LOOK, "take a deployment out of use for a while"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -16,6 +17,8 @@ from crew.texts.masking import Secrets
 from crew.texts.stream import SafeStream, safe_streams
 
 DONE, FAILED, MISTAKEN, CLOSED = 0, 1, 2, 75
+_NO_TERMINAL = 100
+"""Columns of what is not a terminal."""
 OUTPUT = Path("output")
 """Where runs go, below the working directory."""
 
@@ -50,10 +53,10 @@ def print_safe(text: str, *, file: TextIO | None = None) -> None:
 
 
 def clear_screen() -> None:
-    """Clear the terminal, for what is shown again and again."""
-    out = sys.stdout
-    beneath = out.beneath if isinstance(out, SafeStream) else out
-    print("\033[2J\033[H", end="", file=beneath)
+    """Clear the terminal, for what is shown again and again; others get a line."""
+    out = _beneath()
+    clears = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    print("\033[2J\033[H" if clears else "\n", end="", file=out)
 
 
 @contextmanager
@@ -69,10 +72,29 @@ def safe_output(secrets: Secrets) -> Iterator[None]:
 
 def terminal_lines() -> int | None:
     """How many lines the terminal has; None where there is none."""
+    return shutil.get_terminal_size().lines if _beneath().isatty() else None
+
+
+def terminal_width() -> int:
+    """How many columns the terminal has; a pipe has 100."""
+    return shutil.get_terminal_size((_NO_TERMINAL, 24)).columns
+
+
+def draws_blocks() -> bool:
+    """Whether the output is a terminal that draws the blocks of a bar."""
+    environ = os.environ
+    if not _beneath().isatty() or environ.get("TERM", "dumb") == "dumb":
+        return False
+    # Python calls the plain C locale UTF-8, and says so in LC_CTYPE.
+    kind = environ.get("LC_CTYPE", "").removeprefix("C.UTF-8")
+    said = environ.get("LC_ALL") or kind or environ.get("LANG", "")
+    return said.lower().replace("-", "").endswith("utf8")
+
+
+def _beneath() -> TextIO:
+    """The output itself: a safe stream is no terminal to those who ask."""
     out = sys.stdout
-    # A safe stream is no terminal to those who ask.
-    beneath = out.beneath if isinstance(out, SafeStream) else out
-    return shutil.get_terminal_size().lines if beneath.isatty() else None
+    return out.beneath if isinstance(out, SafeStream) else out
 
 
 def resume_command(run: str, config: str | None, *more: str) -> str:

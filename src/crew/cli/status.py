@@ -1,22 +1,27 @@
 """`crew status`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 
 from crew.cli.console import (
     DONE,
     clear_screen,
+    draws_blocks,
     print_notice,
     print_safe,
     terminal_lines,
+    terminal_width,
 )
 from crew.cli.place import placed
 from crew.cli.settings_of import settings_or_tiers
-from crew.clock import Clock, SystemClock
-from crew.guard import QuotaGuard
-from crew.journal import Journal, journal_file
+from crew.guard import Bench, QuotaGuard
+from crew.journal import Journal, RegressionRecord, journal_file
 from crew.journal.alerts import AlertRecord
+from crew.quota.store import PlanState, PoolState
 from crew.reports.alerts import MOST, alert_documents, alert_lines
 from crew.reports.benches import (
     bench_documents,
@@ -25,15 +30,60 @@ from crew.reports.benches import (
     regression_lines,
 )
 from crew.reports.board import Board, board_document
+from crew.reports.board_text import board_text
 from crew.reports.document import status_document
-from crew.reports.text import status_lines
 from crew.runs.allowances import board
 from crew.runs.regressions import ALERT as REGRESSION
 from crew.runs.regressions import standing_regressions
-from crew.settings import Settings
+
+SECONDS = 2.0
+"""How often `--watch` looks again."""
 
 
-@click.command(help="Show how full each limit is.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One look at everything. `alerts` are without those of regressions: `worse` knows
+    when a bench ended."""
+
+    board: Board
+    pools: list[PoolState]
+    plans: dict[str, PlanState]
+    benches: list[Bench]
+    worse: list[RegressionRecord]
+    alerts: list[AlertRecord]
+
+    def document(self) -> dict[str, object]:
+        """Everything as JSON."""
+        return {
+            **status_document(self.pools, self.plans),
+            **board_document(self.board),
+            "benches": bench_documents(self.benches),
+            "regressions": regression_documents(self.worse),
+            "alerts": alert_documents(self.alerts),
+        }
+
+    def text(self, *, everything: bool) -> str:
+        """Everything, or what fits the terminal."""
+        notes = [
+            *alert_lines(self.alerts, None if everything else MOST),
+            *bench_lines(self.benches, self.board.now),
+            *regression_lines(self.worse),
+        ]
+        lines = terminal_lines()
+        return board_text(
+            self.board,
+            plans=self.plans,
+            notes=notes,
+            width=terminal_width(),
+            # The prompt needs a line, too.
+            height=None if everything or lines is None else lines - 1,
+            blocks=draws_blocks(),
+        )
+
+
+@click.command(
+    help="Show what is left of each limit, what was spent, and what is closed."
+)
 @click.option("--watch", is_flag=True, help="Refresh every 2 seconds.")
 @click.option(
     "--all",
@@ -44,60 +94,50 @@ from crew.settings import Settings
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
-    """Print how full each limit is, once or again and again; returns the exit code."""
-    settings, clock = settings_or_tiers(placed(config)), SystemClock()
+    """Print how everything stands, once or again and again; returns the exit code."""
+    settings = settings_or_tiers(placed(config))
     guard = QuotaGuard.open(settings, listener=print_notice)
     try:
         while True:
-            pools, plans = guard.status(), guard.held_plans()
-            benches, worse = guard.benches.standing(), standing_regressions(settings)
-            alerts = _open_alerts(settings, clock)
+            with _journal(guard) as journal:
+                seen = _look(guard, journal)
             if as_json:
-                document = status_document(pools, plans)
-                document.update(board_document(_board(guard)))
-                document["benches"] = bench_documents(benches)
-                document["regressions"] = regression_documents(worse)
-                document["alerts"] = alert_documents(alerts)
-                print(json.dumps(document, indent=2))
+                print(json.dumps(seen.document(), indent=2))
             else:
+                text = seen.text(everything=everything)
                 if watch:
                     clear_screen()
-                height = None if everything else _height()
-                now = clock.now()
-                notes = [
-                    *alert_lines(alerts, None if everything else MOST),
-                    *bench_lines(benches, now),
-                    *regression_lines(worse),
-                ]
-                print_safe(
-                    status_lines(pools, plans, now=now, height=height, notes=notes)
-                )
+                print_safe(text)
             if not watch:
                 return DONE
-            clock.sleep(2.0)
+            guard.clock.sleep(SECONDS)
     finally:
         guard.close()
 
 
-def _height() -> int | None:
-    """How many lines fit on the terminal above the prompt; None where there is none."""
-    lines = terminal_lines()
-    return None if lines is None else lines - 1
+def _look(guard: QuotaGuard, journal: Journal | None) -> _Seen:
+    alerts, worse = list[AlertRecord](), list[RegressionRecord]()
+    now = guard.clock.now()
+    if journal is not None:
+        alerts = [one for one in journal.alerts.open(now) if one.kind != REGRESSION]
+        worse = standing_regressions(journal, now)
+    pools = guard.status()
+    return _Seen(
+        board=board(guard, journal, pools),
+        pools=pools,
+        plans=guard.held_plans(),
+        benches=guard.benches.standing(),
+        worse=worse,
+        alerts=alerts,
+    )
 
 
-def _board(guard: QuotaGuard) -> Board:
+@contextmanager
+def _journal(guard: QuotaGuard) -> Iterator[Journal | None]:
+    """The journal, where there is one: nothing is made by a look."""
     path = journal_file(guard.settings.state_dir)
     if not path.exists():
-        return board(guard, None)
+        yield None
+        return
     with Journal.open(path, guard.clock, print_notice) as journal:
-        return board(guard, journal)
-
-
-def _open_alerts(settings: Settings, clock: Clock) -> list[AlertRecord]:
-    """But for regressions: the lines about them know when a bench ended."""
-    path = journal_file(settings.state_dir)
-    if not path.exists():
-        return []
-    with Journal.open(path, clock, print_notice) as journal:
-        alerts = journal.alerts.open(clock.now())
-    return [one for one in alerts if one.kind != REGRESSION]
+        yield journal

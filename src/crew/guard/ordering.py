@@ -1,27 +1,29 @@
 """The order in which a call asks the deployments: what its strategies go by is read,
 once, and nothing where all are `priority`."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
+from crew.guard.headroom import Windows, tightest
 from crew.guard.history import History
 from crew.guard.pools import Pools
 from crew.guard.saving import Saving
 from crew.guard.warm import WarmCaches
-from crew.quota.limits import Pool, Usage, WindowKind
-from crew.quota.store import Level, Store
+from crew.quota.limits import Metric, Usage
+from crew.quota.store import Store
 from crew.routing import (
     Arranged,
-    Left,
     Request,
     Route,
     Signals,
     Warm,
     arranged,
     needed,
+    parts_of,
 )
 from crew.settings import Deployment, Settings
 from crew.settings.strategies import (
-    COST,
     HEADROOM,
     LATENCY,
     LEAST_BUSY,
@@ -64,22 +66,16 @@ class Ordering:
     def _by_strategy(self, request: Request, found: Route) -> Arranged:
         if self.is_plain:
             return Arranged(candidates=found.candidates, words={})
-        ordered = needed(self._settings, request, found.candidates)
+        parts = parts_of(self._settings, request, found.candidates)
+        ordered = needed(parts)
         if not ordered:
             return Arranged(candidates=found.candidates, words={})
-        signals = self._read(request, ordered)
-        return arranged(self._settings, request, found.candidates, signals)
+        return arranged(parts, self._read(request, ordered))
 
     def _read(self, request: Request, ordered: dict[str, list[Deployment]]) -> Signals:
         hour = float(self._settings.ladder.hour_is_worth)
         warm = self._warm.of(request)
-        # Only these look at what each call would take: it is not free to tell.
-        expected = {
-            one.name: self._pools.estimate(one, request)
-            for strategy, members in ordered.items()
-            for one in members
-            if strategy in (COST, HEADROOM) or (warm and warm.deployment == one.name)
-        }
+        expected = Expected(self._pools, request, ordered)
         signals = Signals(
             expected=expected, warm=_warmth(warm, expected), hour_is_worth=hour
         )
@@ -98,63 +94,93 @@ class Ordering:
             )
             signals = replace(signals, worth=worth)
         if HEADROOM in ordered or LEAST_BUSY in ordered:
-            signals = self._counted(signals, ordered)
+            signals = self._counted(signals, request, ordered)
         return signals
 
     def _counted(
-        self, signals: Signals, ordered: dict[str, list[Deployment]]
+        self,
+        signals: Signals,
+        request: Request,
+        ordered: dict[str, list[Deployment]],
     ) -> Signals:
         """What the store counts, in one step."""
-        pools: dict[str, Pool] = {}
-        drawn: dict[str, list[str]] = {}
-        for one in ordered.get(HEADROOM, ()):
-            own = self._pools.own_pools(one)
-            pools |= {pool.name: pool for pool in own}
-            drawn[one.name] = [pool.name for pool in own]
+        own = {
+            one.name: self._pools.own_pools(one) for one in ordered.get(HEADROOM, ())
+        }
         busy = {
             one.name: self._pools.in_flight(one) for one in ordered.get(LEAST_BUSY, ())
         }
+        sizes = self._pools.sizes(request)
+        pools = {pool.name: pool for some in own.values() for pool in some}
         pools |= {pool.name: pool for pool in busy.values()}
         asked = [pool for pool in pools.values() if pool.limits]
         found = self._store.levels(asked)
         levels = {pool.name: some for pool, some in zip(asked, found, strict=True)}
+        windows = {name: Windows(name, some) for name, some in levels.items()}
         return replace(
             signals,
             left={
-                name: _left(names, levels, signals.expected[name])
-                for name, names in drawn.items()
+                one.name: tightest(
+                    [windows[pool.name] for pool in own[one.name] if pool.limits],
+                    partial(self._needs, one, request, sizes),
+                )
+                for one in ordered.get(HEADROOM, ())
             },
             in_flight={
                 name: int(levels[pool.name][0].counted) for name, pool in busy.items()
             },
         )
 
+    def _needs(
+        self,
+        one: Deployment,
+        request: Request,
+        sizes: Callable[[Deployment], tuple[int, int]],
+        metric: Metric,
+    ) -> int:
+        """What the call would take of a limit on this metric there."""
+        if metric is Metric.USD:
+            return self._pools.estimate(one, request).amount(metric)
+        sent, answered = sizes(one)
+        if metric is Metric.TOKENS:
+            return sent + answered
+        return answered if metric is Metric.OUTPUT_TOKENS else sent
+
     def _premium(self) -> str | None:
         tier = self._settings.tiers.get(self._settings.ladder.premium or "senior")
         return tier.chain[0] if tier is not None and tier.chain else None
 
 
-def _warmth(warm: Warm | None, expected: dict[str, Usage]) -> Warm | None:
+class Expected(Mapping[str, Usage]):
+    """What the call would take at each deployment, told when somebody asks: mostly
+    nobody asks for all of them."""
+
+    def __init__(
+        self, pools: Pools, request: Request, ordered: dict[str, list[Deployment]]
+    ) -> None:
+        self._pools = pools
+        self._request = request
+        self._of = {one.name: one for some in ordered.values() for one in some}
+        self._known: dict[str, Usage] = {}
+
+    def __getitem__(self, name: str) -> Usage:
+        if name not in self._known:
+            self._known[name] = self._pools.estimate(self._of[name], self._request)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._of
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+
+def _warmth(warm: Warm | None, expected: Mapping[str, Usage]) -> Warm | None:
     """As much of the cache as this request can use."""
     if warm is None or warm.deployment not in expected:
         return None
     now = expected[warm.deployment].input_tokens
     return replace(warm, tokens=min(warm.tokens, now))
-
-
-def _left(names: list[str], levels: dict[str, list[Level]], expected: Usage) -> Left:
-    """What this call would leave of the tightest window of these pools."""
-    tightest, found = 1.0, None
-    for name in names:
-        for level in levels.get(name, ()):
-            if level.limit.kind is WindowKind.LEASE:
-                continue
-            need = expected.amount(level.limit.metric)
-            free = level.amount - level.counted - need
-            share = max(0.0, free / level.amount) if level.amount else 0.0
-            if found is None or share < tightest:
-                tightest, found = share, (level.limit, name)
-    if found is None:
-        return Left(share=1.0)
-    limit, pool = found
-    return Left(share=tightest, limit=f"{limit} ({pool})")

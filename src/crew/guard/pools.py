@@ -1,5 +1,7 @@
 """What a call draws on: the pools behind a deployment, and what it takes of them."""
 
+from collections.abc import Callable
+
 from crew.guard.budgets import Budgets
 from crew.guard.estimates import Estimates
 from crew.guard.plans import Plans
@@ -7,7 +9,7 @@ from crew.guard.reserves import Reserves
 from crew.quota.limits import Limit, Metric, Pool, Refusal, Usage, WindowKind
 from crew.quota.store import Reservation, Store
 from crew.routing import Request
-from crew.settings import Deployment, Settings
+from crew.settings import Deployment, Plan, Settings
 from crew.settings.prompts import style_for
 from crew.settings.strategies import LEAST_BUSY
 from crew.settings.styles import Style
@@ -40,6 +42,7 @@ class Pools:
         self._plans = plans
         self._estimates = estimates
         self._reserves = Reserves(settings)
+        self._own: dict[str, tuple[Deployment, Plan | None, tuple[Pool, ...]]] = {}
         self._counted = _counted(settings)
 
     def of(self, deployment: Deployment, request: Request) -> list[Pool]:
@@ -70,8 +73,15 @@ class Pools:
 
     def own_pools(self, deployment: Deployment) -> tuple[Pool, ...]:
         """The deployment's, its class', its provider's: the narrowest first."""
+        plan = self._plans.plan(deployment.provider)
+        known = self._own.get(deployment.name)
+        if known is None or known[0] is not deployment or known[1] is not plan:
+            known = deployment, plan, self._made(deployment, plan)
+            self._own[deployment.name] = known
+        return known[2]
+
+    def _made(self, deployment: Deployment, plan: Plan | None) -> tuple[Pool, ...]:
         provider = deployment.provider
-        plan = self._plans.plan(provider)
         limits = plan.limits if plan else provider.limits
         classes = plan.classes if plan else provider.classes
         own = Pool(name=f"deployment:{deployment.name}", limits=deployment.limits)
@@ -104,22 +114,32 @@ class Pools:
         """How the prompt of a call is worded there."""
         return style_for(self._settings, deployment, request.style)
 
-    def estimate(self, deployment: Deployment, request: Request) -> Usage:
-        """What a call will take there."""
-        style = self.style(deployment, request)
-        sent, answered = request.input_tokens + style.tokens, request.output_tokens
-        if request.characters is not None:
+    def sizes(self, request: Request) -> Callable[[Deployment], tuple[int, int]]:
+        """The input and output tokens that a call will take, at any deployment."""
+        characters, override = request.characters, request.style
+        answered, ratios = request.output_tokens, self._estimates.input_tokens
+        if characters is not None:
             # Asked for at each look: others' answers teach while this one waits.
-            sent = self._estimates.input_tokens(
-                deployment.name,
-                request.characters + style.characters,
-                request.images,
-            )
             answered = self._estimates.output_tokens(request.speaker)
             role = self._settings.roles.get(request.role)
             most = role.options.get("max_tokens") if role else None
             answered = min(answered, most) if isinstance(most, int) else answered
-        answered = min(answered, deployment.max_output)
+
+        def size(deployment: Deployment) -> tuple[int, int]:
+            style = style_for(self._settings, deployment, override)
+            room = deployment.max_output
+            if characters is None:
+                sent = request.input_tokens + style.tokens
+            else:
+                seen = characters + style.characters
+                sent = ratios(deployment.name, seen, request.images)
+            return sent, answered if answered < room else room
+
+        return size
+
+    def estimate(self, deployment: Deployment, request: Request) -> Usage:
+        """What a call will take there."""
+        sent, answered = self.sizes(request)(deployment)
         price = deployment.price
         return Usage(
             input_tokens=sent,

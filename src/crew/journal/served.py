@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crew.journal.tries import Try, one_try
+from crew.journal.tries import COLUMNS, Try, one_try
 from crew.sqlite_file import Database
 
 MOST = 5_000
@@ -16,12 +16,7 @@ WHERE id > ? AND outcome IN ('ok', {", ".join(f"'{one}'" for one in _SLOW)})
 AND +run IN (SELECT run FROM run WHERE NOT rehearsal) ORDER BY id DESC LIMIT {MOST}
 """
 _TRIES = f"""
-SELECT id, deployment, kind, complexity, at, number, task_trust, trust, verdict,
-    cost_usd, premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
-        SELECT 1 FROM attempt AS before WHERE before.run = attempt.run
-        AND before.task = attempt.task AND before.number < attempt.number
-        AND before.place = attempt.place
-    ) AS is_retry
+SELECT id, {COLUMNS}
 FROM attempt WHERE id > ? AND +run IN (SELECT run FROM run WHERE NOT rehearsal)
 ORDER BY id DESC LIMIT {MOST}
 """
@@ -60,4 +55,5 @@ def read_calls(db: Database, after: int) -> tuple[int, list[ServedCall]]:
 def read_tries_after(db: Database, after: int) -> tuple[int, list[Try]]:
     """As `read_calls`, of the attempts at tasks."""
     rows = db.run(_TRIES, (after,))
-    return (rows[0]["id"] if rows else after), [one_try(row) for row in reversed(rows)]
+    tries = [one_try(row[1:]) for row in reversed(rows)]
+    return (rows[0]["id"] if rows else after), tries

@@ -3,19 +3,24 @@
 import sqlite3
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from crew.sqlite_file import Database
 
 MOST = 5_000
 """How many of the latest attempts are read."""
+COLUMNS = """
+deployment, kind, complexity, at, number, task_trust, trust, verdict, cost_usd,
+premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
+    SELECT 1 FROM attempt AS before WHERE before.run = attempt.run
+    AND before.task = attempt.task AND before.number < attempt.number
+    AND before.place = attempt.place
+)
+"""
+"""What a try is made of, in this order."""
 # The plus keeps SQLite from the index by run, which would read all rows to sort them.
-_READ = """
-SELECT deployment, kind, complexity, at, number, task_trust, trust, verdict, cost_usd,
-    premium_usd, seconds, number > 1 AND fed_back AND EXISTS (
-        SELECT 1 FROM attempt AS before WHERE before.run = attempt.run
-        AND before.task = attempt.task AND before.number < attempt.number
-        AND before.place = attempt.place
-    ) AS is_retry
+_READ = f"""
+SELECT {COLUMNS}
 FROM attempt WHERE at >= ? AND +run IN (SELECT run FROM run WHERE NOT rehearsal)
 ORDER BY id DESC LIMIT ?
 """
@@ -52,23 +57,24 @@ def read_tries(db: Database, since: float) -> list[Try]:
     return [one_try(row) for row in db.run(_READ, (since, MOST))]
 
 
-def one_try(row: sqlite3.Row) -> Try:
-    """The try of a row."""
+def one_try(row: sqlite3.Row | tuple[Any, ...]) -> Try:
+    """The try of a row of COLUMNS."""
+    # Unpacked, not by name: a decision may read thousands.
+    (
+        deployment, kind, complexity, at, number, task_trust, trust, verdict, usd,
+        premium, seconds, is_retry,
+    ) = row  # fmt: skip
     return Try(
-        deployment=row["deployment"],
-        kind=row["kind"],
-        complexity=row["complexity"],
-        at=row["at"],
-        number=row["number"],
-        is_retry=bool(row["is_retry"]),
-        task_trust=row["task_trust"],
-        trust=row["trust"],
-        passed=row["verdict"] == "passed",
-        usd=_money(row["cost_usd"]),
-        premium_usd=_money(row["premium_usd"]),
-        seconds=row["seconds"],
+        deployment=deployment,
+        kind=kind,
+        complexity=complexity,
+        at=at,
+        number=number,
+        is_retry=bool(is_retry),
+        task_trust=task_trust,
+        trust=trust,
+        passed=verdict == "passed",
+        usd=None if usd is None else Decimal(usd),
+        premium_usd=None if premium is None else Decimal(premium),
+        seconds=seconds,
     )
-
-
-def _money(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -24,6 +24,7 @@ FEWEST = 5
 LEAST_SECONDS = 900.0
 """A rate is that of a quarter of an hour at least: crews work in bursts."""
 SOON = 3_600.0
+_DAY = 86_400.0
 USED_UP, IN_USE = "used up", "all in use"
 
 
@@ -69,6 +70,11 @@ class Allowance:
     @property
     def is_money(self) -> bool:
         return self.limit.metric is Metric.USD
+
+    @property
+    def is_budget(self) -> bool:
+        """Whether it is a budget in money."""
+        return self.is_money and self.pool.startswith("budget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,20 +145,33 @@ def _allowance(pool: PoolState, state: LimitState, pace: Pace, now: float) -> Al
 
 
 def empty_at(state: LimitState, rate: float, now: float) -> float | None:
-    """When a limit has nothing left at a rate (in the base unit, for a second), in
-    seconds since the epoch; None when that does not happen before it resets.
+    """When a limit has nothing left, in seconds since the epoch; None when that does
+    not happen before it resets.
 
-    Of a rolling window, what counts now is taken to leave it evenly.
+    The present `rate` (in the base unit, for a second) says so for the next day: nobody
+    works day and night as in one hour. For what lies behind that, the mean of the
+    calendar window up to now does.
     """
+    if state.left <= 0 or state.limit.seconds < SHORTEST:
+        return None
+    empty = _empty_at(state, rate, now) if rate > 0 else None
+    if empty is not None and empty <= now + _DAY:
+        return empty
+    if state.limit.kind is WindowKind.CALENDAR and state.limit.seconds > _DAY:
+        elapsed = now - _window_start(state.limit, now)
+        if elapsed >= _DAY and state.used > 0:
+            return _empty_at(state, state.used / elapsed, now)
+    return None
+
+
+def _empty_at(state: LimitState, rate: float, now: float) -> float | None:
+    """Of a rolling window, what counts now is taken to leave it evenly."""
     limit, left = state.limit, state.left
     counted = state.used + state.reserved
-    if rate <= 0 or left <= 0 or limit.seconds < SHORTEST:
-        return None
     match limit.kind:
         case WindowKind.CALENDAR:
             empty = now + left / rate
-            resets = state.resets_at or window_end(limit, now)
-            return empty if empty < resets else None
+            return empty if empty < window_end(limit, now) else None
         case WindowKind.REFILLING:
             net = rate - limit.per_second
             empty = now + left / net if net > 0 else float("inf")
@@ -166,3 +185,11 @@ def empty_at(state: LimitState, rate: float, now: float) -> float | None:
             return now + empty if length < empty < limit.seconds else None
         case _:
             return None
+
+
+def _window_start(limit: Limit, now: float) -> float:
+    """When the calendar window that holds `now` began."""
+    start = window_end(limit, now - limit.seconds - _DAY)
+    while (following := window_end(limit, start)) <= now:
+        start = following
+    return start

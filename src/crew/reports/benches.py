@@ -6,7 +6,7 @@ from math import ceil
 from typing import Protocol
 
 from crew.journal import RegressionRecord
-from crew.reports.text import duration
+from crew.reports.amounts import duration
 
 
 class Benched(Protocol):

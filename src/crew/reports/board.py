@@ -32,11 +32,7 @@ class Board:
     @property
     def budgets(self) -> tuple[Allowance, ...]:
         """The budgets in money, the fullest first."""
-        return tuple(
-            one
-            for one in self.allowances
-            if one.is_money and one.pool.startswith("budget")
-        )
+        return tuple(one for one in self.allowances if one.is_budget)
 
 
 def midnight(now: float) -> float:

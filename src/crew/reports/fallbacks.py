@@ -9,7 +9,8 @@ from statistics import mean, median
 from crew.journal import AttemptRecord, CallRecord, Stretch
 from crew.regression import Interval, difference, share
 from crew.regression.signals import FAULTS
-from crew.reports.text import figures_table, printed, shown_usd
+from crew.reports.amounts import shown_usd
+from crew.reports.text import figures_table, printed
 
 FIRST, FALLBACK = "first", "fallback"
 

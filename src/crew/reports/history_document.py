@@ -9,9 +9,10 @@ from io import StringIO
 from rich.table import Table
 
 from crew.journal import CallRecord
+from crew.reports.amounts import shown_usd
 from crew.reports.document import call_document, iso_moment
 from crew.reports.history import History
-from crew.reports.text import figures_table, printed, shown_usd
+from crew.reports.text import figures_table, printed
 from crew.texts.cells import safe_cell
 
 

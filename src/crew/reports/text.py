@@ -1,18 +1,15 @@
-"""Reports as plain text for a terminal: the summary of a run, and how limits stand."""
+"""The summary of a run as plain text for a terminal, and its tables."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from io import StringIO
-from math import ceil
 from typing import Any
 
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 
-from crew.quota.limits import NANO, Limit, Metric
-from crew.quota.store import LimitState, PlanState, PoolState
+from crew.reports.amounts import shown_usd
 from crew.reports.failures import DONE
 from crew.reports.report import RoleRow, RunReport
 from crew.reports.verdicts import NOTHING, verdicts_of
@@ -80,15 +77,6 @@ def _cache(report: RunReport) -> str:
     return f"{text}; {word} {shown_usd(abs(report.cache_saved))}"
 
 
-def shown_usd(amount: Decimal | None) -> str:
-    """Dollars to four decimals; below a cent, to four digits."""
-    if amount is None:
-        return "unknown"
-    decimals = 3 - amount.adjusted() if 0 < amount < Decimal("0.01") else 4
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${abs(amount):,.{decimals}f}"
-
-
 def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Who did the work of each task, and what its gates found; `tasks` as in the
     document of the run."""
@@ -105,101 +93,6 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if task["status"] not in DONE and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line
-
-
-def status_lines(
-    pools: Sequence[PoolState],
-    plans: Mapping[str, PlanState] = {},
-    *,
-    now: float,
-    notes: Sequence[str] = (),
-    width: int | None = None,
-    height: int | None = None,
-) -> str:
-    """How the pools stand at `now`, what is nearest to its end first, in `width`
-    columns (by default as many as the terminal has) and at most `height` lines. What
-    is in flight counts as used. A pool without limits shows only while something
-    closes or narrows it. `notes` stand at the end."""
-    rows = sorted(
-        (row for pool in pools for row in _rows(pool, now)),
-        key=lambda row: row[0],
-        reverse=True,
-    )
-    if not rows:
-        return "\n".join(["No limit is set.", *notes])
-    held = [
-        f"{provider} is on the plan {state.plan}: {state.reason}"
-        for provider, state in plans.items()
-    ]
-    held += notes
-    count = len(rows) if height is None else max(1, min(len(rows), height))
-    while True:
-        text = _status_table(rows[:count], len(rows) - count, held, width)
-        too_long = height is not None and len(text.splitlines()) > height
-        if not too_long or count == 1:
-            return text
-        count -= 1
-
-
-def _status_table(
-    rows: Sequence[tuple[Any, ...]], left_out: int, held: list[str], width: int | None
-) -> str:
-    table = figures_table("Pool", "Limit", "Used>", "Left>", "Resets in>")
-    for _, *cells in rows:
-        table.add_row(*cells)
-    more = [f"and {left_out} that are used less (--all)"] if left_out else []
-    return printed(table, *more, *(["", *held] if held else []), width=width)
-
-
-def _rows(pool: PoolState, now: float) -> Iterator[tuple[Any, ...]]:
-    """The rows of a pool, each behind what orders them: 1 is a limit that is used up,
-    and what closes a pool goes before that."""
-    for cells in _conditions(pool, now):
-        yield 2.0, pool.name, *cells
-    for state in pool.limits:
-        used = state.used + state.reserved
-        part = used / (used + state.left) if used + state.left > 0 else 1.0
-        yield part, pool.name, *_limit_row(state, now)
-
-
-def _conditions(pool: PoolState, now: float) -> Iterator[tuple[str, ...]]:
-    """What besides its limits holds a pool back."""
-    until = pool.cooldown_until
-    if until is not None and until > now:
-        why = f"cooldown: {pool.cooldown_reason}" if pool.cooldown_reason else ""
-        yield why or "cooldown", "", "", duration(until - now)
-    if pool.throttle is not None:
-        yield f"throttled to {pool.throttle:.0%}", "", "", ""
-    if pool.waiting:
-        yield f"{pool.waiting} in line", "", "", ""
-
-
-def _limit_row(state: LimitState, now: float) -> tuple[str, ...]:
-    limit, resets = state.limit, state.resets_at
-    text = str(limit)
-    if state.learned is not None:
-        text += f" (the provider says {limit.shown(state.learned)})"
-    return (
-        text,
-        _shown(limit, state.used + state.reserved),
-        _shown(limit, state.left),
-        duration(resets - now) if resets is not None else "",
-    )
-
-
-def _shown(limit: Limit, amount: int) -> str:
-    if limit.metric is Metric.USD:
-        return shown_usd(Decimal(amount) / NANO)
-    return f"{amount:,}"
-
-
-def duration(seconds: float) -> str:
-    """The two largest units, such as `3h 20m`, rounded up."""
-    left = max(0, ceil(seconds))
-    for size, unit, small, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m")):
-        if left >= size:
-            return f"{left // size}{unit} {left % size // small}{name}"
-    return f"{left // 60}m {left % 60}s" if left >= 60 else f"{left}s"
 
 
 def figures_table(*titles: str) -> Table:

@@ -2,7 +2,7 @@
 
 from crew.routing.routes import TOO_SMALL, Request, Route, route, rule
 from crew.routing.signals import Left, Signals, Times, Warm, Worth
-from crew.routing.strategies import Arranged, arranged, needed
+from crew.routing.strategies import Arranged, arranged, needed, parts_of
 
 __all__ = [
     "TOO_SMALL",
@@ -16,6 +16,7 @@ __all__ = [
     "Worth",
     "arranged",
     "needed",
+    "parts_of",
     "route",
     "rule",
 ]

@@ -58,21 +58,19 @@ def usd(deployment: Deployment, signals: Signals, *, without: int = 0) -> float 
 def _headroom(among: Sequence[Deployment], signals: Signals) -> Ranking:
     """Free ones first: an allowance that is left at the day's end is lost. What runs
     out has to be paid at the dearest of them."""
-    dearest = max((usd(one, signals) or 0.0 for one in among), default=0.0)
 
     def left(one: Deployment) -> Left:
         return signals.left.get(one.name, _FULL)
 
-    def why(one: Deployment) -> str:
-        found = left(one)
-        if not found.limit:
-            return "no window limits it"
-        return f"{found.share:.0%} left of {found.limit}"
+    def gain(new: Deployment, old: Deployment) -> float:
+        # Only a warm cache asks: what calls would cost need not be known before.
+        dearest = max(usd(one, signals) or 0.0 for one in among)
+        return (left(new).share - left(old).share) * dearest
 
     return Ranking(
         key=lambda one: (float(not is_free(one)), -left(one).share),
-        gain=lambda new, old: (left(new).share - left(old).share) * dearest,
-        why=why,
+        gain=gain,
+        why=lambda one: str(left(one)),
     )
 
 

@@ -3,16 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crew.quota.limits import Usage
+from crew.quota.limits import Limit, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What is left of a deployment's tightest window: the share from 0 to 1, and the
-    limit in words. `limit` is empty where it has no window."""
+    """What is left of a deployment's tightest window: the share from 0 to 1, the limit
+    and its pool. `limit` is None where it has no window."""
 
     share: float
-    limit: str = ""
+    limit: Limit | None = None
+    pool: str = ""
+
+    def __str__(self) -> str:
+        if self.limit is None:
+            return "no window limits it"
+        return f"{self.share:.0%} left of {self.limit} ({self.pool})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

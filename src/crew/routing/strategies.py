@@ -61,31 +61,26 @@ class _Home:
 
 
 _NONE = _Home("", PRIORITY)
+Parts = Sequence[tuple[_Home, list[Deployment]]]
+"""Candidates one after the other that come from the same tier or rule."""
 
 
-def needed(
-    settings: Settings, request: Request, candidates: Sequence[Deployment]
-) -> dict[str, list[Deployment]]:
+def needed(parts: Parts) -> dict[str, list[Deployment]]:
     """The strategies that order anything of these, each with what it orders. None but
     `priority`: nothing has to be read."""
     found: dict[str, list[Deployment]] = {}
-    for home, members in _segments(settings, request, candidates):
+    for home, members in parts:
         if home.strategy != PRIORITY and len(members) > 1:
             found.setdefault(home.strategy, []).extend(members)
     return found
 
 
-def arranged(
-    settings: Settings,
-    request: Request,
-    candidates: Sequence[Deployment],
-    signals: Signals,
-) -> Arranged:
+def arranged(parts: Parts, signals: Signals) -> Arranged:
     """The candidates, each part of them by the strategy of its tier or rule. The parts
     stay in their order."""
     order: list[Deployment] = []
     words = Words()
-    for home, members in _segments(settings, request, candidates):
+    for home, members in parts:
         if home.strategy == PRIORITY or len(members) == 1:
             order += members
         else:
@@ -137,9 +132,9 @@ def cache_worth(warm: Warm, stays: Deployment, moves: Deployment) -> float:
     return warm.tokens * float(there.input - here.cached_input) / 1_000_000
 
 
-def _segments(
+def parts_of(
     settings: Settings, request: Request, candidates: Sequence[Deployment]
-) -> list[tuple[_Home, list[Deployment]]]:
+) -> Parts:
     """The candidates in parts: one after the other from the same tier or rule."""
     homes: dict[str, _Home] = {}
     name = rule_name(settings, request.kind, request.complexity)

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crew.alerts import Alert
-from crew.clock import SystemClock
 from crew.errors import StoreUnavailable
-from crew.journal import Journal, RegressionRecord, RegressionTable, journal_file
+from crew.journal import Journal, RegressionRecord, RegressionTable
 from crew.regression import (
     SIGNALS,
     Outcome,
@@ -18,7 +17,6 @@ from crew.regression import (
     speeds,
 )
 from crew.regression.detector import has_recovered
-from crew.settings import Settings
 
 if TYPE_CHECKING:
     from crew.calls.run import Run
@@ -147,18 +145,13 @@ def _end(run: "Run", found: RegressionRecord, why: str) -> None:
         run.guard.listener(f"{found.text}: over, {why}")
 
 
-def standing_regressions(settings: Settings) -> list[RegressionRecord]:
-    """Those that stand, by the journal of this state directory, for who runs nothing.
-    Raises StoreUnavailable."""
-    path = journal_file(settings.state_dir)
-    if not path.exists():
-        return []
-    clock = SystemClock()
-    with Journal.open(path, clock) as journal:
-        now, table = clock.now(), journal.regressions
-        return [
-            one
-            for one in table.standing()
-            if now - one.at <= LASTS
-            and not one.at < table.begins(one.deployment, one.kind, one.signal) <= now
-        ]
+def standing_regressions(journal: Journal, now: float) -> list[RegressionRecord]:
+    """Those that stand, by the journal, for who runs nothing. Raises
+    StoreUnavailable."""
+    table = journal.regressions
+    return [
+        one
+        for one in table.standing()
+        if now - one.at <= LASTS
+        and not one.at < table.begins(one.deployment, one.kind, one.signal) <= now
+    ]

@@ -57,12 +57,14 @@ def queue(sources: Sources, waits: Sequence[Mapping[str, object]]) -> dict[str, 
 def notices(sources: Sources) -> dict[str, object]:
     """The alerts that are open, and the deployments that got worse, of which it is
     known when that ended. Raises StoreUnavailable."""
+    shown = list[tuple[str, str, float]]()
     with sources.journal() as journal:
-        alerts = [] if journal is None else journal.alerts.open(sources.clock.now())
-    shown = [(one.kind, one.text, one.raised_at) for one in alerts if one.kind != ALERT]
-    shown += [
-        (ALERT, one.text, one.at) for one in standing_regressions(sources.settings)
-    ]
+        if journal is not None:
+            now = sources.clock.now()
+            alerts = (one for one in journal.alerts.open(now) if one.kind != ALERT)
+            shown = [(one.kind, one.text, one.raised_at) for one in alerts]
+            worse = standing_regressions(journal, now)
+            shown += [(ALERT, one.text, one.at) for one in worse]
     return {
         "alerts": [
             {"kind": kind, "text": text, "raised_at": at} for kind, text, at in shown

@@ -11,7 +11,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crew.reports.text import shown_usd
+from crew.reports.amounts import shown_usd
 from crew.texts.escapes import escape_control
 
 COLOURS = 10
