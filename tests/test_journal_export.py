@@ -37,7 +37,7 @@ CALL = CallRecord(
     detail=f'key {SECRET} is over its limit,\x1b[2J\n"again"',
     cache_saved_usd=Decimal("-0.12345678901234567"),
 )
-LEFT_OUT = {"opened"}
+LEFT_OUT = {"opened", "removed_at", "kept_at"}
 """Columns of the journal that say nothing to others."""
 
 

@@ -19,6 +19,7 @@ from crew.settings.alerts_shape import AlertsShape
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.experiments_shape import ExperimentsFile, ExperimentShape
 from crew.settings.gates import GATES, WITH_A_VALUE, GateSpec
+from crew.settings.journal_shape import JournalShape, Keep
 from crew.settings.ladder_shape import EscalationShape, LadderShape
 from crew.settings.regression_shape import RegressionShape
 from crew.settings.values import TOOLS
@@ -44,6 +45,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel] | None]] = {
     "experiments.yaml": ("experiments_file", ExperimentsFile),
     "experiments.yaml: an experiment": ("experiment", ExperimentShape),
     "tiers.yaml: regression": ("regression", RegressionShape),
+    "tiers.yaml: journal": ("journal", JournalShape),
     "inputs.yaml": ("inputs_file", schema_inputs.InputsFile),
     "inputs.yaml: sandbox": ("sandbox", schema_inputs.SandboxShape),
 }
@@ -53,6 +55,7 @@ _NAMED: tuple[tuple[object, str], ...] = (
     (fields.Address, "an address"),
     (fields.Duration, "a duration"),
     (fields.Timeout, "a duration"),
+    (Keep, "days or weeks"),
     (fields.AnyLimits, _LIMITS),
     (schema.Budgets, "a limit, a budget, or a list of them"),
     (fields.Limits, _LIMITS),

@@ -15,6 +15,8 @@ _SWITCH_ATTEMPTS = 100
 BUSY_SECONDS = 30.0
 """How long a step waits for another process before it gives up."""
 _MENDING_ATTEMPTS = 3
+_SHRINKS = "PRAGMA auto_vacuum = INCREMENTAL"
+"""Empty pages can be given back, a few at a time."""
 _HEADER = 100
 """Bytes at the beginning of a SQLite file that say what it is."""
 
@@ -42,8 +44,7 @@ def open_database(
     their own (autocommit); the caller guards the connection with a lock.
 
     A damaged file is mended: a copy is kept aside, what can be read stays, and the
-    listener hears of it. `mended` is SQL for what was rescued.
-    Raises StoreUnavailable when the file cannot be used.
+    listener hears of it; `mended` is SQL for what was rescued. Raises StoreUnavailable.
     """
     for _ in range(_MENDING_ATTEMPTS):
         db = _connected(path, busy_seconds)
@@ -59,7 +60,7 @@ def open_database(
             db.close()
             raise
         return db
-    raise StoreUnavailable(f"{path}: it is damaged again and again: the disk is broken")
+    raise StoreUnavailable(f"{path}: damaged again and again: the disk is broken")
 
 
 class Database:
@@ -148,6 +149,8 @@ def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
 
 
 def _prepare(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+    if db.execute("PRAGMA page_count").fetchone() == (0,):
+        db.execute(_SHRINKS)
     _write_ahead(db)
     # A commit is durable against a killed process, not against a power cut.
     db.execute("PRAGMA synchronous = NORMAL")
@@ -173,8 +176,8 @@ def _prepare(db: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> N
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
-    """Switch a new file to WAL. Two processes that switch at once get `locked` at
-    once, whatever the timeout; a transaction in between waits for the other."""
+    """Switch a new file to WAL. Two processes that switch at once get `locked`,
+    whatever the timeout; a transaction in between waits for the other."""
     for _ in range(_SWITCH_ATTEMPTS):
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -244,6 +247,7 @@ def _copied_aside(path: Path) -> Path:
 def _rescued(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """A new database in memory, with the rows of the damaged file that can be read."""
     new = sqlite3.connect(":memory:", isolation_level=None)
+    new.execute(_SHRINKS)
     new.executescript("".join(migrations))
     new.execute(f"PRAGMA user_version = {len(migrations)}")
     tables = new.execute(

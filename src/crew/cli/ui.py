@@ -13,7 +13,6 @@ import click
 from crew.cli.browser import shown_in_browser
 from crew.cli.console import DONE, argument_error, print_notice
 from crew.cli.place import placed
-from crew.cli.report_run import record_of_run
 from crew.cli.settings_of import settings_or_tiers
 from crew.clock import SystemClock
 from crew.journal import Journal, journal_file
@@ -84,6 +83,7 @@ def reports(settings: Settings, run: str, config: str | None = None) -> "Page | 
     such run. Raises StoreUnavailable."""
     # On use: templates take a while to load.
     from crew.cli.report_page import page_of_run
+    from crew.cli.report_run import record_of_run
     from crew.reports.page.rendering import policy
     from crew.ui.page import Page
 

@@ -7,6 +7,7 @@ from crew.journal.marks import SKIPPED, Answered, MarkRecord, MarkTable
 from crew.journal.open_calls import OpenCall
 from crew.journal.records import CallRecord, RunRecord, TaskRecord
 from crew.journal.regressions import RegressionRecord, RegressionTable
+from crew.journal.retention import Contents
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall
 from crew.journal.spending import Recent, Spent
@@ -22,6 +23,7 @@ __all__ = [
     "AttemptRecord",
     "AttemptTable",
     "CallRecord",
+    "Contents",
     "Escalations",
     "Journal",
     "MarkRecord",

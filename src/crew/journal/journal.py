@@ -34,6 +34,7 @@ from crew.journal.records import (
     stored,
 )
 from crew.journal.regressions import RegressionTable
+from crew.journal.retention import RetentionTable
 from crew.journal.schema import MIGRATIONS
 from crew.journal.served import ServedCall, read_calls, read_tries_after
 from crew.journal.spending import (
@@ -87,6 +88,7 @@ class Journal:
         self.trials = TrialTable(self._db)
         self.regressions = RegressionTable(self._db)
         self.marks = MarkTable(self._db)
+        self.retention = RetentionTable(self._db)
 
     @classmethod
     def open(
@@ -122,9 +124,10 @@ class Journal:
         """Note that a run started, or runs again: then it keeps when and whose it is,
         and its status goes back to `running`."""
         self._db.run(
-            "INSERT INTO run VALUES (?, 'running', ?, ?, ?, ?, NULL, ?) "
+            "INSERT INTO run (run, status, rehearsal, user, team, started_at, output) "
+            "VALUES (?, 'running', ?, ?, ?, ?, ?) "
             "ON CONFLICT (run) DO UPDATE SET status = 'running', finished_at = NULL, "
-            "output = excluded.output",
+            "output = excluded.output, removed_at = NULL",
             (run, rehearsal, user, team, self._clock.now(), str(output)),
         )
 
@@ -260,7 +263,9 @@ class Journal:
 
     def run(self, run: str) -> RunRecord | None:
         """What is known of a run; None when it never started here."""
-        rows = self._db.run("SELECT * FROM run WHERE run = ?", (run,))
+        rows = self._db.run(
+            "SELECT * FROM run WHERE run = ? AND removed_at IS NULL", (run,)
+        )
         return run_record(rows[0]) if rows else None
 
     def unended_runs(self) -> list[RunRecord]:
@@ -275,7 +280,7 @@ class Journal:
         """The latest runs, newest first."""
         rows = self._db.run(
             # As they came: the time of day may have jumped in between.
-            "SELECT * FROM run ORDER BY rowid DESC LIMIT ?",
+            "SELECT * FROM run WHERE removed_at IS NULL ORDER BY rowid DESC LIMIT ?",
             (limit,),
         )
         return [run_record(row) for row in rows]

@@ -120,6 +120,8 @@ def call_record(row: sqlite3.Row) -> CallRecord:
 def run_record(row: sqlite3.Row) -> RunRecord:
     """The run of a row."""
     values: dict[str, Any] = dict(row)
+    for name in ("removed_at", "kept_at"):
+        values.pop(name, None)
     return RunRecord(
         **values
         | {"rehearsal": bool(values["rehearsal"]), "output": Path(values["output"])}

@@ -6,6 +6,7 @@ from crew.journal.attempts import ATTEMPTS, TASK_TRUST, WORK
 from crew.journal.marks import MARKS
 from crew.journal.open_calls import OPEN_CALLS
 from crew.journal.regressions import REGRESSIONS
+from crew.journal.retention import RETENTION
 from crew.journal.spending import SPENDING
 from crew.journal.stretch import CALLS_BY_TIME
 from crew.journal.trials import EXPERIMENT
@@ -55,4 +56,5 @@ MIGRATIONS = (
     WORK,
     ALERTS + APPROVALS,
     SPENDING,
+    RETENTION,
 )

@@ -39,8 +39,8 @@ def read_stretch(db: Database, since: float, until: float) -> Stretch:
         runs=[
             run_record(row)
             for row in db.run(
-                "SELECT * FROM run WHERE NOT rehearsal AND started_at >= ? "
-                "AND started_at < ? ORDER BY rowid",
+                "SELECT * FROM run WHERE NOT rehearsal AND removed_at IS NULL "
+                "AND started_at >= ? AND started_at < ? ORDER BY rowid",
                 times,
             )
         ],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crew.errors import CrewError, WorkspaceError
-from crew.runs.directory import RUNNING
+from crew.runs.directory import RUNNING, RunDirectory
 from crew.runs.listing import ListedRun
 from crew.workspace import Workspace
 from crew.workspace.leaving import losses, remove
@@ -30,7 +30,8 @@ def leftover(run: ListedRun) -> Leftover:
         reason = (f"run {run.run} is still running",)
         return Leftover(run=run, bytes=0, kept_for=reason, running=True)
     size = sum(_sizes(run.directory.path))
-    return Leftover(run=run, bytes=size, kept_for=tuple(_losses(run)))
+    lost = () if run.rehearsal else tuple(work_left(run.directory))
+    return Leftover(run=run, bytes=size, kept_for=lost)
 
 
 def clean(found: Leftover, state: Path) -> None:
@@ -51,13 +52,12 @@ def clean(found: Leftover, state: Path) -> None:
                 raise CrewError(f"{path} cannot be removed: {exc.strerror}") from exc
 
 
-def _losses(run: ListedRun) -> Iterator[str]:
-    if run.rehearsal:
-        return
+def work_left(directory: RunDirectory) -> Iterator[str]:
+    """What of a run's work is nowhere else, one line each."""
     try:
-        workspace = Workspace.recorded(run.directory.workspace, run.run)
+        workspace = Workspace.recorded(directory.workspace, directory.run)
     except WorkspaceError as exc:
-        if run.directory.workspace.is_dir():
+        if directory.workspace.is_dir():
             yield str(exc)
         return
     written = workspace.touched()

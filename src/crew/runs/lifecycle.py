@@ -34,6 +34,7 @@ from crew.runs.judging import watching
 from crew.runs.keeping import Keeping
 from crew.runs.observing import observe
 from crew.runs.rehearsal import needed, playing
+from crew.runs.retention import retain
 from crew.runs.standing import standing
 from crew.settings import Inputs, Settings
 from crew.settings.inputs import at_home
@@ -217,7 +218,9 @@ def _kick_off(underway: Underway, inputs: Inputs, own: Own) -> Outcome:
     if not run.end():
         # Another thread ends the run, with all that is open here, and the process.
         Event().wait()
-    return underway.finish(raw, error)
+    ended = underway.finish(raw, error)
+    retain(run.journal, run.settings, run.clock)
+    return ended
 
 
 def _result(underway: Underway, inputs: Inputs, own: Own) -> str:

@@ -58,6 +58,7 @@ class Shapes:
     ladder: LadderShape = field(default_factory=LadderShape)
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
+    keep_seconds: float | None = None
     inputs: InputsFile | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[str, "ExperimentShape"] = field(default_factory=dict)

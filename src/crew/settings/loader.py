@@ -49,6 +49,7 @@ from crew.settings.experiments_shape import (
 )
 from crew.settings.files import PROCESSES, Files, Shapes
 from crew.settings.fingerprint import fingerprint
+from crew.settings.journal_shape import read_keep
 from crew.settings.ladder_shape import ladder, read_ladder
 from crew.settings.places import Place, located
 from crew.settings.regression_shape import read_regression
@@ -155,6 +156,7 @@ def _checked(
         prompts=shapes.prompts,
         styles=styles,
         regression=shapes.regression,
+        keep_seconds=shapes.keep_seconds,
         config_hash=fingerprint(files, styles.values()),
     )
 
@@ -252,6 +254,7 @@ def _shapes(files: Files) -> Shapes:
         ladder=read_ladder(files.tiers),
         alerts=read_alerts(files.tiers),
         regression=read_regression(files.tiers),
+        keep_seconds=read_keep(files.tiers),
         inputs=inputs,
         prompts=providers_file.prompts if providers_file else {},
         experiments=read_experiments(files.experiments),

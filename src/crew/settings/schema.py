@@ -273,4 +273,5 @@ class TiersFile(Shape):
     ladder: dict[str, object] = {}
     alerts: dict[str, object] = {}
     regression: object = {}
+    journal: dict[str, object] = {}
     store_failure: Annotated[Text, one_of("policy", ("stop", "local"))] = "stop"

@@ -252,16 +252,15 @@ class Settings:
     `budgets` are limits on everything together; one with the window `run` counts a
     single run. `budget_rules` are the budgets with a scope, a warning or an action;
     those without a scope are among the `budgets`, too. `quotas` maps a scope (`user`,
-    `team`, `role`, `run`) to its limits, and one member of it (`role:coder`) to its
-    own.
+    `team`, `role`, `run`) to its limits, one member of it (`role:coder`) to its own.
     `max_wait` is how many seconds a call waits at most when every deployment is
-    closed; `max_calls` is how many model calls one run may make; `deadline` is how
-    many seconds after its start a run makes no more calls. When the store cannot be
-    reached, `store_failure` is `stop`, or `local` for counts of this process alone.
-    `rule_strategies` are those of the routing rules by name (without one: `priority`),
-    `free_quota` is one of `FREE_QUOTA`. `config_hash` is the SHA-256 over the YAML
-    files, `digests` are those of the files that a person accepted; None where the
-    directory was named. `prompts` are names of styles by family, `styles` all by name.
+    closed; `max_calls` is how many model calls one run may make, none of them later
+    than `deadline` seconds after its start. The journal keeps a run `keep_seconds`
+    long; None: always. When the store cannot be reached, `store_failure` is `stop`, or
+    `local` for counts of this process alone. `rule_strategies` are those of the routing
+    rules (without one: `priority`), `free_quota` is one of `FREE_QUOTA`. `config_hash`
+    is the SHA-256 over the YAML files, `digests` are those of the files that a person
+    accepted; None where the directory was named. `prompts` are names by family.
     """
 
     config_dir: Path
@@ -289,6 +288,7 @@ class Settings:
     free_quota: str = FIRST_COME
     alerts: AlertSettings = field(default_factory=AlertSettings)
     regression: RegressionSpec = field(default_factory=RegressionSpec)
+    keep_seconds: float | None = None
     inputs: Inputs | None = None
     experiments: Mapping[str, ExperimentSpec] = field(default_factory=dict)
     checks: CheckSettings = field(default_factory=CheckSettings)

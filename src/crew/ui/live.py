@@ -14,7 +14,7 @@ from crew.ui.metrics import metrics
 from crew.ui.page import Page
 from crew.ui.runs import Runs
 from crew.ui.server import Server
-from crew.ui.sources import Sources, told
+from crew.ui.sources import Sources
 from crew.ui.stream import Section, Stream
 from crew.ui.tallies import Tallies
 
@@ -37,7 +37,6 @@ def serve(
     stream = Stream(
         _sections(sources, tallies, runs),
         sources.clock,
-        finished=sources.shown,
         failed=failed,
     )
     answers = Answers(
@@ -64,7 +63,7 @@ def _sections(sources: Sources, tallies: Tallies, runs: Runs) -> tuple[Section, 
     """The sections by the names that the script of the page knows them by."""
 
     def section(name: str, seconds: float, read: Callable[[], object]) -> Section:
-        return Section(name=name, seconds=seconds, read=told(read))
+        return Section(name=name, seconds=seconds, read=partial(sources.document, read))
 
     return (
         section("working", 0.0, runs.at_work),
@@ -73,6 +72,7 @@ def _sections(sources: Sources, tallies: Tallies, runs: Runs) -> tuple[Section, 
         section("notices", 2.0, partial(standing.notices, sources)),
         section("benches", 2.0, partial(standing.benches, sources)),
         section("month", 5.0, partial(standing.month, sources)),
-        section("keys", 5.0, partial(keys, sources, tallies)),
         section("ended", 1.0, runs.ended),
+        # The first look reads every call there is.
+        section("keys", 5.0, partial(keys, sources, tallies)),
     )

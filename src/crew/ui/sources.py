@@ -68,33 +68,30 @@ class Sources:
                 self._guard = None
 
     def shown(self, text: str) -> str:
-        """A text of JSON without any key."""
-        return self.settings.secrets.masked(text)
+        """A text without any key, that shows no other text than it is: models,
+        providers and repositories write names and reasons."""
+        return escape_control(self.settings.secrets.masked(text))
 
-
-def told(read: Callable[[], object]) -> Callable[[], object]:
-    """The same document; what keeps it from being read is in its place."""
-
-    def document() -> object:
+    def document(self, read: Callable[[], object]) -> object:
+        """What `read` returns, with all its texts as `shown`; what keeps it from being
+        read is in its place."""
         try:
-            return cleaned(read())
+            return self._cleaned(read())
         except StoreUnavailable as exc:
-            return {"trouble": escape_control(str(exc))}
+            return {"trouble": self.shown(str(exc))}
         except OSError as exc:
-            return {"trouble": escape_control(file_problem(exc))}
+            return {"trouble": self.shown(file_problem(exc))}
 
-    return document
-
-
-def cleaned(value: object) -> object:
-    """A document whose texts show no other text than they are: models, providers and
-    repositories write names and reasons."""
-    match value:
-        case str():
-            return escape_control(value)
-        case dict():
-            return {str(key): cleaned(one) for key, one in value.items()}
-        case list() | tuple():
-            return [cleaned(one) for one in value]
-        case _:
-            return value
+    def _cleaned(self, value: object) -> object:
+        match value:
+            case str():
+                return self.shown(value)
+            case dict():
+                return {
+                    self.shown(str(key)): self._cleaned(one)
+                    for key, one in value.items()
+                }
+            case list() | tuple():
+                return [self._cleaned(one) for one in value]
+            case _:
+                return value
