@@ -77,11 +77,10 @@ def live(
 
     def work() -> None:
         serve(
-            Sources(settings, clock),
+            Sources(settings, clock, page.failed.append),
             bound,
             token=TOKEN,
             report=report,
-            failed=page.failed.append,
             ready=ready.put,
         )
 
