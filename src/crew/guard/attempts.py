@@ -1,6 +1,5 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -90,6 +89,8 @@ class Attempts:
 
     async def acquire_async(self) -> Lease:
         """As `acquire`, and lets other tasks run while it waits."""
+        import asyncio  # here: it takes time to load, and `crew status` has no need
+
         try:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._join_queue, step)
@@ -101,8 +102,7 @@ class Attempts:
 
     def failed(self, lease: Lease, error: ProviderError) -> None:
         """End a failed attempt: close what has to be closed, then settle the lease.
-        Raises the error again when it is the second provider that finds the request at
-        fault."""
+        Raises the error again when a second provider finds the request at fault."""
         deployment = lease.deployment
         # Others must see what is closed before they see the room that comes free.
         self.warm.forget(self.request)
