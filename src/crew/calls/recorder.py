@@ -168,7 +168,7 @@ class Recorder:
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
         swap = (role, lease.reason.partition(";")[0])
-        if lease.reason and swap not in self._swaps:
+        if lease.is_swap and swap not in self._swaps:
             self._swaps.add(swap)
             name = lease.deployment.name
             self.guard.progress.publish(
