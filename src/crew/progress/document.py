@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from crew.progress.events import Event
@@ -28,12 +27,7 @@ def read_event(line: str) -> Event:
 
 def _values(one: Any) -> dict[str, object]:
     """The fields of a value; `asdict` would copy each of them first."""
-    return {name: _plain(getattr(one, name)) for name in _names(type(one))}
-
-
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+    return {field.name: _plain(getattr(one, field.name)) for field in fields(one)}
 
 
 def _plain(value: object) -> object:
