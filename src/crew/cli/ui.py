@@ -65,7 +65,7 @@ def command(
     address = f"http://127.0.0.1:{bound.getsockname()[1]}/?token={token}"
     print(address, flush=True)
     print("Only who has this address can open it. Ctrl-C ends it.", file=sys.stderr)
-    sources = Sources(settings, SystemClock())
+    sources = Sources(settings, SystemClock(), print_notice)
     opened = nullcontext() if no_open else shown_in_browser(address, settings.state_dir)
     with opened:
         serve(
@@ -73,7 +73,6 @@ def command(
             bound,
             token=token,
             report=partial(reports, settings, config=config),
-            failed=print_notice,
         )
     return DONE
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
-from crew.notices import Listener
 from crew.ui import standing
 from crew.ui.app import Answers, build_app
 from crew.ui.gate import Gate
@@ -28,7 +27,6 @@ def serve(
     *,
     token: str,
     report: Callable[[str], Page | None],
-    failed: Listener,
     ready: Callable[[Server], None] = lambda server: None,
 ) -> None:
     """Serve on a socket until a signal, or until the server that `ready` gets is
@@ -37,7 +35,7 @@ def serve(
     stream = Stream(
         _sections(sources, tallies, runs),
         sources.clock,
-        failed=failed,
+        failed=sources.listener,
     )
     answers = Answers(
         stream=stream,
@@ -48,7 +46,7 @@ def serve(
         app=build_app(answers),
         port=bound.getsockname()[1],
         token=token,
-        failed=failed,
+        failed=sources.listener,
     )
     server = Server(gate, stream.end)
     with closing(sources), bound:

@@ -10,6 +10,7 @@ from crew.clock import Clock
 from crew.errors import StoreUnavailable, file_problem
 from crew.guard import QuotaGuard
 from crew.journal import Journal, journal_file
+from crew.notices import Listener
 from crew.reports.board import Board
 from crew.runs.allowances import board
 from crew.settings import Settings
@@ -20,10 +21,12 @@ FRESH_SECONDS = 0.8
 
 @dataclass(slots=True)
 class Sources:
-    """The journal is opened for each look: a run may make it, or somebody remove it."""
+    """The journal is opened for each look: a run may make it, or somebody remove it.
+    `listener` hears of a damaged file that was mended."""
 
     settings: Settings
     clock: Clock
+    listener: Listener = lambda line: None
     _guard: QuotaGuard | None = None
     _board: Board | None = None
     _looked_at: float = 0.0
@@ -40,14 +43,14 @@ class Sources:
         if not self.journal_path.exists():
             yield None
             return
-        with Journal.open(self.journal_path, self.clock) as journal:
+        with Journal.open(self.journal_path, self.clock, self.listener) as journal:
             yield journal
 
     def guard(self) -> QuotaGuard:
         """What knows the limits. Raises StoreUnavailable."""
         with self._lock:
             if self._guard is None:
-                self._guard = QuotaGuard.open(self.settings)
+                self._guard = QuotaGuard.open(self.settings, listener=self.listener)
             return self._guard
 
     def board(self) -> Board:
