@@ -35,27 +35,26 @@ def browser() -> Iterator[Any]:
 def opened(
     browser: Any, address: str, *allowed: str, **options: object
 ) -> tuple[Any, list[str]]:
-    """The page, and what it complained of or asked the network for, but for what
-    begins as `allowed`."""
+    """The page, and what it and those that it opens complain of or ask the network
+    for, but for what begins as `allowed`."""
     page = browser.new_page(**options)
-    return page, watched(page, address, "data:", *allowed)
-
-
-def watched(page: Any, address: str | None, *allowed: str) -> list[str]:
-    """What a page complains of from now on; it goes to the address, if there is one."""
     complaints: list[str] = []
-    page.on("console", lambda line: complaints.append(line.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.on(
+    context = page.context
+    context.on("console", lambda line: complaints.append(line.text))
+    context.on("weberror", lambda found: complaints.append(str(found.error)))
+    context.on(
+        "dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss())
+    )
+    context.on(
         "request",
         lambda request: (
-            None if request.url.startswith(allowed) else complaints.append(request.url)
+            None
+            if request.url.startswith(("data:", *allowed))
+            else complaints.append(request.url)
         ),
     )
-    if address is not None:
-        page.goto(address)
-    return complaints
+    page.goto(address)
+    return page, complaints
 
 
 def serious(page: Any) -> list[tuple[str, str]]:

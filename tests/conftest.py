@@ -1,8 +1,10 @@
 """What every test stands on: no network but loopback, no keys, its own directories."""
 
+import gc
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,33 @@ LONGEST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_configure() -> None:
+    disk = _memory_disk()
+    if disk is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(disk))
+    # The tests and what they import stay: to look for garbage in between takes longer
+    # than the imports themselves.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # and is never looked through again
+    gc.enable()
+
+
+def _memory_disk() -> Path | None:
+    """A disk in memory, with room for the suite, from which programs can be started:
+    a new file, an fsync and a removal take a hundredth of the time there."""
+    disk = Path("/dev/shm")
+    with suppress(OSError):
+        found = os.statvfs(disk)
+        roomy = found.f_bavail * found.f_frsize >= 2 * 2**30
+        if roomy and not found.f_flag & os.ST_NOEXEC and os.access(disk, os.W_OK):
+            return disk
+    return None
 
 
 _connect = socket.socket.connect

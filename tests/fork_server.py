@@ -134,7 +134,9 @@ def carry_out(request: Request) -> None:
 
 if __name__ == "__main__":
     control = socket.socket(fileno=int(sys.argv[1]))
+    gc.disable()
     defaults = imported()
+    gc.enable()
     gc.collect()
     gc.freeze()  # what is here stays in the pages that are shared
     control.sendall(b".")

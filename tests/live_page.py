@@ -28,7 +28,7 @@ class TurnedClock(SystemClock):
     every period has passed."""
 
     def __init__(self) -> None:
-        self._turns = 0
+        self._turns = self._seen = 0
         self._turned: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -38,8 +38,10 @@ class TurnedClock(SystemClock):
     async def asleep(self, seconds: float) -> None:
         if self._turned is None:
             self._turned, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        await self._turned.wait()
-        self._turned.clear()
+        while self._seen == self._turns:
+            await self._turned.wait()
+            self._turned.clear()
+        self._seen = self._turns
 
     def turn(self) -> None:
         self._turns += 1
@@ -75,11 +77,10 @@ def live(
 
     def work() -> None:
         serve(
-            Sources(settings, clock),
+            Sources(settings, clock, page.failed.append),
             bound,
             token=TOKEN,
             report=report,
-            failed=page.failed.append,
             ready=ready.put,
         )
 

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import sys
 import termios
 import threading
@@ -41,12 +42,14 @@ from crew.progress.events import (
 )
 from crew.progress.log import EventLog
 from crew.progress.progress import Progress, moment
+from crew.progress.tail import Tail, tail_lines
 from crew.settings import Inputs
 from crew.settings.loader import load_settings
 from crew.texts.masking import Secrets
 from crew.texts.stream import SafeStream
 from crew.workspace import Workspace
 from crew.workspace.so_far import changed_so_far
+from forked import Forks
 from hangs import HANGS_AFTER
 
 HOSTILE = "\x1b[2J\x1b[H\u202ename"
@@ -116,13 +119,14 @@ def test_the_board_says_who_does_what_at_what_cost() -> None:
     board = Board()
     for event in story():
         board.take(event)
-    text = "\n".join(shown(board, width=120, budget=Decimal(2), keys="q end"))
+    text = "\n".join(shown(board, width=200, budget=Decimal(2), keys="q end"))
 
     assert "1:01  3 calls  9.4k tokens  $0.0200 of $2.00  all senior: $0.0700" in text
     assert re.search(r"  design +passed +architect +0:30", text)
     assert re.search(r"> code +attempt 2 +coder +glm-free +0:21 +9\.4k", text)
     assert "read_file" in text
-    assert "checks: lint passed" in text
+    assert "checks: test FAILED, lint passed" in text
+    assert "step senior" in text
     assert "as claude-opus: RateLimited (429)" in text
     assert "coder waits 12 s for glm-free: 20 requests/minute" in text
     assert "\x1b" not in text
@@ -190,12 +194,20 @@ class Terminal:
         os.write(self.keyboard, key.encode())
         self.wait(then)
 
-    def wait(self, text: str) -> None:
+    def wait(self, text: str, times: int = 1) -> None:
+        def is_there() -> bool:
+            return self.text.count(text) >= times
+
         with self._changed:
-            assert self._changed.wait_for(lambda: text in self.text, HANGS_AFTER)
+            assert self._changed.wait_for(is_there, HANGS_AFTER)
 
     def modes(self) -> list[Any]:
         return termios.tcgetattr(self.stdin)
+
+    def close(self) -> None:
+        self.out.close()
+        self.stdin.close()
+        os.close(self.keyboard)
 
 
 @pytest.fixture
@@ -207,9 +219,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("ACCESSIBLE", raising=False)
     yield found
-    found.out.close()
-    found.stdin.close()
-    os.close(found.keyboard)
+    found.close()
 
 
 def test_keys_act_and_the_terminal_is_as_before(terminal: Terminal) -> None:
@@ -237,6 +247,10 @@ def test_keys_act_and_the_terminal_is_as_before(terminal: Terminal) -> None:
     terminal.press("p", "pauses before the next call")
     terminal.press("p", "the run goes on")
     terminal.press("d", "+with ***")
+    view.tail.add(
+        "coder", "glm-free", f"def {HOSTILE}\n    pass  # sk-secret-0123456789"
+    )
+    terminal.press("v", "pass  # ***")
     terminal.press("q", "")
     assert stopped.wait(HANGS_AFTER)
     during = terminal.modes()
@@ -251,6 +265,111 @@ def test_keys_act_and_the_terminal_is_as_before(terminal: Terminal) -> None:
     assert "\u202e" not in terminal.text
     assert terminal.text.count("\x1b[?25l") == terminal.text.count("\x1b[?25h")
     assert stream.beneath is terminal.out
+
+
+def test_keys_that_a_spectator_lacks_say_where_they_are(terminal: Terminal) -> None:
+    view = LiveView(SafeStream(terminal.out, Secrets()), SystemClock(), elsewhere=True)
+    terminal.press("v", "is in the memory of the run's own process alone")
+    terminal.press("p", "where it was started")
+    terminal.press("?", "stop watching; the run goes on")
+    view.release()
+
+
+def test_the_tail_has_the_end_of_an_answer_in_its_room() -> None:
+    tail = Tail()
+    assert "nothing" not in tail_text(tail)[0]
+    for part in ("import os\n", "x" * 200, f"\n\n\treturn {HOSTILE}界\n", "\n"):
+        tail.add("coder", "glm-free", part)
+    rows = tail_text(tail)
+
+    assert rows[0] == "-- coder on glm-free writes --"
+    assert rows[-1].startswith("      return \\x1b[2J")
+    assert len(rows) == 5
+    assert all(cell_len(row) < 80 for row in rows)
+    tail.add("documenter", "gemini", "another")
+    assert tail_text(tail)[1:] == ["  another"]
+    tail.end("coder", "glm-free", "\n".join(f"row {n}" for n in range(5_000)))
+    assert tail_text(tail)[1:] == [f"  row {n}" for n in range(4_996, 5_000)]
+    assert "wrote" in tail_text(tail)[0]
+
+
+def test_no_part_of_a_secret_is_at_the_begin_of_a_tail() -> None:
+    secret = "sk-" + "0123456789" * 20
+    tail = Tail()
+    for rest in range(0, 4_200, 37):
+        tail.end("coder", "glm-free", secret + "y" * rest)
+        shown = "".join(tail_text(tail, height=500, secrets=secret)[1:])
+
+        assert "0123456789" not in shown
+
+
+def tail_text(tail: Tail, *, height: int = 5, secrets: str = "") -> list[str]:
+    masked = Secrets(frozenset({secrets} - {""})).masked
+    return [
+        one.text for one in tail_lines(tail, width=80, height=height, masked=masked)
+    ]
+
+
+SHELL = """
+import os, signal, sys, termios
+from contextlib import suppress
+from crew.cli.live.terminal import Keys
+
+def say(*words):
+    print(*words, flush=True)
+
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    keys = Keys(lambda key: os.abort() if key == "c" else say("pressed", key))
+    keys.open()
+    say("pid", os.getpid(), "is there")
+    while True:
+        signal.pause()
+with suppress(OSError):
+    os.setpgid(child, child)
+while True:
+    _, status = os.waitpid(child, os.WUNTRACED)
+    os.tcsetpgrp(0, os.getpgrp())
+    if not os.WIFSTOPPED(status):
+        break
+    say("stopped with", termios.tcgetattr(0)[3] & termios.ICANON)
+    os.tcsetpgrp(0, child)
+    os.kill(child, signal.SIGCONT)
+say("ended by", os.WTERMSIG(status))
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "crashed"])
+def test_a_stop_a_kill_and_a_crash_leave_the_terminal_as_it_was(
+    forks: Forks, end: str
+) -> None:
+    """Under a shell that leaves the terminal alone, such as dash."""
+    terminal = Terminal()
+    before, inner = terminal.modes(), terminal.stdin.fileno()
+    streams = {name: os.dup(inner) for name in ("stdin", "stdout", "stderr")}
+    with forks.start(code=SHELL, terminal=True, **streams) as shell:
+        terminal.wait("is there")
+        assert terminal.modes()[3] & (termios.ICANON | termios.ECHO) == 0
+        terminal.press("a", "pressed a")
+        terminal.press("\x1a", f"stopped with {termios.ICANON}")
+        terminal.press("b", "pressed b")  # it goes on, with its keys
+        (pid,) = re.findall(r"pid (\d+)", terminal.text)
+        cursors = terminal.text.count("\x1b[?25h")
+        if end == "killed":
+            os.kill(int(pid), signal.SIGKILL)
+        else:
+            os.write(terminal.keyboard, b"c")
+        terminal.wait("ended by")
+        terminal.wait("\x1b[?25h", cursors + 1)
+        assert terminal.modes() == before
+        os.write(terminal.keyboard, b"\n")
+        shell.wait()
+    terminal.close()
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_the_number_of_series_ends_somewhere(
         )
 
     roles = [tally(f"role-{number}", number) for number in (3, 1, 2, 4)]
-    (found, *_) = parsed(text(call_families(roles)))
+    (found, *_) = parsed(text(call_families(roles), str))
 
     assert [one.labels["role"] for one in found.samples] == ["role-1", "role-2", OTHER]
     assert [one.value for one in found.samples] == [1, 1, 2]

@@ -1,9 +1,11 @@
 """The sandbox from the outside: what it lends, what it refuses, how it ends."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import venv
 from dataclasses import replace
@@ -19,6 +21,7 @@ from crew.sandbox.container import Container
 from crew.sandbox.job import Bounds, Ended, Job, Place
 from crew.sandbox.macos import profile
 from crew.sandbox.running import run
+from crew.sandbox.started import Started
 from crew.sandbox.unprotected import Unprotected
 from crew.settings.checks import CheckSettings
 from test_worktrees import git
@@ -51,6 +54,19 @@ def test_a_shared_environment_works_at_the_paths_it_was_made_for(
     assert ended.output == "mine", ended
     assert [one.passed for one in found] == [True, False]
     assert "Read-only file system" in found[1].reason
+
+
+@isolated
+def test_until_it_has_a_proc_of_its_own_a_command_is_not_the_whole_machine() -> None:
+    """On a busy machine the first look comes that early: it would be ended at once for
+    the memory of everybody."""
+    with subprocess.Popen(["sleep", "30"]) as process, tempfile.TemporaryFile() as info:
+        info.write(json.dumps({"child-pid": process.pid}).encode())
+        info.seek(0)
+        found = Started(process=process, info=info).processes()
+        process.kill()
+
+    assert found == [Path(f"/proc/{process.pid}")]
 
 
 @isolated

@@ -89,7 +89,8 @@ READING = {
     "the environments of processes": "cat /proc/*/environ /proc/*/task/*/environ",
     "the parent's memory and files": "ls -l /proc/*/fd /proc/*/cwd; cat /proc/*/maps;"
     " cat /proc/1/root{home}/.ssh/id_ed25519 /proc/self/root{home}/.netrc",
-    "the whole disk": "grep -rhsI {half} /tmp /root /home /srv /mnt /opt /var /run",
+    "the whole disk": "grep -rhsI {half} /tmp /root /home /srv /mnt /opt /var /run "
+    "/dev/shm",
     "passwords of the system": "test ! -r /etc/shadow || echo {secret}",
     "keys of the system": "cat /etc/ssh/*_key /etc/ssl/private/* 2>&1 | grep -q BEGIN"
     " && echo {secret}",

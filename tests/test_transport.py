@@ -141,12 +141,11 @@ def test_the_limits_are_told_in_every_way_to_call(
 
 
 @pytest.fixture(scope="module")
-def watched() -> Iterator[Callable[[], list[httpx.Response]]]:
+def watched() -> Callable[[], list[httpx.Response]]:
     """Finds the responses that were made since; not among all that was there before."""
     gc.collect()
     gc.freeze()
-    yield lambda: [one for one in gc.get_objects() if isinstance(one, httpx.Response)]
-    gc.unfreeze()
+    return lambda: [one for one in gc.get_objects() if isinstance(one, httpx.Response)]
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["call", "async"])

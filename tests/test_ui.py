@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from crew.cli import main
+from crew.cli.browser import opener, shown_in_browser
 from crew.cli.ui import write_token
 from crew.clock import SystemClock
 from crew.errors import SettingsError
@@ -452,3 +453,35 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(
 
     said = capsys.readouterr().err.splitlines()
     assert said == [f"crew: arguments: --port: {port}: Address already in use"]
+
+
+def test_a_browser_is_started_without_the_token_and_without_keys(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "xdg-open"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nenv > {tmp_path}/env\necho "$@" > {tmp_path}/arg\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":9")
+    monkeypatch.setattr(sys, "platform", "linux")
+    address = "http://127.0.0.1:1/?token=secret&x=<y>"
+
+    with shown_in_browser(address, settings.state_dir):
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        (file,) = settings.state_dir.glob("ui-*.html")
+        text, mode = file.read_text(), file.stat().st_mode & 0o777
+    given = (tmp_path / "arg").read_text().strip()
+    seen = (tmp_path / "env").read_text()
+
+    assert given == file.absolute().as_uri()
+    assert mode == 0o600
+    assert "url=http://127.0.0.1:1/?token=secret&amp;x=&lt;y&gt;" in text
+    assert SECRET not in seen
+    assert "DISPLAY=:9" in seen
+    assert not file.exists()
+
+
+def test_without_a_screen_nothing_is_started() -> None:
+    if sys.platform != "darwin":
+        assert opener({"PATH": "/usr/bin", "TERM": "xterm"}) is None

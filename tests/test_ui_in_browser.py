@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chromium import NEEDED, browser, opened, serious, watched
+from chromium import NEEDED, browser, opened, serious
 from crew.cli.ui import reports
 from crew.clock import SystemClock
 from crew.guard import QuotaGuard
@@ -97,8 +97,6 @@ def test_the_page_follows_a_run_from_nothing_to_its_report(
         with page.context.expect_page() as waiting:
             page.locator("#ended a", has_text="r1").click()
         report = waiting.value
-        complaints += watched(report, None, "data:", server.address("/runs/r1"))
-        report.reload()
         heading = report.locator("h1").inner_text()
         report.close()
     page.locator("#line", has_text="The connection is gone").wait_for()

@@ -3,7 +3,6 @@
 Every other module takes a `Clock`, so that tests decide what time it is.
 """
 
-import asyncio
 import random
 import threading
 import time
@@ -63,6 +62,8 @@ class SystemClock:
         time.sleep(max(0.0, seconds))
 
     async def asleep(self, seconds: float) -> None:
+        import asyncio  # here: it takes time to load, and few commands wait so
+
         await asyncio.sleep(max(0.0, seconds))
 
     def chance(self) -> float:
@@ -124,6 +125,8 @@ class ScaledClock:
         time.sleep(max(0.0, seconds) / self.speed)
 
     async def asleep(self, seconds: float) -> None:
+        import asyncio  # as above
+
         await asyncio.sleep(max(0.0, seconds) / self.speed)
 
     def chance(self) -> float:

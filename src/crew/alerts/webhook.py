@@ -1,10 +1,13 @@
 """One POST to a webhook, within a bound on its time; no redirect is followed."""
 
 import re
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crew.clock import Clock
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _LINE = 1_024
@@ -22,6 +25,9 @@ class Refused(Exception):
 
 def post(address: str, body: bytes, clock: Clock, *, seconds: float) -> None:
     """Send a document of JSON. Raises Refused."""
+    # Imported here: it takes time to load, and few send alerts.
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
     until = clock.monotonic() + seconds
     parts = urlsplit(address)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -48,7 +54,7 @@ def post(address: str, body: bytes, clock: Clock, *, seconds: float) -> None:
         raise Refused(f"status {status}", again=status >= 500 or status in _LATER)
 
 
-def _first_line(connection: HTTPConnection, clock: Clock, until: float) -> bytes:
+def _first_line(connection: "HTTPConnection", clock: Clock, until: float) -> bytes:
     """What is answered, up to the status: a body could come without an end. Raises
     TimeoutError, OSError."""
     answer = b""

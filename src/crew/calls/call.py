@@ -128,7 +128,7 @@ class Call:
                 answer = self.run.transport.complete(
                     lease.deployment,
                     self._as_taken(prompt, attempt),
-                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
+                    attempt.hearing.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )
@@ -146,7 +146,7 @@ class Call:
                 answer = await self.run.transport.acomplete(
                     lease.deployment,
                     self._as_taken(prompt, attempt),
-                    attempt.first_chunk.heard_by(self._on_chunk(lease)),
+                    attempt.hearing.heard_by(self._on_chunk(lease)),
                     now=self.run.clock.now(),
                     on_sent=lease.sent,
                 )

@@ -1,12 +1,14 @@
 """What is kept and told of a call: when it leaves, when its streamed answer begins,
-and when it ends."""
+what it says, and when it ends."""
 
 from typing import Any
 
 from crew.clock import Clock
 from crew.guard import Lease
+from crew.guard.attempts import Attempts
 from crew.journal import CallRecord, OpenCall
 from crew.progress.events import CallEnded
+from crew.progress.tail import Tail
 from crew.providers.answer import Answer
 from crew.providers.transport import OnChunk
 from crew.routing import Request
@@ -51,13 +53,17 @@ def call_ended(
     )
 
 
-class FirstChunk:
-    """Notes how long the first chunk of a stream took; `seconds` is None before, and
-    for an answer that is not streamed."""
+class Hearing:
+    """What is heard of an answer while it comes, for whoever looks. `seconds` is how
+    long a stream took to begin; None before, and for an answer that is none."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, tail: Tail, attempts: Attempts, lease: Lease
+    ) -> None:
         self.seconds: float | None = None
         self._clock = clock
+        self._tail = tail
+        self._who = attempts.request.role, lease.deployment.name
         self._began = clock.monotonic()
 
     def heard_by(self, on_chunk: OnChunk | None) -> OnChunk | None:
@@ -68,6 +74,14 @@ class FirstChunk:
         def hand_on(chunk: Any) -> None:
             if self.seconds is None:
                 self.seconds = self._clock.monotonic() - self._began
+            if chunk.choices and (text := chunk.choices[0].delta.content):
+                self._tail.add(*self._who, text)
             on_chunk(chunk)
 
         return hand_on
+
+    def end(self, answer: Answer) -> None:
+        """The answer is whole: its text, and the names of the tools that it calls."""
+        names = ", ".join(str(call.function.name) for call in answer.tool_calls)
+        parts = (answer.text, f"-> {names}" if names else "")
+        self._tail.end(*self._who, "\n".join(filter(None, parts)))

@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-from crew.calls.call_events import FirstChunk, call_ended, open_call
+from crew.calls.call_events import Hearing, call_ended, open_call
 from crew.clock import Clock
 from crew.errors import ProviderError, StoreUnavailable
 from crew.guard import Lease, QuotaGuard
@@ -55,7 +55,7 @@ class Recorder:
             attempts=attempts,
             lease=lease,
             began=self.clock.monotonic(),
-            first_chunk=FirstChunk(self.clock),
+            hearing=Hearing(self.clock, self.guard.progress.tail, attempts, lease),
         )
 
     def break_off(self) -> None:
@@ -94,6 +94,7 @@ class Recorder:
         lease, role = attempt.lease, attempt.request.role
         used = answer.charged or _estimated(lease)
         usage = lease.book(used, answer.reported)
+        self.guard.troubles.served(lease.deployment)
         self._tell_swap(attempt)
         if answer.finish_reason == "length" and not answer.tool_calls:
             self.guard.listener(
@@ -168,7 +169,7 @@ class Recorder:
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
         swap = (role, lease.reason.partition(";")[0])
-        if lease.reason and swap not in self._swaps:
+        if lease.is_swap and swap not in self._swaps:
             self._swaps.add(swap)
             name = lease.deployment.name
             self.guard.progress.publish(
@@ -225,7 +226,7 @@ class Recorder:
         try:
             self.journal.record(record, attempt.opened)
         finally:
-            first = attempt.first_chunk.seconds
+            first = attempt.hearing.seconds
             self.guard.progress.publish(call_ended(record, attempt.answer, first))
 
 
@@ -237,7 +238,7 @@ class Attempt:
     attempts: Attempts
     lease: Lease
     began: float
-    first_chunk: FirstChunk
+    hearing: Hearing
     seconds: float = 0.0
     answer: Answer | None = None
     opened: int | None = None
@@ -260,6 +261,7 @@ class Attempt:
     def answered(self, answer: Answer) -> None:
         """The attempt brought an answer that can be used."""
         self.answer = answer
+        self.hearing.end(answer)
 
     def __enter__(self) -> Self:
         self.recorder._begin(self)

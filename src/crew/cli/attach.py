@@ -38,7 +38,7 @@ def command(config: str | None, run: str | None, view: str | None) -> int:
     if not path.exists():
         raise argument_error("RUN", f"{found.run} has no events: {path} is not there")
     clock = SystemClock()
-    shown = follower(view=view)
+    shown = follower(view=view, elsewhere=True)
     if isinstance(shown, LiveView):
         shown.budget = budget_of_run(settings)
     status = _watch(shown, path, clock)

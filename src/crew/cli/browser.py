@@ -39,14 +39,17 @@ def shown_in_browser(address: str, directory: Path) -> Iterator[None]:
         yield
         return
     file = directory.absolute() / f"ui-{secrets.token_hex(8)}.html"
+    program: subprocess.Popen[bytes] | None = None
     try:
         with suppress(OSError):  # the address is printed, too
             _write(file, address)
-            _start([command, file.as_uri()])
+            program = _start([command, file.as_uri()])
         yield
     finally:
         with suppress(OSError):
             file.unlink(missing_ok=True)
+        if program is not None:
+            program.poll()  # it may be the browser, and stays
 
 
 def opener(environ: Mapping[str, str]) -> str | None:
@@ -71,10 +74,10 @@ def _write(file: Path, address: str) -> None:
         f.write(page)
 
 
-def _start(command: list[str]) -> None:
+def _start(command: list[str]) -> "subprocess.Popen[bytes]":
     """Begin a program that sees no key of ours, and writes nowhere."""
     seen = {name: os.environ[name] for name in _OF_THE_SCREEN if name in os.environ}
-    subprocess.Popen(
+    return subprocess.Popen(
         command,
         env={**inherited(os.environ), **seen},
         stdin=subprocess.DEVNULL,

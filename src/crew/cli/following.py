@@ -41,10 +41,15 @@ class Follower(Protocol):
 
 
 def follower(
-    *, quiet: bool = False, stream: bool = False, view: str | None = None
+    *,
+    quiet: bool = False,
+    stream: bool = False,
+    view: str | None = None,
+    elsewhere: bool = False,
 ) -> Follower:
     """Who follows a run on the command's own stdout or stderr. `view` is `live` or
-    `lines`; None: live on a terminal that can do it."""
+    `lines`; None: live on a terminal that can do it. `elsewhere`: another process
+    works on the run."""
     if stream:
         return JsonStream(sys.stdout)
     if quiet:
@@ -55,7 +60,7 @@ def follower(
     # On use: lines alone need none of it.
     from crew.cli.live.view import LiveView
 
-    return LiveView(out, SystemClock())
+    return LiveView(out, SystemClock(), elsewhere=elsewhere)
 
 
 def announced(run: str, inputs: Inputs | None) -> RunAnnounced:

@@ -153,7 +153,7 @@ def carry_out(
     progress = Progress(run, secrets=settings.secrets, listeners=[shown])
     progress.publish(announced(run, inputs))
     underway: Future[Underway] = Future()
-    _let_control(shown, settings, underway)
+    _let_control(shown, settings, underway, progress)
     # CrewAI prints panels of its own; stdout is for the result.
     with redirect_stdout(sys.stderr):
         lifecycle = import_lifecycle(settings)
@@ -174,7 +174,10 @@ def carry_out(
 
 
 def _let_control(
-    shown: Follower, settings: Settings, underway: "Future[Underway]"
+    shown: Follower,
+    settings: Settings,
+    underway: "Future[Underway]",
+    progress: Progress,
 ) -> None:
     """Let the keys of a live view do something, once the run has begun."""
     # On use: only a live view needs it.
@@ -182,7 +185,7 @@ def _let_control(
     from crew.cli.live.view import LiveView
 
     if isinstance(shown, LiveView):
-        shown.budget = budget_of_run(settings)
+        shown.budget, shown.tail = budget_of_run(settings), progress.tail
         if asks_a_person(settings):
             shown.leave_keys()
         underway.add_done_callback(

@@ -13,7 +13,6 @@ import click
 from crew.cli.browser import shown_in_browser
 from crew.cli.console import DONE, argument_error, print_notice
 from crew.cli.place import placed
-from crew.cli.report_run import record_of_run
 from crew.cli.settings_of import settings_or_tiers
 from crew.clock import SystemClock
 from crew.journal import Journal, journal_file
@@ -66,7 +65,7 @@ def command(
     address = f"http://127.0.0.1:{bound.getsockname()[1]}/?token={token}"
     print(address, flush=True)
     print("Only who has this address can open it. Ctrl-C ends it.", file=sys.stderr)
-    sources = Sources(settings, SystemClock())
+    sources = Sources(settings, SystemClock(), print_notice)
     opened = nullcontext() if no_open else shown_in_browser(address, settings.state_dir)
     with opened:
         serve(
@@ -74,7 +73,6 @@ def command(
             bound,
             token=token,
             report=partial(reports, settings, config=config),
-            failed=print_notice,
         )
     return DONE
 
@@ -84,6 +82,7 @@ def reports(settings: Settings, run: str, config: str | None = None) -> "Page | 
     such run. Raises StoreUnavailable."""
     # On use: templates take a while to load.
     from crew.cli.report_page import page_of_run
+    from crew.cli.report_run import record_of_run
     from crew.reports.page.rendering import policy
     from crew.ui.page import Page
 

@@ -1,6 +1,5 @@
 """The attempts at one call: serve it, wait for a better deployment, or swap."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -90,6 +89,8 @@ class Attempts:
 
     async def acquire_async(self) -> Lease:
         """As `acquire`, and lets other tasks run while it waits."""
+        import asyncio  # here: it takes time to load, and `crew status` has no need
+
         try:
             while isinstance(step := await asyncio.to_thread(self._decide), Wait):
                 pause = await asyncio.to_thread(self._join_queue, step)
@@ -101,8 +102,7 @@ class Attempts:
 
     def failed(self, lease: Lease, error: ProviderError) -> None:
         """End a failed attempt: close what has to be closed, then settle the lease.
-        Raises the error again when it is the second provider that finds the request at
-        fault."""
+        Raises the error again when a second provider finds the request at fault."""
         deployment = lease.deployment
         # Others must see what is closed before they see the room that comes free.
         self.warm.forget(self.request)
@@ -152,8 +152,7 @@ class Attempts:
         waited = self.clock.monotonic() - self._began
         shut: list[Shut] = []
         for deployment in in_order(self.route.candidates, self.others, shut, self._usd):
-            found = self._try(deployment, now)
-            match found:
+            match found := self._try(deployment, now):
                 case Reservation() as reservation:
                     self._ticket = None
                     return self._lease(deployment, reservation, shut)
@@ -180,6 +179,7 @@ class Attempts:
         return Lease(
             deployment=deployment,
             reason=reason,
+            is_swap=bool(shut),
             estimate=reservation.estimate,
             reservation=reservation,
             output_room=self.pools.output_room(deployment, sent),

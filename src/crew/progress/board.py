@@ -121,7 +121,7 @@ def _advance(row: TaskRow, event: OfTask) -> None:
             row.state, row.role = AT_WORK, event.role or row.role
             row.began = event.so_far.seconds
         case StepBegun():
-            row.attempt, row.step, row.checks = event.attempt, event.step, {}
+            row.attempt, row.step = event.attempt, event.step
         case TaskEnded():
             row.state, row.seconds, row.doing = event.status, event.seconds, ""
         case CallBegun():

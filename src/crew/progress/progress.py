@@ -23,6 +23,7 @@ from crew.progress.events import (
     PlannedTask,
     SoFar,
 )
+from crew.progress.tail import Tail
 from crew.texts.escapes import escape_control
 from crew.texts.masking import Secrets
 
@@ -43,7 +44,7 @@ hold up other threads."""
 
 class Progress:
     """The events of one run. `notices` gets lines of text, as `crew.notices` has it:
-    those of events that a person wants to read, too."""
+    those of events that a person wants to read, too. `tail` is no event: a text."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Progress:
         notices: Listener | None = None,
         listeners: Iterable[Events] = (),
     ) -> None:
+        self.tail = Tail()
         self._run = run
         self._clock = clock or SystemClock()
         self._secrets = secrets or Secrets()

@@ -41,10 +41,12 @@ class Started:
         """The directory of each process under /proc, as far as one can see."""
         first = self._known_first()
         if first is not None:
-            # What the first one sees as /proc lists those inside and no other.
+            # What the first one sees as /proc lists those inside and no other, once
+            # it has one of its own: until then it sees that of the machine.
             with suppress(OSError):
                 inside = Path(f"/proc/{first}/root/proc")
-                return [one for one in inside.iterdir() if one.name.isdigit()]
+                if inside.stat().st_dev != Path("/proc").stat().st_dev:
+                    return [one for one in inside.iterdir() if one.name.isdigit()]
         return _below(first or self.process.pid)
 
     def _known_first(self) -> int | None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 
 from crew.journal import Sums, Tally
-from crew.texts.escapes import escape_control
 from crew.ui.exposition import COUNTER, GAUGE, SUMMARY, Family, Sample
 
 MOST_SERIES = 2_000
@@ -98,8 +97,7 @@ def _groups(tallies: Iterable[Tally]) -> Groups:
 
 
 def _labels(names: Mapping[str, str], outcome: str) -> tuple[tuple[str, str], ...]:
-    shown = {name: escape_control(value) for name, value in names.items()}
-    return (*shown.items(), ("outcome", escape_control(outcome)))
+    return (*names.items(), ("outcome", outcome))
 
 
 def _without_outcome(groups: Groups) -> Groups:

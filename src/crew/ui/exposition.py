@@ -1,6 +1,6 @@
 """Prometheus' text format, version 0.0.4: families of samples, as text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,22 +28,25 @@ class Family:
     samples: Sequence[Sample]
 
 
-def text(families: Iterable[Family]) -> str:
-    """The families as text; those without a sample are left out."""
+def text(families: Iterable[Family], shown: Callable[[str], str]) -> str:
+    """The families as text; those without a sample are left out. `shown` is what
+    becomes of the value of a label."""
     lines: list[str] = []
     for family in families:
         if not family.samples:
             continue
         lines.append(f"# HELP {family.name} {_help(family.help)}")
         lines.append(f"# TYPE {family.name} {family.type}")
-        lines += [_line(family.name, sample) for sample in family.samples]
+        lines += [_line(family.name, sample, shown) for sample in family.samples]
     return "\n".join([*lines, ""])
 
 
-def _line(name: str, sample: Sample) -> str:
-    labels = ",".join(f'{key}="{_value(one)}"' for key, one in sample.labels.items())
-    shown = f"{{{labels}}}" if labels else ""
-    return f"{name}{sample.suffix}{shown} {_number(sample.value)}"
+def _line(name: str, sample: Sample, shown: Callable[[str], str]) -> str:
+    labels = ",".join(
+        f'{key}="{_value(shown(one))}"' for key, one in sample.labels.items()
+    )
+    of = f"{{{labels}}}" if labels else ""
+    return f"{name}{sample.suffix}{of} {_number(sample.value)}"
 
 
 def _number(value: float) -> str:

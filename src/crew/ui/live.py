@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 
-from crew.notices import Listener
 from crew.ui import standing
 from crew.ui.app import Answers, build_app
 from crew.ui.gate import Gate
@@ -14,7 +13,7 @@ from crew.ui.metrics import metrics
 from crew.ui.page import Page
 from crew.ui.runs import Runs
 from crew.ui.server import Server
-from crew.ui.sources import Sources, told
+from crew.ui.sources import Sources
 from crew.ui.stream import Section, Stream
 from crew.ui.tallies import Tallies
 
@@ -28,7 +27,6 @@ def serve(
     *,
     token: str,
     report: Callable[[str], Page | None],
-    failed: Listener,
     ready: Callable[[Server], None] = lambda server: None,
 ) -> None:
     """Serve on a socket until a signal, or until the server that `ready` gets is
@@ -37,8 +35,7 @@ def serve(
     stream = Stream(
         _sections(sources, tallies, runs),
         sources.clock,
-        finished=sources.shown,
-        failed=failed,
+        failed=sources.listener,
     )
     answers = Answers(
         stream=stream,
@@ -49,7 +46,7 @@ def serve(
         app=build_app(answers),
         port=bound.getsockname()[1],
         token=token,
-        failed=failed,
+        failed=sources.listener,
     )
     server = Server(gate, stream.end)
     with closing(sources), bound:
@@ -64,7 +61,7 @@ def _sections(sources: Sources, tallies: Tallies, runs: Runs) -> tuple[Section, 
     """The sections by the names that the script of the page knows them by."""
 
     def section(name: str, seconds: float, read: Callable[[], object]) -> Section:
-        return Section(name=name, seconds=seconds, read=told(read))
+        return Section(name=name, seconds=seconds, read=partial(sources.document, read))
 
     return (
         section("working", 0.0, runs.at_work),
@@ -73,6 +70,7 @@ def _sections(sources: Sources, tallies: Tallies, runs: Runs) -> tuple[Section, 
         section("notices", 2.0, partial(standing.notices, sources)),
         section("benches", 2.0, partial(standing.benches, sources)),
         section("month", 5.0, partial(standing.month, sources)),
-        section("keys", 5.0, partial(keys, sources, tallies)),
         section("ended", 1.0, runs.ended),
+        # The first look reads every call there is.
+        section("keys", 5.0, partial(keys, sources, tallies)),
     )

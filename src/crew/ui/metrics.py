@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from crew.errors import StoreUnavailable
 from crew.guard import QuotaGuard
 from crew.quota.limits import NANO, Metric
 from crew.reports.allowances import Allowance
 from crew.reports.board import Board
-from crew.texts.escapes import escape_control
 from crew.ui.call_metrics import call_families
 from crew.ui.exposition import GAUGE, Family, Sample, text
 from crew.ui.keys import failing, own_tallies
@@ -30,7 +30,7 @@ def metrics(sources: Sources, tallies: Tallies, runs: Runs) -> str:
         families += [*_of_limits(now), *_of_holds(now), *_of_benches(guard)]
     except StoreUnavailable:
         families += [_gauge("store_up", "Whether the quota store answers.", [(0, {})])]
-    return sources.shown(text(families))
+    return text(families, cache(sources.shown))
 
 
 def _gauge(
@@ -40,10 +40,7 @@ def _gauge(
         name=f"crew_{name}",
         type=GAUGE,
         help=sentence,
-        samples=[
-            Sample(value, {key: escape_control(one) for key, one in labels.items()})
-            for value, labels in samples
-        ],
+        samples=[Sample(value, labels) for value, labels in samples],
     )
 
 

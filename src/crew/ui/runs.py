@@ -43,7 +43,7 @@ class Runs:
 
     sources: Sources
     _followed: dict[str, _Followed] = field(default_factory=dict)
-    _ended: dict[str, tuple[RunRecord, dict[str, object]]] = field(default_factory=dict)
+    _ended: dict[str, tuple[object, dict[str, object]]] = field(default_factory=dict)
 
     def at_work(self) -> dict[str, object]:
         """The runs that work now, the latest first."""
@@ -107,8 +107,10 @@ class Runs:
         }
 
     def _past(self, journal: Journal, record: RunRecord) -> dict[str, object]:
+        # A killed run gets rows for the calls that it left open.
+        state = record, journal.count_calls(record.run)
         known = self._ended.get(record.run)
-        if known is not None and known[0] == record:
+        if known is not None and known[0] == state:
             return known[1]
         directory, parts = RunDirectory(record.output), journal.parts(record.run)
         status = directory.status(record.status)
@@ -118,8 +120,7 @@ class Runs:
             "tasks": _tasks(parts, journal.tasks(record.run), None),
             "why": _problem(directory) if status != "done" else "",
         }
-        if record.status != RUNNING:  # else it may be resumed
-            self._ended[record.run] = (record, document)
+        self._ended[record.run] = (state, document)
         return document
 
 

@@ -10,6 +10,7 @@ from crew.clock import Clock
 from crew.errors import StoreUnavailable, file_problem
 from crew.guard import QuotaGuard
 from crew.journal import Journal, journal_file
+from crew.notices import Listener
 from crew.reports.board import Board
 from crew.runs.allowances import board
 from crew.settings import Settings
@@ -20,10 +21,12 @@ FRESH_SECONDS = 0.8
 
 @dataclass(slots=True)
 class Sources:
-    """The journal is opened for each look: a run may make it, or somebody remove it."""
+    """The journal is opened for each look: a run may make it, or somebody remove it.
+    `listener` hears of a damaged file that was mended."""
 
     settings: Settings
     clock: Clock
+    listener: Listener = lambda line: None
     _guard: QuotaGuard | None = None
     _board: Board | None = None
     _looked_at: float = 0.0
@@ -40,14 +43,14 @@ class Sources:
         if not self.journal_path.exists():
             yield None
             return
-        with Journal.open(self.journal_path, self.clock) as journal:
+        with Journal.open(self.journal_path, self.clock, self.listener) as journal:
             yield journal
 
     def guard(self) -> QuotaGuard:
         """What knows the limits. Raises StoreUnavailable."""
         with self._lock:
             if self._guard is None:
-                self._guard = QuotaGuard.open(self.settings)
+                self._guard = QuotaGuard.open(self.settings, listener=self.listener)
             return self._guard
 
     def board(self) -> Board:
@@ -68,33 +71,30 @@ class Sources:
                 self._guard = None
 
     def shown(self, text: str) -> str:
-        """A text of JSON without any key."""
-        return self.settings.secrets.masked(text)
+        """A text without any key, that shows no other text than it is: models,
+        providers and repositories write names and reasons."""
+        return escape_control(self.settings.secrets.masked(text))
 
-
-def told(read: Callable[[], object]) -> Callable[[], object]:
-    """The same document; what keeps it from being read is in its place."""
-
-    def document() -> object:
+    def document(self, read: Callable[[], object]) -> object:
+        """What `read` returns, with all its texts as `shown`; what keeps it from being
+        read is in its place."""
         try:
-            return cleaned(read())
+            return self._cleaned(read())
         except StoreUnavailable as exc:
-            return {"trouble": escape_control(str(exc))}
+            return {"trouble": self.shown(str(exc))}
         except OSError as exc:
-            return {"trouble": escape_control(file_problem(exc))}
+            return {"trouble": self.shown(file_problem(exc))}
 
-    return document
-
-
-def cleaned(value: object) -> object:
-    """A document whose texts show no other text than they are: models, providers and
-    repositories write names and reasons."""
-    match value:
-        case str():
-            return escape_control(value)
-        case dict():
-            return {str(key): cleaned(one) for key, one in value.items()}
-        case list() | tuple():
-            return [cleaned(one) for one in value]
-        case _:
-            return value
+    def _cleaned(self, value: object) -> object:
+        match value:
+            case str():
+                return self.shown(value)
+            case dict():
+                return {
+                    self.shown(str(key)): self._cleaned(one)
+                    for key, one in value.items()
+                }
+            case list() | tuple():
+                return [self._cleaned(one) for one in value]
+            case _:
+                return value

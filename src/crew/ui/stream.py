@@ -49,21 +49,17 @@ class _Reader:
 class Stream:
     """Keeps the sections up to date for all who look. One event loop uses it.
 
-    `finished` is what becomes of each text before it leaves; `failed` hears of a
-    section that cannot be read.
+    `failed` hears of a section that cannot be read.
     """
 
     def __init__(
         self,
         sections: tuple[Section, ...],
         clock: Clock,
-        *,
-        finished: Callable[[str], str] = lambda text: text,
         failed: Listener = lambda line: None,
     ) -> None:
         self._sections = sections
         self._clock = clock
-        self._finished = finished
         self._failed = failed
         self._readers: set[_Reader] = set()
         self._known: dict[str, str] = {}
@@ -98,7 +94,7 @@ class Stream:
         except Exception as exc:  # the other sections go on
             document = {"trouble": f"it cannot be read: {type(exc).__name__}"}
             self._failed(f"WARNING: {section.name}: {type(exc).__name__}")
-        return self._finished(json.dumps(document, separators=(",", ":")))
+        return json.dumps(document, separators=(",", ":"))
 
     def end(self) -> None:
         """End every stream: the server goes."""

@@ -21,6 +21,7 @@ from crew.progress.board import Board
 from crew.progress.board_lines import board_lines
 from crew.progress.events import Event
 from crew.progress.lines import Line, line_of
+from crew.progress.tail import Tail, tail_lines
 from crew.texts.escapes import escape_control
 from crew.texts.stream import SafeStream
 
@@ -30,12 +31,21 @@ EACH_SECOND = 4
 """How often the board is drawn anew."""
 LONGEST_DIFF = 200
 _STYLES = {"good": "green", "bad": "red", "notable": "yellow", "faint": "dim"}
+TAIL_LINES, FEWEST_TAIL_LINES = 8, 3
 _HELP = (
     "q  end the run; it can be resumed",
     "p  pause before the next call, and go on",
     "d  show what changed so far",
+    "v  show, or hide, the end of what a model writes",
     "?  show this",
 )
+_HELP_BESIDE = ("q  stop watching; the run goes on", "?  show this")
+_ELSEWHERE = {
+    "p": "· a run pauses by the key p where it was started",
+    "d": "· crew diff shows what the run changed",
+    "v": "· what models write is in the memory of the run's own process alone",
+}
+"""What the keys of a run say where another process works on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +67,16 @@ class LiveView:
         clock: Clock,
         *,
         budget: Decimal | None = None,
+        elsewhere: bool = False,
         with_keys: bool = True,
     ) -> None:
+        """`elsewhere`: another process works on the run."""
         self._out = out
         self._clock = clock
         self.budget = budget
+        self.tail = Tail()
+        self._elsewhere = elsewhere
+        self._shows_tail = False
         self._terminal: TextIO = out.beneath
         self._board = Board()
         self._seen_at = clock.monotonic()
@@ -126,6 +141,7 @@ class LiveView:
 
     def _drawn(self) -> Group:
         size = shutil.get_terminal_size()
+        masked = self._out.secrets.masked
         with self._lock:
             since = self._clock.monotonic() - self._seen_at
             lines = board_lines(
@@ -137,7 +153,13 @@ class LiveView:
                 budget=self.budget,
                 keys=self._legend(),
             )
-        masked = self._out.secrets.masked
+        if self._shows_tail:
+            lines += tail_lines(
+                self.tail,
+                width=self._console.width,
+                height=_room(size.lines - len(lines)),
+                masked=masked,
+            )
         return Group(
             *(
                 Text(masked(line.text), _STYLES.get(line.tone, ""), no_wrap=True)
@@ -148,14 +170,24 @@ class LiveView:
     def _legend(self) -> str:
         if not self._has_keys:
             return ""
+        if self._elsewhere:
+            return "q stop watching  ? help"
         pause = "p go on (paused before the next call)" if self._pauses else "p pause"
-        return f"q end  {pause}  d diff  ? help"
+        return f"q end  {pause}  d diff  v answer  ? help"
 
     def _pressed(self, key: str) -> None:
         if key == "?":
-            for line in _HELP:
+            for line in _HELP_BESIDE if self._elsewhere else _HELP:
                 self._print(Line(line, "plain"))
-            return
+        elif self._elsewhere and key in _ELSEWHERE:
+            self._print(Line(_ELSEWHERE[key], "faint"))
+        elif key == "v":
+            self._shows_tail = not self._shows_tail
+        else:
+            self._act(key)
+
+    def _act(self, key: str) -> None:
+        """What a key does to the run."""
         controls = self._controls
         if controls is None:
             if key in ("p", "d"):
@@ -176,6 +208,11 @@ class LiveView:
                     self._print(Line(row, tone))
             case _:
                 pass
+
+
+def _room(free: int) -> int:
+    """The lines of a tail, where so many are free: some are for what scrolls."""
+    return max(FEWEST_TAIL_LINES, min(TAIL_LINES, free - FEWEST_TAIL_LINES))
 
 
 def _bounded(text: str) -> list[str]:

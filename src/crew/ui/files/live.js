@@ -174,7 +174,7 @@ function tasks(run) {
 const sections = {
   working(data) {
     if (data.trouble) return show("working", trouble(data.trouble));
-    if (!data.runs.length) return show("working", soft("No run works now. crew run begins one, and it appears here."));
+    if (!data.runs.length) return show("working", node("p", { class: "soft" }, "No run works now. ", node("code", {}, "crew run"), " begins one, and it appears here."));
     show("working", data.runs.map((run) => node("div", { class: "card", "data-key": run.run },
       node("h3", {}, link(run.run), " ", badge(run.status), run.rehearsal ? " rehearsal" : "", " ",
         since(run.started_at)),
@@ -197,7 +197,7 @@ const sections = {
       figures(run),
       node("p", {}, "Began ", moment(run.started_at), ". The whole report: ", link(run.run)),
       tasks(run))),
-    soft("The latest " + data.most + " at most; crew runs lists all."));
+    node("p", { class: "soft" }, "The latest " + data.most + " at most; ", node("code", {}, "crew runs"), " lists all."));
   },
 
   limits(data) {
@@ -302,15 +302,16 @@ function bars(days) {
   const top = Math.max(...days.map((day) => Math.max(day.usd, day.cost_all_senior_usd)));
   if (!(top > 0)) return soft("Nothing was spent.");
   const width = 1000 / days.length;
-  const bar = (index, value, kind) => node("rect", { class: kind, x: (index * width + width * 0.1).toFixed(1),
-    width: (width * 0.8).toFixed(1), y: (240 - 215 * value / top).toFixed(1), height: (215 * value / top).toFixed(1) });
+  const bar = (at, value, kind) => node("rect", { class: kind, x: (at * width).toFixed(1),
+    width: (width * 0.4).toFixed(1), y: (240 - 215 * value / top).toFixed(1), height: (215 * value / top).toFixed(1) });
   return [
     node("ul", { class: "legend", "aria-label": "Bars" },
       node("li", {}, node("span", { class: "swatch spent" }), "spent"),
       node("li", {}, node("span", { class: "swatch senior" }), "all on the senior tier")),
     node("figure", { class: "chart bars" }, node("span", { class: "top" }, usd(top)),
       node("svg", { viewBox: "0 0 1000 240", preserveAspectRatio: "none", role: "img", "aria-label": "Spend by day" },
-        days.map((day, index) => [bar(index, day.cost_all_senior_usd, "senior"), bar(index, day.usd, "spent")])),
+        days.map((day, index) => [bar(index + 0.1, day.usd, "spent"),
+          bar(index + 0.5, day.cost_all_senior_usd, "senior")])),
       node("span", { class: "from" }, days[0].day), node("span", { class: "to" }, days[days.length - 1].day)),
   ];
 }
