@@ -9,9 +9,10 @@ compared with the product's own detector first, after each outcome of some runs.
 
 import argparse
 import random
+from multiprocessing import Pool
 
 import numpy as np
-from regression import drawn
+from regression import drawn, timed
 from tables import table
 
 from crew.regression import share
@@ -61,13 +62,19 @@ def counted(outcomes: Numbers) -> Numbers:
     return counts
 
 
-def alarms(runs: int, p: float, chance: np.random.Generator) -> int:
+def alarms(outcomes: Numbers) -> int:
     """How many of the runs have an alarm."""
-    counts = counted(chance.random((runs, TASKS)) < p)
-    found = np.zeros(runs, dtype=bool)
-    for end in range(LEAST + 1, TASKS + 1):
+    counts = counted(outcomes)
+    found = np.zeros(len(counts), dtype=bool)
+    for end in range(LEAST + 1, outcomes.shape[1] + 1):
         found |= statistic(counts, end) >= THRESHOLD
     return int(found.sum())
+
+
+def latencies(seed: int) -> list[bool]:
+    """A run whose times do not change, as the product reduces them."""
+    outcomes = timed(random.Random(f"rare {seed}"), [1.0] * TASKS)
+    return [one.good for one in outcomes]
 
 
 def compare() -> None:
@@ -84,6 +91,7 @@ def compare() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--latencies", type=int, default=2_000)
     parser.add_argument(
         "--shares", type=float, nargs="+", default=[0.6, 0.8, 0.9, 0.95]
     )
@@ -91,18 +99,20 @@ def main() -> None:
     compare()
     chance, rows = np.random.default_rng(2027), []
     for p in asked.shares:
-        found = sum(alarms(AT_ONCE, p, chance) for _ in range(asked.runs // AT_ONCE))
-        seen = share(found, asked.runs)
-        assert seen is not None
-        rows.append(
-            [
-                f"{p:g}",
-                f"{found} of {asked.runs}",
-                f"{seen.value:.3%} [{seen.low:.3%}, {seen.high:.3%}]",
-                f"{250 * seen.value:.2f}",
-            ]
-        )
-    table(["share", "runs with an alarm", "rate", "expected in 250"], rows)
+        some = range(0, asked.runs, AT_ONCE)
+        parts = (chance.random((AT_ONCE, TASKS)) < p for _ in some)
+        rows.append(row(f"share, {p:g}", sum(map(alarms, parts)), asked.runs))
+    with Pool() as pool:
+        times = np.array(pool.map(latencies, range(asked.latencies), 20))
+    rows.append(row("latency", alarms(times), asked.latencies))
+    table(["steady", "runs with an alarm", "rate", "expected in 250"], rows)
+
+
+def row(name: str, found: int, runs: int) -> list[str]:
+    seen = share(found, runs)
+    assert seen is not None
+    rate = f"{seen.value:.3%} [{seen.low:.3%}, {seen.high:.3%}]"
+    return [name, f"{found} of {runs}", rate, f"{250 * seen.value:.2f}"]
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ class Recorder:
         lease, role = attempt.lease, attempt.request.role
         used = answer.charged or _estimated(lease)
         usage = lease.book(used, answer.reported)
+        self.guard.troubles.served(lease.deployment)
         self._tell_swap(attempt)
         if answer.finish_reason == "length" and not answer.tool_calls:
             self.guard.listener(
