@@ -11,6 +11,7 @@ from crew.reports.fallbacks import fallback_rows
 from crew.reports.history import history
 from crew.reports.history_document import calls_csv, history_document, history_lines
 from crew.reports.marks import mark_rows
+from crew.runs.experiments import finding_of
 from crew.settings import Settings
 
 
@@ -34,6 +35,11 @@ def report_time(
         # Past the present: what is written meanwhile counts, too.
         stretch = journal.stretch(since, SystemClock().now() + 1)
         marks = journal.marks.since(since) if html is not None else []
+        tried = {one.experiment for one in stretch.attempts if one.experiment}
+        findings = [
+            finding_of(journal, settings.experiments, name)
+            for name in sorted(tried if html is not None else ())
+        ]
     if as_csv:
         for line in calls_csv(stretch.calls):
             print_safe(line)
@@ -46,10 +52,17 @@ def report_time(
     if html is not None:
         # On use: templates take a while to load.
         from crew.reports.page.history_page import history_page
-        from crew.reports.page.tables import fallbacks_table, marks_table
+        from crew.reports.page.tables import (
+            experiments_table,
+            fallbacks_table,
+            marks_table,
+        )
 
-        served = fallbacks_table(fallback_rows(stretch))
-        tables = (served, marks_table(mark_rows(marks)))
+        tables = (
+            fallbacks_table(fallback_rows(stretch)),
+            experiments_table(findings),
+            marks_table(mark_rows(marks)),
+        )
         write_page(html, history_page(found, tables=tables))
 
 
