@@ -41,7 +41,7 @@ def run_document(
     `error` of a run that is not done, `closed` of one that is closed. `pools` are how
     the limits stood at its end.
     """
-    document: dict[str, object] = {
+    return {
         **_beginning(record, about),
         "result": result,
         "workspace": workspace,
@@ -56,12 +56,19 @@ def run_document(
         "cache_write_tokens": report.cache_write_tokens,
         "cache_saved_usd": _dollars(report.cache_saved),
         "limits": _limits_at_end(pools),
+        **_why_not_done(record, error, closed),
     }
+
+
+def _why_not_done(
+    record: RunRecord, error: str | None, closed: Sequence[Closed]
+) -> dict[str, object]:
+    found: dict[str, object] = {}
     if error is not None and record.status != "done":
-        document["error"] = error
+        found["error"] = error
     if record.status == "closed":
-        document["closed"] = [_closed_document(entry) for entry in closed]
-    return document
+        found["closed"] = [_closed_document(entry) for entry in closed]
+    return found
 
 
 def _limits_at_end(pools: Sequence[PoolState]) -> list[dict[str, object]]:
