@@ -192,6 +192,22 @@ def test_free_requests_serve_what_a_budget_keeps_from_the_paid_one(
     assert team.served(SMALL)[0] == "free-a"
 
 
+def test_a_small_call_does_not_wait_for_the_minute_of_the_paid_one(
+    tmp_path: Path,
+) -> None:
+    of = made(tmp_path)
+    by = provider("cheap", "1 requests/minute")
+    slow = replace(of.deployments["paid"], provider=by)
+    of = replace(of, deployments={**of.deployments, "paid": slow})
+    team = Team(of, yesterday(large=60))
+    first = team.served(SMALL)[0]
+
+    assert first == "paid"
+    assert team.order(SMALL, patience=90.0)[0] == "free-a"
+    team.clock.advance(120)
+    assert team.order(SMALL)[0] == "paid"
+
+
 def test_a_paid_one_that_is_closed_leaves_the_call_to_the_free_ones(
     tmp_path: Path,
 ) -> None:
