@@ -29,7 +29,7 @@ from tables import table
 from crew.regression import Outcome, Served, share, speeds
 from crew.regression.detector import LEAST, THRESHOLD, each_end
 
-SEED = 6
+SEED = 2027
 TASKS = 1_000
 BEFORE = 200
 AFTER = 300

@@ -12,7 +12,7 @@ import pytest
 from crew.experiments import Metric, drawn, find, read
 from crew.experiments.evidence import evidence, weigh
 from crew.experiments.outcomes import UNJUDGED
-from crew.experiments.summaries import mean_interval, rate_interval
+from crew.experiments.summaries import mean_of, rate_interval
 from crew.journal import AttemptRecord, Trials
 from crew.settings import ArmSpec, ExperimentSpec
 from test_rates import attempt
@@ -242,5 +242,5 @@ def test_the_interval_of_a_rate_holds_the_rate() -> None:
 
 
 def test_a_mean_of_few_has_no_interval() -> None:
-    assert mean_interval([1.0] * 9).low is None
-    assert mean_interval([1.0] * 10).low == 1.0
+    assert mean_of([1.0] * 9).low is None
+    assert mean_of([1.0] * 10).low == 1.0

@@ -60,6 +60,20 @@ def test_each_form_of_an_arm_has_a_name(config: Path) -> None:
     )
     arms = load_settings(config, environ={}).experiments["usual"].arms
     assert [arm.name for arm in arms] == ["mid > senior", "small > big"]
+    put(
+        config,
+        "experiments:\n"
+        "  usual:\n"
+        "    role: coder\n"
+        "    arms:\n"
+        "      - {pattern: none}\n"
+        "      - pattern: {planner: mid, caller: [small, mid], summarizer: big}\n",
+    )
+    arms = load_settings(config, environ={}).experiments["usual"].arms
+    assert [arm.name for arm in arms] == [
+        "no pattern",
+        "pattern {planner: mid, caller: [small, mid], summarizer: big}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +89,24 @@ def test_each_form_of_an_arm_has_a_name(config: Path) -> None:
         ("role: coder, arms: [big, {prompt: shouting}]", "arms[1]", "unknown prompt"),
         ("role: coder, arms: [big, {ladder: [big]}]", "arms[1]", "allowed: a deploy"),
         ("role: coder, arms: [big, {ladder: [mid, senior]}]", "arms[1]", "or none"),
+        ("role: coder, arms: [big, {pattern: {editor: mid}}]", "arms[1]", "found edit"),
+        ("role: coder, arms: [big, {pattern: all}]", "arms[1]", "{pattern: none}"),
+        (
+            "role: coder, arms: [big, {pattern: {architect: smal, editor: []}}]",
+            "arms[1]",
+            "for editor",
+        ),
+        (
+            "role: coder, arms: [big, {pattern: {architect: big, editor: big}}]",
+            "arms[1]",
+            "need edit_file or write_file in `tools` (of coder)",
+        ),
+        (
+            "role: coder, arms: [big, "
+            "{pattern: {planner: bigg, caller: big, summarizer: big}}]",
+            "arms[1]",
+            "did you mean 'big'?",
+        ),
         ("role: coder, arms: [big, small], share: 0 %", "share", "over 0 %"),
         ("role: coder, arms: [big, small], share: half", "share", "allowed: a share"),
         ("role: coder, arms: [big, small], decide_at: 1", "decide_at", "from 2 to"),

@@ -98,6 +98,10 @@ def test_the_command_prints_text_and_json(
     assert row["beside_first"] is None
 
 
+def marks(*values: float) -> Interval | None:
+    return mean_interval(values, low=1, high=5, step=1)
+
+
 def test_nothing_recorded_is_said() -> None:
     assert fallback_lines([]) == "No attempt at a task is recorded in this time."
 
@@ -107,8 +111,8 @@ def test_nothing_recorded_is_said() -> None:
     [
         (lambda: share(9, 10), 0.596, 0.982),
         (lambda: share(0, 20), 0.0, 0.161),
-        (lambda: mean_interval([4.0, 5.0, 3.0, 4.0, 4.0], low=1, high=5), 3.122, 4.878),
-        (lambda: mean_interval([5.0] * 3, low=1, high=5), 3.566, 5.0),
+        (lambda: marks(4.0, 5.0, 3.0, 4.0, 4.0), 3.122, 4.878),
+        (lambda: marks(5.0, 5.0, 5.0), 3.566, 5.0),
     ],
 )
 def test_intervals_are_those_of_the_books(

@@ -201,7 +201,7 @@ def test_a_refused_key_closes_the_provider_for_this_run(tmp_path: Path) -> None:
         "ONE_API_KEY was refused (401); check it"
     ] * 2
     assert bench.reported == [
-        "one is out for this run: ONE_API_KEY was refused (401); check it"
+        "ALERT: the key of one fails: ONE_API_KEY was refused (401); check it"
     ]
 
 
@@ -215,7 +215,7 @@ def test_a_retired_model_is_never_asked_again_and_said_loudly(
     bench.clock.advance(10_000)
     assert bench.served()[0] == "second"
     assert bench.reported == [
-        "first is out for this run: openai/first is unknown or retired (404)"
+        "ALERT: first is gone: openai/first is unknown or retired (404)"
     ]
 
 

@@ -329,7 +329,7 @@ def test_without_a_key_the_command_says_what_it_is(
     shown = run(capsys)
 
     assert shown[1].endswith(f"{KEY} is not set")
-    assert shown[2].startswith("nobody was asked: there it is what litellm ")
+    assert shown[2].startswith("No provider was asked. The models are those in ")
 
 
 def test_json_has_what_is_known_and_null_for_the_rest(

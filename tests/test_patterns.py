@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from crew import kickoff
 from crew.cli import main
 from crew.clock import SystemClock
 from crew.journal import CallRecord, Journal
+from crew.settings import ArmSpec, ExperimentSpec
+from crew.settings.loader import load_settings
+from crew.settings.patterns import Pattern
 from hangs import HANGS_AFTER
 from scripted import Scripted, tool_call
 from small_config import change, mistakes_of, write_files
@@ -180,6 +185,42 @@ def test_the_architect_reads_and_plans_and_the_editor_writes(
         "editor",
     ]
     assert list(tmp_path.glob("output/*/workspace/made.py"))
+
+
+PARTS = Pattern(
+    parts={"planner": ("thinker",), "caller": ("small",), "summarizer": ("scribe",)}
+)
+
+
+@pytest.mark.parametrize(
+    ("arm", "models", "name"),
+    [
+        (PARTS, ["thinker", "scribe"], f"pattern {PARTS}"),
+        (Pattern(), ["smith"], "no pattern"),
+    ],
+    ids=["another pattern", "none"],
+)
+def test_the_pattern_of_an_arm_goes_before_the_roles_own(
+    directory: Path, server: Scripted, arm: Pattern, models: list[str], name: str
+) -> None:
+    configure(directory, server.url, DESIGNED, gates="{has_sections: [Goal]}")
+    server.replies = {
+        "thinker": ["Nothing is left to do.\nNext: summarizer"],
+        "scribe": ["# Goal\nall"],
+        "smith": ["# Goal\nall"],
+    }
+    arms = (ArmSpec(pattern=arm),)
+    one = ExperimentSpec(name="usual", role="coder", arms=arms, share=Decimal(1))
+    plain = load_settings(directory)
+    calm = replace(plain.ladder, audit=Decimal(0))
+
+    kickoff(config=replace(plain, experiments={"usual": one}, ladder=calm), request="x")
+
+    assert [one["model"] for one in server.requests] == models
+    path = Path(os.environ["CREW_STATE_DIR"], "journal.db")
+    with Journal.open(path, SystemClock()) as journal:
+        (row,) = journal.trials.of("usual").attempts
+    assert (row.arm, row.verdict, row.left_out) == (name, "passed", "")
 
 
 def test_a_further_step_of_the_ladder_works_without_the_pattern(

@@ -16,6 +16,7 @@ from crew.clock import ManualClock, SystemClock
 from crew.journal import AttemptRecord, Journal
 from crew.ladder import Step, plan
 from crew.settings import ArmSpec, ExperimentSpec, LadderSpec, Settings
+from crew.settings.patterns import Pattern
 from crew.settings.styles import BUILT_IN
 from crew.tasks.trial import AUDITED, trial_of, with_arm
 from scripted import Scripted
@@ -170,6 +171,28 @@ def test_the_prompt_of_an_arm_is_what_the_deployment_gets(
     assert (row.arm, row.left_out) == ("prompt direct", "")
 
 
+def test_a_pattern_keeps_the_ladder_and_needs_its_keys(
+    made: Callable[..., Settings],
+) -> None:
+    parts = {"planner": ("other",), "caller": ("boss",), "summarizer": ("mid",)}
+    config = made(ArmSpec(pattern=Pattern(parts=parts)))
+    trial = trial_of(config, config.tasks["code"], "r")
+    without = replace(config.deployments["boss"].provider, api_key=None)
+    boss = replace(config.deployments["boss"], provider=without)
+    closed = replace(config, deployments={**config.deployments, "boss": boss})
+    left = trial_of(closed, closed.tasks["code"], "r")
+
+    assert trial is not None
+    assert left is not None
+    assert shown(ladder(config)) == shown(plan_of(made()))
+    assert (trial.pattern, trial.left_out) == (Pattern(parts=parts), "")
+    assert (left.pattern, left.left_out) == (None, "no key for the caller")
+
+
+def plan_of(config: Settings) -> tuple[Step, ...]:
+    return plan(config, config.tasks["code"], trust="shape").steps
+
+
 # The report
 
 EXPERIMENTS = """\
@@ -179,10 +202,13 @@ experiments:
 
 
 def reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *rows: AttemptRecord
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *rows: AttemptRecord,
+    text: str = EXPERIMENTS,
 ) -> Path:
     config = write_files(tmp_path / "config")
-    (config / "experiments.yaml").write_text(EXPERIMENTS)
+    (config / "experiments.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CREW_CONFIG_DIR", str(config))
     with Journal.open(tmp_path / ".crew" / "journal.db", ManualClock(0.0)) as journal:
@@ -240,6 +266,39 @@ def test_a_winner_is_proposed_and_not_applied(
     assert document["metrics"]["cost"]["verdict"] == "too few"
     assert document["proposal"] in "\n".join([*text.splitlines(), ""])
     assert {path.name: path.read_text() for path in config.iterdir()} == before
+
+
+PLANNED = "{planner: mid, caller: small, summarizer: [mid, big]}"
+
+
+@pytest.mark.parametrize(
+    ("wins", "loses", "proposed"),
+    [
+        (f"pattern {PLANNED}", "no pattern", f"+  pattern: {PLANNED}\n"),
+        ("no pattern", f"pattern {PLANNED}", "take `pattern` out of coder in agents"),
+    ],
+    ids=["a pattern", "none"],
+)
+def test_a_pattern_that_wins_is_proposed_for_the_role(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wins: str,
+    loses: str,
+    proposed: str,
+) -> None:
+    arms = f"[{{pattern: none}}, {{pattern: {PLANNED}}}]"
+    reported(
+        tmp_path,
+        monkeypatch,
+        *outcomes(wins, "passed", 9),
+        *outcomes(loses, "failed", 9),
+        text=f"experiments:\n  usual: {{role: coder, arms: {arms}}}\n",
+    )
+
+    assert main(["report", "--experiment", "usual"]) == 0
+
+    assert proposed in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

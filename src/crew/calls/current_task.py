@@ -9,6 +9,7 @@ from typing import Any
 
 from crew.calls.stalls import Stalls
 from crew.calls.whole_files import NamedFile
+from crew.settings.patterns import Pattern
 from crew.workspace.changes import Mark
 
 
@@ -25,7 +26,8 @@ class Execution:
     One execution may hold several attempts: `role` is whose calls go to the deployments
     of `chain` first (None: everybody's but the manager's), and never to those in
     `without`, which failed the task before. The chain is `escalated` beyond the tier of
-    the role, with the style of `prompt` (None: the deployment's own). `served` is which
+    the role, with the style of `prompt` (None: the deployment's own) and by the
+    `pattern` of an experiment (None: the role's own). `served` is which
     of them answered last; `stalls` watches whether the attempt gets anywhere. `named`
     are the files that the task's text names, as the attempt found them. `outcome` is
     the accepted attempt, and `began` is in seconds since the epoch. `worded` is the
@@ -44,6 +46,7 @@ class Execution:
     without: frozenset[str] = frozenset()
     escalated: bool = False
     prompt: str | None = None
+    pattern: Pattern | None = None
     served: str = ""
     stalls: Stalls = field(default_factory=Stalls)
     named: tuple[NamedFile, ...] = ()
@@ -127,6 +130,14 @@ def prompt_for(role: str) -> str | None:
     """The style that an experiment gives this role; None: the deployment's own."""
     execution = current_execution.get()
     return execution.prompt if execution and execution.is_own(role) else None
+
+
+def pattern_for(role: str, own: Pattern | None) -> Pattern | None:
+    """The pattern that a role works by: an experiment's, else its own."""
+    execution = current_execution.get()
+    if execution is None or execution.pattern is None or not execution.is_own(role):
+        return own
+    return execution.pattern if execution.pattern.parts else None
 
 
 def stalled() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crew.calls.current_task import is_escalated
+from crew.calls.current_task import is_escalated, pattern_for
 from crew.calls.size import measure
 from crew.calls.text_tools import as_text
 from crew.providers.answer import Answer
@@ -64,7 +64,7 @@ def parts_of(call: "Call") -> Parts | None:
     of the ladder: there a stronger model works alone."""
     if call.asked is not None or call.part:
         return None
-    pattern = call.run.settings.roles[call.role].pattern
+    pattern = pattern_for(call.role, call.run.settings.roles[call.role].pattern)
     if pattern is None or is_escalated(call.role):
         return None
     if not call.tools and measure(call.messages).images:

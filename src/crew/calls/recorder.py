@@ -94,6 +94,7 @@ class Recorder:
         lease, role = attempt.lease, attempt.request.role
         used = answer.charged or _estimated(lease)
         usage = lease.book(used, answer.reported)
+        self.guard.troubles.served(lease.deployment)
         self._tell_swap(attempt)
         if answer.finish_reason == "length" and not answer.tool_calls:
             self.guard.listener(
@@ -168,7 +169,7 @@ class Recorder:
     def _tell_swap(self, attempt: "Attempt") -> None:
         lease, role = attempt.lease, attempt.request.role
         swap = (role, lease.reason.partition(";")[0])
-        if lease.reason and swap not in self._swaps:
+        if lease.is_swap and swap not in self._swaps:
             self._swaps.add(swap)
             name = lease.deployment.name
             self.guard.progress.publish(

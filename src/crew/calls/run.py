@@ -32,6 +32,8 @@ from crew.settings import Deployment, Settings, families
 
 _SEEDS = 200
 """How many of the latest calls a new run learns its estimates from."""
+LOOK_SECONDS = 60.0
+"""How often a run looks whether the allowances last."""
 PAUSED_SECONDS = 0.5
 """How long a run that pauses does not notice that somebody ends it."""
 
@@ -81,6 +83,7 @@ class Run:
     _interrupted: bool = False
     _ended: bool = False
     _calls: int = 0
+    _looked_at: float = field(init=False)
     _writers: set[str] = field(default_factory=set)
     _asking: threading.Thread | None = None
     _goes_on: threading.Event = field(default_factory=threading.Event)
@@ -89,6 +92,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._goes_on.set()
+        self._looked_at = self.clock.monotonic()
         tier = self.settings.tiers.get("senior")
         first = self.settings.deployments[tier.chain[0]] if tier else None
         self.recorder = Recorder(
@@ -163,6 +167,8 @@ class Run:
                 f"the run's deadline of {self.settings.deadline:.0f} s "
                 "(deadline in tiers.yaml) has passed"
             )
+        if self.clock.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self.look_ahead()
         with self._lock:
             self._calls += 1
             if self._calls > self.settings.max_calls:
@@ -170,6 +176,13 @@ class Run:
                     f"the run made {self.settings.max_calls} model calls "
                     "(max_calls in tiers.yaml) without coming to an end"
                 )
+
+    def look_ahead(self) -> None:
+        """Report allowances that will not last, by the latest calls."""
+        self._looked_at = self.clock.monotonic()
+        if not self.settings.rehearsal:
+            with suppress(StoreUnavailable):  # the next row reports it
+                self.guard.lasting.look(self.journal.recent())
 
     def pause(self) -> bool:
         """Let the next call wait, or go on; returns whether the run pauses now."""
@@ -222,7 +235,9 @@ def _deadline(settings: Settings, clock: Clock) -> float | None:
 def _alerts(guard: QuotaGuard, journal: Journal, run: str) -> Alerts:
     """The alerts of a run; the guard reports to them, and knows what was approved."""
     alerts = Alerts(guard.settings, journal, guard.progress, guard.clock, run=run)
-    guard.alert = alerts.report
+    guard.alert, guard.end_alert = alerts.report, alerts.end
+    if not guard.settings.rehearsal:
+        guard.troubles.know(journal.alerts.open(guard.clock.now()))
     guard.budgets.approve(
         [
             Approval(metric=Metric(one.metric), amount=one.amount, at=one.at)

@@ -32,8 +32,8 @@ from crew.reports.benches import (
 from crew.reports.board import Board, board_document
 from crew.reports.board_text import board_text
 from crew.reports.document import status_document
+from crew.runs.alerting import open_alerts
 from crew.runs.allowances import board
-from crew.runs.regressions import ALERT as REGRESSION
 from crew.runs.regressions import standing_regressions
 
 SECONDS = 2.0
@@ -119,7 +119,7 @@ def _look(guard: QuotaGuard, journal: Journal | None) -> _Seen:
     alerts, worse = list[AlertRecord](), list[RegressionRecord]()
     now = guard.clock.now()
     if journal is not None:
-        alerts = [one for one in journal.alerts.open(now) if one.kind != REGRESSION]
+        alerts = open_alerts(guard.settings, journal, now)
         worse = standing_regressions(journal, now)
     pools = guard.status()
     return _Seen(

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import lgamma, log, sqrt
-from statistics import fmean, stdev
+from math import lgamma, log
+from statistics import fmean
 
 from crew.experiments.outcomes import Outcome
+from crew.regression.intervals import mean_interval
 
 _ALPHA = 0.05
-_Z = 1.959964
-"""The 97.5 % quantile of the normal distribution."""
 FEWEST = 10
 """Outcomes below which a mean has no interval."""
 _STEPS = 60
@@ -53,8 +52,8 @@ def summarize(
         passed=passed,
         rate=rate_interval(passed, len(outcomes)),
         # A task whose price nobody knows may be the dearest.
-        usd=mean_interval(usd) if len(usd) == len(outcomes) else None,
-        seconds=mean_interval([one.seconds for one in outcomes]),
+        usd=mean_of(usd) if len(usd) == len(outcomes) else None,
+        seconds=mean_of([one.seconds for one in outcomes]),
         left_out=left_out,
     )
 
@@ -90,11 +89,10 @@ def _edge(inside: float, outside: float, refuted: Callable[[float], bool]) -> fl
     return outside
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """The mean with its normal interval, for one look at a number of tasks that was
-    fixed before."""
-    mean = fmean(values)
-    if len(values) < FEWEST:
-        return Interval(value=mean)
-    half = _Z * stdev(values) / sqrt(len(values))
-    return Interval(value=mean, low=max(0.0, mean - half), high=mean + half)
+def mean_of(values: Sequence[float]) -> Interval:
+    """The mean with its interval, for one look at a number of tasks that was fixed
+    before; without, where there are few: prices and times are skewed."""
+    found = mean_interval(values)
+    if found is None or len(values) < FEWEST:
+        return Interval(value=fmean(values))
+    return Interval(value=found.value, low=found.low, high=found.high)

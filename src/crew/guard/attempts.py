@@ -152,8 +152,7 @@ class Attempts:
         waited = self.clock.monotonic() - self._began
         shut: list[Shut] = []
         for deployment in in_order(self.route.candidates, self.others, shut, self._usd):
-            found = self._try(deployment, now)
-            match found:
+            match found := self._try(deployment, now):
                 case Reservation() as reservation:
                     self._ticket = None
                     return self._lease(deployment, reservation, shut)
@@ -180,6 +179,7 @@ class Attempts:
         return Lease(
             deployment=deployment,
             reason=reason,
+            is_swap=bool(shut),
             estimate=reservation.estimate,
             reservation=reservation,
             output_room=self.pools.output_room(deployment, sent),

@@ -117,7 +117,7 @@ class Budgets:
         limit = refusal.limit or budget.limit
         now = self._store.now()
         opens = refusal.opens_at
-        until = "" if opens is None else f" until {_time(opens)}"
+        until = "" if opens is None else f" until {time_text(opens)}"
         name = budget_name(replace(budget, limit=limit))
         text = f"budget {name} is reached: {_WORDS[budget.then]}{until}"
         self._report(
@@ -226,5 +226,6 @@ def budget_name(budget: Budget) -> str:
     return f"{budget.limit} of {names}" if names else str(budget.limit)
 
 
-def _time(at: float) -> str:
+def time_text(at: float) -> str:
+    """A moment in the text of an alert."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

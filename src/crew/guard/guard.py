@@ -1,6 +1,6 @@
 """The guard: every call asks it for a lease, and it decides to serve, wait or swap."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -16,12 +16,14 @@ from crew.guard.estimates import Estimates
 from crew.guard.following import Record
 from crew.guard.health import Health, answers
 from crew.guard.history import History
+from crew.guard.lasting import Lasting
 from crew.guard.learning import observations
 from crew.guard.lease import Lease, tokens
 from crew.guard.ordering import Ordering
 from crew.guard.plans import Plans
 from crew.guard.pools import Pools
 from crew.guard.saving import Saving
+from crew.guard.troubles import Troubles
 from crew.guard.warm import WarmCaches
 from crew.notices import Listener
 from crew.progress.progress import Progress
@@ -58,19 +60,22 @@ class QuotaGuard:
         self.store = store
         self.clock = clock
         self.progress = progress or Progress(notices=listener, clock=clock)
-        self.listener = listener = self.progress.notice
+        self.listener: Listener = self.progress.notice
         self.deadline = deadline
-        self.alert: Report = Alerts(settings, None, self.progress, clock).report
+        alerts = Alerts(settings, None, self.progress, clock)
+        self.alert: Report = alerts.report
+        self.end_alert: Callable[[str], object] = alerts.end
         self.estimates = Estimates()
-        self.plans = Plans(store, clock, listener)
+        self.plans = Plans(store, clock, self.listener)
         self.budgets = Budgets(settings, store, lambda alert: self.alert(alert))
         self.pools = Pools(settings, store, self.plans, self.estimates, self.budgets)
-        self.health = Health(store, self.pools, listener)
+        self.troubles = Troubles(settings, store, self)
+        self.lasting = Lasting(settings, store, self.pools, self)
+        self.health = Health(store, self.pools, self.listener, self.troubles)
         self.warm = WarmCaches(clock)
         history = History(record, clock)
-        saving = None
-        if settings.free_quota == SAVE_FOR_LARGE:
-            saving = Saving(store, self.pools, record, clock)
+        saves = settings.free_quota == SAVE_FOR_LARGE
+        saving = Saving(store, self.pools, record, clock) if saves else None
         self.ordering = Ordering(
             settings, store, self.pools, self.warm, history, saving
         )

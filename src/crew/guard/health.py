@@ -22,6 +22,7 @@ from crew.errors import (
 )
 from crew.guard.learning import matched, throttled
 from crew.guard.pools import Pools
+from crew.guard.troubles import Troubles
 from crew.notices import Listener
 from crew.quota.limits import SECONDS
 from crew.quota.store import Store
@@ -53,8 +54,11 @@ class Health:
     """The deployments that this process keeps away from, and the ways that are broken
     from this machine. Cooldowns and throttles are in the store, for everybody."""
 
-    def __init__(self, store: Store, pools: Pools, listener: Listener) -> None:
+    def __init__(
+        self, store: Store, pools: Pools, listener: Listener, troubles: Troubles
+    ) -> None:
         self._store = store
+        self._troubles = troubles
         self._pools = pools
         self._listener = listener
         self._closures: dict[str, _Closure] = {}
@@ -117,7 +121,9 @@ class Health:
             case BadRequest() | CutOff() | RateLimited(never=True):
                 pass
             case BadKey() | Blocked() | ModelGone() | Unsendable():
-                self._disable(*_out(deployment, error))
+                place, why = _out(deployment, error)
+                is_news = self._troubles.failed(deployment, error, why)
+                self._disable(place, why, quiet=is_news)
             case Unreachable(lasts=True):
                 self._disable(error.way or provider, _said(error))
             case Unreachable() if error.way:
@@ -188,10 +194,12 @@ class Health:
             self._listener(f"{reason}; all that goes through it is passed over")
         return until
 
-    def _disable(self, place: str, reason: str) -> None:
+    def _disable(self, place: str, reason: str, *, quiet: bool = False) -> None:
         closure = self._closures.get(place)
         if closure is None or closure.until is not None:
             self._closures[place] = _Closure(reason=reason)
+            if quiet:
+                return
             if _POOL.match(place):
                 name = place.partition(":")[2]
                 self._listener(f"{name} is out for this run: {reason}")

@@ -17,8 +17,8 @@ from crew.settings import Deployment
 @dataclass(slots=True, kw_only=True)
 class Lease:
     """Room for one call to `deployment`. `reason` says why it is not the first
-    deployment of the chain; empty when it is. `output_room` is how many tokens the
-    answer may be.
+    deployment of the chain; empty when it is. `is_swap`: another one was asked before
+    it, and was closed. `output_room` is how many tokens the answer may be.
 
     A lease that is never settled stays charged.
     """
@@ -28,6 +28,7 @@ class Lease:
     estimate: Usage
     reservation: Reservation
     output_room: int
+    is_swap: bool = False
     _store: Store
     _own_pools: tuple[Pool, ...] = ()
     _clock: Clock

@@ -14,7 +14,8 @@ class CallRecord:
     """One call that left for a provider.
 
     `outcome` is `ok` or the class name of the failure. `reason` says why this
-    deployment and not the first; it is empty when it was the first. `cost_usd` is
+    deployment and not the first of the YAML: what closed that one, or a strategy's
+    choice; it is empty when it was the first. `cost_usd` is
     None when nobody knows it. `senior_usd` is what an ok call would have cost on
     the first deployment of the senior tier. `estimated`: the provider did not report
     the usage. `at` is in seconds since the epoch. `characters` is what was sent, None
@@ -51,6 +52,13 @@ class CallRecord:
     @property
     def ok(self) -> bool:
         return self.outcome == "ok"
+
+    @property
+    def swapped_from(self) -> str:
+        """The deployment that was closed, where this one was asked in its place; empty
+        for the first that was asked, whoever put it first: the YAML or a strategy."""
+        first, colon, _ = self.reason.partition(": ")
+        return first if colon and " " not in first else ""
 
     @property
     def speaker(self) -> str:

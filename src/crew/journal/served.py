@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from crew.journal.tries import COLUMNS, Try, one_try
+from crew.regression.signals import FAULTS
 from crew.sqlite_file import Database
 
 MOST = 5_000
 """How many of the latest rows are read at once."""
-_SLOW = ("TimedOut", "Overloaded", "Unreachable", "BadAnswer")
+_SLOW = (*FAULTS, "Unreachable")
 """Failures that a caller waits for as for an answer."""
 # The plus keeps SQLite from the index by run, which would read all rows to sort them.
 _CALLS = f"""

@@ -130,12 +130,18 @@ def foot_lines(known: Catalogue) -> Iterator[str]:
     asked = sum(bool(probe.models) for probe in known.answers.values())
     if asked == len(known.places):
         return
-    whom = "nobody was asked" if not known.answers else "no list came"
-    if asked:
-        whom = "no list came from some"
+    which = (
+        "No provider was asked. The models are"
+        if not known.answers
+        else (
+            "Some providers sent no list. Their models are"
+            if asked
+            else "No provider sent a list. The models are"
+        )
+    )
     yield from wrap(
-        f"{whom}: there it is what litellm {table_version()}'s table knows, which may "
-        "differ from what your key reaches",
+        f"{which} those in the table of litellm {table_version()}; your key may reach "
+        "others.",
         WIDTH,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from statistics import mean, stdev
 
 Z = 1.959964
@@ -59,10 +59,11 @@ def difference(one: Interval, other: Interval) -> Interval:
 
 
 def mean_interval(
-    values: Sequence[float], *, low: float, high: float
+    values: Sequence[float], *, low: float = 0.0, high: float = inf, step: float = 0.0
 ) -> Interval | None:
-    """The mean of values that lie within these bounds (Student's interval); None of
-    nothing. Of one value nothing is known but the bounds."""
+    """The mean of values that lie within these bounds (Student's interval), for one
+    look; None of nothing. Of one value nothing is known but the bounds. `step` is how
+    far apart values are that are not equal, where that is known."""
     size = len(values)
     if size == 0:
         return None
@@ -71,7 +72,7 @@ def mean_interval(
         return Interval(value=middle, low=low, high=high, size=1)
     t = _T[size - 2] if size - 2 < len(_T) else Z + 2.4 / (size - 1)
     # Equal values are no proof that the next one is equal: as if one lay a step off.
-    spread = max(stdev(values), 1 / sqrt(size))
+    spread = max(stdev(values), step / sqrt(size))
     return Interval(
         value=middle,
         low=max(low, middle - t * spread / sqrt(size)),

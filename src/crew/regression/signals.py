@@ -9,9 +9,12 @@ from math import ceil
 from crew.regression.detector import Outcome
 
 FAULTS = ("Overloaded", "TimedOut", "BadAnswer")
-"""The failures of a call that are the provider's fault. Not a refusal for a limit, a
-key or money, nor a request at fault, nor a network that is down here: those say nothing
-of how well the deployment works."""
+"""The failures of a call that are the provider's fault, and say how well a deployment
+works. Not a refusal for a limit, a key or money, nor a request at fault, nor a network
+that is down here: those would be a regression of every deployment at once."""
+UNAVAILABLE = (*FAULTS, "Unreachable", "ModelGone", "OutOfMoney")
+"""The failures for which a deployment was not available, whosever fault it was. A limit
+that was hit is not among them: the guard waits for it, or takes another."""
 PER_ANSWER = 50
 """Tokens that an answer counts as longer than it is: even an empty one takes time."""
 QUICK = 0.9

@@ -62,10 +62,10 @@ def fallback_rows(stretch: Stretch) -> list[FallbackRow]:
             (one for one in reversed(calls) if one.deployment == attempt.deployment),
             None,
         )
-        turn = _turn(attempt, last.reason if last is not None else "")
+        turn = _turn(attempt, last)
         counted[kind, turn, attempt.deployment].attempts.append(attempt)
         for call in calls:
-            key = (kind, _turn(attempt, call.reason), call.deployment)
+            key = (kind, _turn(attempt, call), call.deployment)
             counted[key].calls.append(call)
     order = sorted(counted, key=lambda key: (key[0], _rank(key[1]), key[1], key[2]))
     return [_row(key, counted) for key in order if key[2]]
@@ -82,10 +82,10 @@ def _attempts(stretch: Stretch) -> Iterator[tuple[AttemptRecord, list[CallRecord
         del calls[: attempt.calls]
 
 
-def _turn(attempt: AttemptRecord, reason: str) -> str:
+def _turn(attempt: AttemptRecord, call: CallRecord | None) -> str:
     if attempt.place > 0:
         return f"step {attempt.place + 1} ({attempt.step})"
-    return FALLBACK if reason else FIRST
+    return FALLBACK if call is not None and call.swapped_from else FIRST
 
 
 def _rank(turn: str) -> int:
@@ -136,7 +136,7 @@ def _first(
 def _why(calls: Iterable[CallRecord]) -> str:
     """The reason that most of them give, without the time at which it ends."""
     reasons = Counter(
-        call.reason.partition("; opens ")[0] for call in calls if call.reason
+        call.reason.partition("; opens ")[0] for call in calls if call.swapped_from
     )
     return reasons.most_common(1)[0][0] if reasons else ""
 

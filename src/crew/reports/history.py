@@ -8,12 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from crew.journal import AttemptRecord, CallRecord, Stretch
+from crew.regression.signals import UNAVAILABLE
 
-PROVIDERS_FAULT = frozenset(
-    ("Overloaded", "Unreachable", "TimedOut", "BadAnswer", "ModelGone", "OutOfMoney")
-)
-"""Outcomes for which a deployment was not available. A limit that was hit is not among
-them: the guard waits for it, or takes another."""
 _MINUTE = 60.0
 _QUARTER = 900.0
 
@@ -195,7 +191,7 @@ def _services(
 
 def _service(name: str, calls: Sequence[CallRecord]) -> Service:
     times = sorted(call.seconds for call in calls if call.ok)
-    faults = sum(call.outcome in PROVIDERS_FAULT for call in calls)
+    failed = sum(call.outcome in UNAVAILABLE for call in calls)
     return Service(
         name=name,
         calls=len(calls),
@@ -205,7 +201,7 @@ def _service(name: str, calls: Sequence[CallRecord]) -> Service:
         output_tokens=sum(call.output_tokens for call in calls),
         median_seconds=percentile(times, 0.5),
         slow_seconds=percentile(times, 0.95),
-        available=1 - faults / len(calls),
+        available=1 - failed / len(calls),
     )
 
 

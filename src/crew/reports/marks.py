@@ -37,7 +37,7 @@ def mark_rows(marks: Iterable[MarkRecord]) -> list[MarkRow]:
 
 def _row(kind: str, deployment: str, found: Sequence[MarkRecord]) -> MarkRow:
     values = [float(one.mark) for one in found]
-    mean = mean_interval(values, low=WORST, high=BEST)
+    mean = mean_interval(values, low=WORST, high=BEST, step=1)
     good = share(sum(one.mark >= GOOD for one in found), len(found))
     assert mean is not None and good is not None
     return MarkRow(

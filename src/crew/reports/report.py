@@ -24,9 +24,9 @@ class RoleRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """`count` answers that came from another deployment than the chain's first, for
-    one reason. `at` and `task` are those of the first answer; `from_deployment` is
-    empty when the reason does not name one."""
+    """`count` answers that came from another deployment than the one that was asked
+    first, for one reason; what a strategy puts first is no swap. `at` and `task` are
+    those of the first answer."""
 
     at: float
     role: str
@@ -115,9 +115,10 @@ def _role_row(role: str, calls: Sequence[CallRecord]) -> RoleRow:
 def _swaps(calls: Sequence[CallRecord]) -> tuple[Swap, ...]:
     swaps: dict[tuple[str, ...], Swap] = {}
     for call in calls:
-        if not (call.ok and call.reason):
+        first = call.swapped_from
+        if not (call.ok and first):
             continue
-        first, why = _reason(call.reason)
+        why = _without_time(call.reason.removeprefix(f"{first}: "))
         key = (call.role, first, call.deployment, why)
         if key in swaps:
             swaps[key] = replace(swaps[key], count=swaps[key].count + 1)
@@ -133,13 +134,10 @@ def _swaps(calls: Sequence[CallRecord]) -> tuple[Swap, ...]:
     return tuple(swaps.values())
 
 
-def _reason(text: str) -> tuple[str, str]:
-    """The deployment that a reason names, and why it was closed, without the time at
-    which it opens, which differs from call to call."""
-    first, _, rest = text.partition(": ")
-    if not rest or " " in first:
-        first, rest = "", text
-    return first, rest.partition("; opens ")[0]
+def _without_time(reason: str) -> str:
+    """Why a deployment was closed, without the time at which it opens, which differs
+    from call to call."""
+    return reason.partition("; opens ")[0]
 
 
 def _known_cost(calls: Iterable[CallRecord]) -> Decimal:

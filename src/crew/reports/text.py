@@ -34,7 +34,7 @@ def summary_lines(report: RunReport, *, width: int | None = None) -> str:
     if report.swaps:
         swaps = figures_table("Role", "Swap", "Calls>", "Why")
         for swap in report.swaps:
-            names = f"{swap.from_deployment or '?'} -> {swap.to_deployment}"
+            names = f"{swap.from_deployment} -> {swap.to_deployment}"
             swaps.add_row(swap.role, names, f"{swap.count:,}", swap.reason)
         parts += [swaps, ""]
     if report.cached_tokens or report.cache_write_tokens:

@@ -98,8 +98,10 @@ class Underway:
         return announce_end(self.run, ended)
 
     def _tell_news(self) -> None:
-        """Report that an experiment is decided. A rehearsal decides none."""
+        """Report that an experiment is decided, and allowances that will not last. A
+        rehearsal decides none."""
         run, now = self.run, self.run.clock.now()
+        run.look_ahead()
         with suppress(StoreUnavailable):  # the end of the run reports it
             for alert in news(run.journal, run.settings.experiments, run.id, now):
                 run.guard.alert(alert)

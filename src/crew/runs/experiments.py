@@ -16,6 +16,7 @@ from crew.journal import Journal, Trials
 from crew.ladder import kind_of
 from crew.reports.experiment import decided_line
 from crew.settings import ArmSpec, ExperimentSpec, Settings
+from crew.settings.patterns import Pattern
 
 _ALERT = "experiment"
 _LASTS = 7 * 86_400.0
@@ -68,7 +69,10 @@ def proposal(settings: Settings, finding: Finding, served: Mapping[str, int]) ->
             name: (settings.config_dir / name).read_text(encoding="utf-8")
             for name in _FILES
         }
-        after = _changed(settings, spec.role, arm, dict(before), served)
+        if arm.pattern is not None:
+            after = _with_pattern(dict(before), spec.role, arm.pattern)
+        else:
+            after = _changed(settings, spec.role, arm, dict(before), served)
     except (Inexpressible, OSError, UnicodeDecodeError) as exc:
         return f"no diff: {exc}; put {winner} first for {spec.role} yourself\n"
     shown = Path(settings.config_dir.name)
@@ -101,6 +105,14 @@ def _changed(
             if name in settings.deployments:
                 path = ["deployments", name]
                 texts[providers] = set_key(texts[providers], path, "prompt", arm.prompt)
+    return texts
+
+
+def _with_pattern(texts: dict[str, str], role: str, pattern: Pattern) -> dict[str, str]:
+    if not pattern.parts:
+        raise Inexpressible(f"take `pattern` out of {role} in agents.yaml")
+    agents = texts["agents.yaml"]
+    texts["agents.yaml"] = set_key(agents, [role], "pattern", str(pattern))
     return texts
 
 

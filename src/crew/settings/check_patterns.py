@@ -1,5 +1,7 @@
 """What the pattern of a role names must be there, and must have something to do."""
 
+from collections.abc import Collection
+
 from crew.settings.check_tasks import MANAGER
 from crew.settings.files import Files, Shapes, expect
 from crew.settings.own_entries import own
@@ -24,7 +26,8 @@ def check_patterns(files: Files, shapes: Shapes) -> None:
                 path = (name, "pattern", part)
                 expect(files.agents, path, "tier or deployment", one, known)
         managed = shapes.process == "hierarchical" and name == MANAGER
-        if wrong := flaw(list(given(role.pattern))) or _idle(role, managed=managed):
+        names = list(given(role.pattern))
+        if wrong := flaw(names) or idle(role, names, managed=managed):
             files.agents.reject((name, "pattern"), wrong)
 
 
@@ -37,10 +40,9 @@ def given(shape: PatternShape) -> dict[str, list[str]]:
     }
 
 
-def _idle(role: RoleShape, *, managed: bool) -> str:
-    """Why the parts would have nothing to do; empty when they have."""
-    assert role.pattern is not None
-    if role.pattern.architect is None:
+def idle(role: RoleShape, names: Collection[str], *, managed: bool = False) -> str:
+    """Why parts of these names would have nothing to do; empty when they have."""
+    if DESIGNED[0] not in names:
         works = bool(role.tools) or managed
         return "" if works else "does nothing without `tools`"
     writes = bool(own(role.tools)) or any(one in _WRITING for one in role.tools)

@@ -3,28 +3,34 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from crew.settings.patterns import Pattern
 from crew.settings.styles import BUILT_IN
 
 STYLES = tuple(BUILT_IN)
 """The prompts that have a name; any other is a file, such as `short.md`."""
+NO_PATTERN = "no pattern"
+"""The arm whose role works alone, whatever agents.yaml says."""
 CLIMBS = " > "
 """What stands between the steps of an arm that is a ladder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSpec:
-    """One way to do the tasks: at a deployment, with a prompt, both, or up a ladder
-    of deployments and tiers."""
+    """One way to do the tasks: at a deployment, with a prompt, both, up a ladder of
+    deployments and tiers, or by a pattern. A pattern without parts: alone."""
 
     deployment: str | None = None
     prompt: str | None = None
     ladder: tuple[str, ...] = ()
+    pattern: Pattern | None = None
 
     @property
     def name(self) -> str:
         """What the journal and reports call it."""
         if self.ladder:
             return CLIMBS.join(self.ladder)
+        if self.pattern is not None:
+            return f"pattern {self.pattern}" if self.pattern.parts else NO_PATTERN
         prompt = f"prompt {self.prompt}" if self.prompt else None
         return " with ".join(filter(None, (self.deployment, prompt)))
 

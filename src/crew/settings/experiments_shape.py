@@ -7,11 +7,14 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, InstanceOf
 
+from crew.settings.check_patterns import idle
 from crew.settings.document import Document
 from crew.settings.experiments import STYLES, ArmSpec, ExperimentSpec
 from crew.settings.fields import Text
 from crew.settings.files import Files, Shapes, expect
 from crew.settings.names import flaw, twins
+from crew.settings.patterns import Pattern
+from crew.settings.patterns import flaw as flaw_of
 from crew.settings.schema import Shape
 from crew.settings.validation import read
 from crew.settings.wording import shown, unknown
@@ -19,8 +22,10 @@ from crew.settings.wording import shown, unknown
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%")
 _MOST_ARMS = 5
 _ARM = (
-    "a deployment, {deployment: NAME}, {prompt: STYLE}, both, or {ladder: [NAME, NAME]}"
+    "a deployment, {deployment: NAME}, {prompt: STYLE}, both, {ladder: [NAME, NAME]}, "
+    "{pattern: {PART: NAME, ...}}, or {pattern: none}"
 )
+_ALONE = "none"
 
 
 def _share(value: object) -> Decimal:
@@ -56,7 +61,25 @@ def _arm(value: object) -> ArmSpec:
             and _are_names(steps)
         ):
             return ArmSpec(ladder=tuple(steps))
+        if set(value) == {"pattern"}:
+            return ArmSpec(pattern=_pattern(value["pattern"]))
     raise ValueError(f"found {shown(value)}; allowed: {_ARM}")
+
+
+def _pattern(value: object) -> Pattern:
+    if value == _ALONE:
+        return Pattern()
+    if not isinstance(value, dict):
+        raise ValueError(f"found {shown(value)}; allowed: {_ARM}")
+    parts = {}
+    for part, chain in value.items():
+        names = [chain] if isinstance(chain, str) else chain
+        if not isinstance(names, list) or not _are_names(names):
+            raise ValueError(f"found {shown(chain)} for {part}; allowed: {_ARM}")
+        parts[str(part)] = tuple(names)
+    if wrong := flaw_of(list(parts)):
+        raise ValueError(wrong)
+    return Pattern(parts=parts)
 
 
 def _are_names(found: Iterable[object]) -> bool:
@@ -119,6 +142,7 @@ def check_experiments(files: Files, shapes: Shapes) -> None:
                 (*path, "role"), f"{shape.role} is in the experiment {earlier!r}, too"
             )
         _check_arms(document, files, name, shape)
+        _check_pattern_arms(document, files, shapes, name, shape)
 
 
 def _check_role(
@@ -159,6 +183,31 @@ def _check_arms(
             for step in arm.ladder:
                 both = [*deployments, *tiers]
                 expect(document, path, "deployment or tier", step, both)
+
+
+def _check_pattern_arms(
+    document: Document,
+    files: Files,
+    shapes: Shapes,
+    name: str,
+    shape: ExperimentShape,
+) -> None:
+    """Note what the parts of a pattern name, and a role where they have no work."""
+    deployments = files.providers.names("deployments")
+    tiers = files.tiers.names("tiers")
+    known = None
+    if deployments is not None and tiers is not None:
+        known = [*deployments, *tiers]
+    role = shapes.roles.get(shape.role)
+    for index, arm in enumerate(shape.arms):
+        if arm.pattern is None or not arm.pattern.parts:
+            continue
+        path = ("experiments", name, "arms", index)
+        for chain in arm.pattern.parts.values():
+            for one in chain:
+                expect(document, path, "deployment or tier", one, known)
+        if role is not None and (wrong := idle(role, arm.pattern.names)):
+            document.reject(path, f"the pattern {wrong} (of {shape.role})")
 
 
 def _is_prompt(prompt: str) -> bool:

@@ -21,6 +21,15 @@ class Pattern:
 
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """As the YAML has it, in one line."""
+        parts = []
+        for name in self.names:
+            chain = ", ".join(self.parts[name])
+            several = len(self.parts[name]) > 1
+            parts.append(f"{name}: [{chain}]" if several else f"{name}: {chain}")
+        return f"{{{', '.join(parts)}}}"
+
     @property
     def names(self) -> tuple[str, ...]:
         """The parts in the order of their work."""

@@ -104,6 +104,7 @@ class _Climb:
         self.execution.escalated = bool(chain) and not self._is_home(steps[at].name)
         trial = done.trial if at == 0 else None
         self.execution.prompt = trial.prompt if trial is not None else None
+        self.execution.pattern = trial.pattern if trial is not None else None
         limit = done.run.settings.ladder.attempt_calls or done.watch.limit(done.spec)
         self.execution.named = named(done.workspace, self.asked)
         self.execution.begin(

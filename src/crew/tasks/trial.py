@@ -7,6 +7,7 @@ from crew.experiments import Draw, drawn
 from crew.journal import CallRecord
 from crew.ladder import Ladder, Step, is_audited
 from crew.settings import ArmSpec, Settings, TaskSpec
+from crew.settings.patterns import Pattern
 
 AUDITED = "an audit: the premium goes first"
 UNSERVED = "no deployment answered"
@@ -31,6 +32,11 @@ class Trial:
         """The style that goes before the deployment's own."""
         return None if self.left_out else self.arm.prompt
 
+    @property
+    def pattern(self) -> Pattern | None:
+        """The pattern that goes before the role's own; None: the arm has none."""
+        return None if self.left_out else self.arm.pattern
+
 
 def trial_of(settings: Settings, task: TaskSpec, run: str) -> Trial | None:
     """What a task of a run tries out; None for a task that is in no experiment. The
@@ -43,6 +49,8 @@ def trial_of(settings: Settings, task: TaskSpec, run: str) -> Trial | None:
     if is_audited(run, task.name, settings.ladder):
         return Trial(draw=draw, left_out=AUDITED)
     arm = draw.arm
+    if (part := _closed_part(settings, arm)) is not None:
+        return Trial(draw=draw, left_out=f"no key for the {part}")
     names = arm.ladder or ((arm.deployment,) if arm.deployment else ())
     steps = tuple(_usable(settings, name) for name in names)
     if names and not steps[0]:
@@ -85,6 +93,15 @@ def served_otherwise(trial: Trial, task: TaskSpec, calls: Sequence[CallRecord]) 
     own = {name for step in trial.steps for name in step}
     other = next((name for name in answered if own and name not in own), None)
     return "" if other is None else f"{other} served it, not the arm"
+
+
+def _closed_part(settings: Settings, arm: ArmSpec) -> str | None:
+    """A part of the arm's pattern that no deployment can serve, if there is one."""
+    parts = arm.pattern.parts if arm.pattern is not None else {}
+    for part, chain in parts.items():
+        if not any(_usable(settings, name) for name in chain):
+            return part
+    return None
 
 
 def _usable(settings: Settings, name: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from crew.journal import Journal, Spent
 from crew.reports.benches import bench_documents
 from crew.reports.board import board_document
+from crew.runs.alerting import open_alerts
 from crew.runs.regressions import ALERT, standing_regressions
 from crew.ui.sources import Sources
 
@@ -61,7 +62,7 @@ def notices(sources: Sources) -> dict[str, object]:
     with sources.journal() as journal:
         if journal is not None:
             now = sources.clock.now()
-            alerts = (one for one in journal.alerts.open(now) if one.kind != ALERT)
+            alerts = open_alerts(sources.settings, journal, now)
             shown = [(one.kind, one.text, one.raised_at) for one in alerts]
             worse = standing_regressions(journal, now)
             shown += [(ALERT, one.text, one.at) for one in worse]
