@@ -6,8 +6,9 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from crew.settings.bounds import MISTAKES
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
-from crew.settings.document import MISTAKES, Document, KeyPath
+from crew.settings.document import Document, KeyPath
 from crew.settings.schema import RoleShape, RuleShape, Shape, TaskShape, TierShape
 from crew.settings.wording import shown, unknown
 
