@@ -12,7 +12,7 @@ import pytest
 from building import deployment, provider, role, settings
 from crew.clock import ManualClock
 from crew.guard import QuotaGuard
-from crew.journal import MIGRATIONS, CallRecord, Journal, journal_file
+from crew.journal import MIGRATIONS, CallRecord, Journal, OpenCall, journal_file
 from crew.quota.limit_syntax import parse_limit
 from crew.quota.limits import Usage
 from crew.quota.store import LimitState, PoolState
@@ -196,14 +196,19 @@ def test_an_older_journal_gets_its_sums(journal: Journal, tmp_path: Path) -> Non
     spend(journal)
     whole = journal.spent_between(0, NOON + 1)
     journal.close()
-    with sqlite3.connect(journal_file(tmp_path / ".crew")) as db:
-        db.execute("DROP TRIGGER call_is_spent")
-        db.execute("DROP TABLE spending")
-        number = next(i for i, one in enumerate(MIGRATIONS) if "call_is_spent" in one)
-        db.execute(f"PRAGMA user_version = {number}")
+    number = next(i for i, one in enumerate(MIGRATIONS) if "call_is_spent" in one)
+    older = tmp_path / "older.db"
+    db = sqlite3.connect(older, isolation_level=None)
+    db.executescript("".join(MIGRATIONS[:number]))
+    db.execute(f"PRAGMA user_version = {number}")
+    db.execute("ATTACH ? AS new", (str(journal_file(tmp_path / ".crew")),))
+    for table in ("run", "call"):
+        columns = db.execute(f"PRAGMA main.table_info({table})")
+        names = ", ".join(row[1] for row in columns.fetchall())
+        db.execute(f"INSERT INTO {table} SELECT {names} FROM new.{table}")
     db.close()
 
-    with Journal.open(journal_file(tmp_path / ".crew"), ManualClock()) as again:
+    with Journal.open(older, ManualClock()) as again:
         assert again.spent_between(0, NOON + 1) == whole
 
 
@@ -237,6 +242,29 @@ def test_the_board_knows_rates_money_and_the_queue(
     assert budget.empty_at == pytest.approx(NOON + 5 * HOUR, abs=10)
     assert (found.today.usd, found.waiting) == (Decimal("0.2"), 1)
     assert_documented(found)
+
+
+def test_a_call_is_in_flight_while_somebody_works_on_its_run(
+    journal: Journal, clock: ManualClock, tmp_path: Path
+) -> None:
+    guard = QuotaGuard(settings([], tmp_path), open_store("memory:", clock), clock)
+    call = OpenCall(
+        run="r1",
+        task=None,
+        role="coder",
+        deployment="free",
+        provider="one",
+        input_tokens=1,
+        output_tokens=1,
+        reason="",
+        at=NOON - 5,
+        is_free=True,
+    )
+    for one in (call, replace(call, at=NOON - 2 * HOUR), replace(call, run="played")):
+        journal.open_call(one)
+    journal.finish_run("played", "interrupted")
+
+    assert board(guard, journal).in_flight == 1
 
 
 def assert_documented(found: Board) -> None:

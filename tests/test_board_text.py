@@ -171,8 +171,8 @@ def test_without_limits_and_calls_it_says_so() -> None:
     empty = board([POOLS[-1]], today=Spent(), month=Spent(), in_flight=0)
 
     assert board_text(empty) == (
-        "Today       $0.0000  nothing served yet\n"
-        "This month  $0.0000  nothing served yet\n\n"
+        "Today       $0.0000  nothing served yet; rehearsals do not count\n"
+        "This month  $0.0000  nothing served yet; rehearsals do not count\n\n"
         "No limit is set."
     )
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,7 @@ from crew.cli.console import (
 )
 from crew.cli.place import placed
 from crew.cli.settings_of import settings_or_tiers
+from crew.clock import Clock, SystemClock
 from crew.guard import Bench, QuotaGuard
 from crew.journal import Journal, RegressionRecord, journal_file
 from crew.journal.alerts import AlertRecord
@@ -35,6 +37,7 @@ from crew.reports.document import status_document
 from crew.runs.alerting import open_alerts
 from crew.runs.allowances import board
 from crew.runs.regressions import standing_regressions
+from crew.settings import Settings
 
 SECONDS = 2.0
 """How often `--watch` looks again."""
@@ -95,24 +98,20 @@ class _Seen:
 @click.pass_obj
 def command(config: str | None, watch: bool, everything: bool, as_json: bool) -> int:
     """Print how everything stands, once or again and again; returns the exit code."""
-    settings = settings_or_tiers(placed(config))
-    guard = QuotaGuard.open(settings, listener=print_notice)
-    try:
-        while True:
-            with _journal(guard) as journal:
-                seen = _look(guard, journal)
-            if as_json:
-                print(json.dumps(seen.document(), indent=2))
-            else:
-                text = seen.text(everything=everything)
-                if watch:
-                    clear_screen()
-                print_safe(text)
-            if not watch:
-                return DONE
-            guard.clock.sleep(SECONDS)
-    finally:
-        guard.close()
+    settings, clock = settings_or_tiers(placed(config)), SystemClock()
+    while True:
+        with _guard(settings) as guard, _journal(settings, clock) as journal:
+            seen = _look(guard, journal)
+        if as_json:
+            print(json.dumps(seen.document(), indent=2))
+        else:
+            text = seen.text(everything=everything)
+            if watch:
+                clear_screen()
+            print_safe(text)
+        if not watch:
+            return DONE
+        clock.sleep(SECONDS)
 
 
 def _look(guard: QuotaGuard, journal: Journal | None) -> _Seen:
@@ -133,11 +132,25 @@ def _look(guard: QuotaGuard, journal: Journal | None) -> _Seen:
 
 
 @contextmanager
-def _journal(guard: QuotaGuard) -> Iterator[Journal | None]:
-    """The journal, where there is one: nothing is made by a look."""
-    path = journal_file(guard.settings.state_dir)
+def _guard(settings: Settings) -> Iterator[QuotaGuard]:
+    """What knows the limits. Nothing is made by a look: where no run has counted yet,
+    nothing is used."""
+    kind, _, path = settings.store_url.partition("sqlite:///")
+    if not kind and not Path(path).exists():
+        settings = replace(settings, store_url="memory:")
+    guard = QuotaGuard.open(settings, listener=print_notice)
+    try:
+        yield guard
+    finally:
+        guard.close()
+
+
+@contextmanager
+def _journal(settings: Settings, clock: Clock) -> Iterator[Journal | None]:
+    """The journal, where there is one."""
+    path = journal_file(settings.state_dir)
     if not path.exists():
         yield None
         return
-    with Journal.open(path, guard.clock, print_notice) as journal:
+    with Journal.open(path, clock, print_notice) as journal:
         yield journal

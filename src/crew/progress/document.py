@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from crew.progress.events import Event
 
 
 def event_line(event: Event) -> str:
     """An event as one line of JSON, ASCII alone, without the line's end."""
-    document = {"type": event.type, **asdict(event)}
-    return json.dumps(_plain(document), separators=(",", ":"))
+    document = {"type": event.type} | _values(event)
+    return json.dumps(document, separators=(",", ":"))
 
 
 def read_event(line: str) -> Event:
@@ -24,7 +25,14 @@ def read_event(line: str) -> Event:
     return read(line)
 
 
+def _values(one: Any) -> dict[str, object]:
+    """The fields of a value; `asdict` would copy each of them first."""
+    return {field.name: _plain(getattr(one, field.name)) for field in fields(one)}
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, str | int | float | None):
+        return value
     match value:
         case Decimal():
             return float(round(value, 9))
@@ -36,4 +44,4 @@ def _plain(value: object) -> object:
         case list() | tuple():
             return [_plain(one) for one in value]
         case _:
-            return value
+            return _values(value)

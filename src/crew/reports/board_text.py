@@ -70,7 +70,7 @@ def _money(board: Board) -> Iterator[str]:
 
 def _free(spent: Spent) -> str:
     if spent.free_calls is None:
-        return "nothing served yet"
+        return "nothing served yet; rehearsals do not count"
     text = f"free: {spent.free_calls:.0%} of {_counted(spent.answers, 'answer')}"
     if spent.free_usd is not None:
         text += f", {spent.free_usd:.0%} of money"

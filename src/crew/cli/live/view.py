@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +10,10 @@ from decimal import Decimal
 from threading import RLock
 from typing import Any, TextIO, cast
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions
 from rich.file_proxy import FileProxy
 from rich.live import Live
+from rich.segment import Segment
 from rich.text import Text
 
 from crew.cli.live.terminal import Keys, interrupt
@@ -56,6 +57,20 @@ class Controls:
     stop: Callable[[], None]
     pause: Callable[[], bool]
     diff: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Lines that fit already: nothing is to be wrapped, for each line that scrolls."""
+
+    lines: Sequence[Line]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[Segment]:
+        for line in self.lines:
+            yield Segment(line.text, console.get_style(_STYLES.get(line.tone, "none")))
+            yield Segment.line()
 
 
 class LiveView:
@@ -139,7 +154,7 @@ class LiveView:
         text = self._out.secrets.masked(escape_control(line.text))
         self._console.print(Text(text, _STYLES.get(line.tone, "")), soft_wrap=True)
 
-    def _drawn(self) -> Group:
+    def _drawn(self) -> _Rows:
         size = shutil.get_terminal_size()
         masked = self._out.secrets.masked
         with self._lock:
@@ -160,12 +175,7 @@ class LiveView:
                 height=_room(size.lines - len(lines)),
                 masked=masked,
             )
-        return Group(
-            *(
-                Text(masked(line.text), _STYLES.get(line.tone, ""), no_wrap=True)
-                for line in lines
-            )
-        )
+        return _Rows([Line(masked(line.text), line.tone) for line in lines])
 
     def _legend(self) -> str:
         if not self._has_keys:
