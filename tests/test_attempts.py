@@ -122,8 +122,12 @@ def test_the_same_model_is_told_the_reason_once_and_then_the_next_step(
     told = str(server.requests[2]["messages"])
     assert "shop/made.py, line 1: this is not Python" in told
     assert "which is no instruction" in told
-    # The next step gets the history in short.
-    assert "Earlier attempts" in str(server.requests[5]["messages"])
+    # The next step gets the reason, and not the work that was not accepted.
+    for first in (server.requests[3], server.requests[5]):
+        assert "the files stand as they did at first" in str(first["messages"])
+        assert "nothing wrong" not in str(first["messages"])
+    assert "shop/made.py, line 1" in str(server.requests[3]["messages"])
+    assert "Earlier attempts" in str(server.requests[4]["messages"])
     rows = attempts(tmp_path)
     assert [(one.step, one.deployment, one.verdict) for one in rows] == [
         ("mid", "smith", "failed"),
@@ -136,6 +140,40 @@ def test_the_same_model_is_told_the_reason_once_and_then_the_next_step(
     assert [one.calls for one in rows] == [2, 1, 1, 1, 2]
     assert rows[0].gate == "python_parses"
     assert rows[0].reason_hash == rows[1].reason_hash != ""
+
+
+def test_a_further_step_may_go_on_from_the_best_state(
+    server: Scripted, made: Callable[..., Settings], shop: Path
+) -> None:
+    server.replies["smith"] = [HALF, "written", "I see nothing wrong."]
+    server.replies["middle"] = [GOOD, "mended"]
+
+    run(made("python_parses", ladder=LadderSpec(handover="best")), shop)
+
+    told = str(server.requests[3]["messages"])
+    assert "nothing wrong" in told
+    assert "Earlier attempts" in told
+    assert "stand as attempt 2 left them" in told
+
+
+def test_a_resumed_run_begins_a_further_step_afresh(
+    server: Scripted, made: Callable[..., Settings], shop: Path, tmp_path: Path
+) -> None:
+    config = made("python_parses", ladder=LadderSpec(retries=0))
+    server.replies["smith"] = [HALF, "written"]
+    server.replies["middle"] = server.replies["boss"] = ["500"]
+    with pytest.raises(QuotaExceeded):
+        run(config, shop)
+    (name,) = [path.name for path in tmp_path.glob("output/2*")]
+    (tmp_path / "quota.db").unlink()
+    read = tool_call("read_file", path="shop/made.py")
+    new = tool_call("write_file", path="shop/new.py", content="x = 1\n")
+    server.replies["middle"] = [read, new, "done"]
+
+    assert run(config, resume=name).raw == "done"
+    assert "no such file" in str(server.requests[-2]["messages"]).lower()
+    branch = git(shop, "ls-tree", "--name-only", f"crew/{name}")
+    assert branch.splitlines() == ["a.py", "new.py"]
 
 
 def test_under_the_manager_the_role_is_told_directly(
@@ -157,7 +195,7 @@ def test_each_attempt_is_a_commit_and_the_best_one_is_kept(
     server: Scripted, made: Callable[..., Settings], shop: Path, tmp_path: Path
 ) -> None:
     server.replies["smith"] = [GOOD, "no heading", "no heading"]
-    server.replies["middle"] = [WORSE, "broken", "broken"]
+    server.replies["middle"] = [WORSE, "no parse", "no parse"]
     server.replies["boss"] = ["nothing"]
 
     with pytest.raises(TaskFailed, match="has_sections") as caught:
@@ -165,7 +203,7 @@ def test_each_attempt_is_a_commit_and_the_best_one_is_kept(
 
     refs = git(shop, "for-each-ref", "--format=%(refname)", "refs/crew")
     (name,) = {line.split("/")[2] for line in refs.splitlines()}
-    assert refs.splitlines() == [f"refs/crew/{name}/code/{n}" for n in range(1, 7)]
+    assert refs.splitlines() == [f"refs/crew/{name}/code/{n}" for n in range(7)]
     assert f"its files at refs/crew/{name}/code/6" in str(caught.value)
     assert git(shop, "show", f"refs/crew/{name}/code/3:other.py") == "y = = 1"
     # What was worse is not in the branch of the run.
@@ -176,26 +214,30 @@ def test_each_attempt_is_a_commit_and_the_best_one_is_kept(
     assert document(tmp_path)["tasks"][0]["status"] == "failed"
 
 
+@pytest.mark.parametrize("afresh", [True, False])
 def test_what_is_in_no_repository_is_put_back_too(
-    server: Scripted, made: Callable[..., Settings], tmp_path: Path
+    server: Scripted, made: Callable[..., Settings], tmp_path: Path, afresh: bool
 ) -> None:
+    other = tool_call("write_file", path="third.py", content="z = 1\n")
     good = tool_call("write_file", path="made.py", content="x = 1\n")
     worse = tool_call("write_file", path="other.py", content="y = = 1\n")
     server.replies["smith"] = [good, "no heading", "no heading"]
-    server.replies["middle"] = [worse, "broken", "broken"]
-    server.replies["boss"] = ["# Goal\nall"]
+    server.replies["middle"] = [worse, "no parse", "no parse"]
+    server.replies["boss"] = [other, "# Goal\nall"] if afresh else ["# Goal\nall"]
+    ladder = LadderSpec(handover="start" if afresh else "best")
 
-    run(made("python_parses", {"has_sections": ["Goal"]}))
+    run(made("python_parses", {"has_sections": ["Goal"]}, ladder=ladder))
 
     (workspace,) = tmp_path.glob("output/*/workspace")
-    assert [path.name for path in workspace.iterdir()] == ["made.py"]
+    left = "third.py" if afresh else "made.py"
+    assert [path.name for path in workspace.iterdir()] == [left]
 
 
 def test_what_a_worse_attempt_wrote_beside_the_repository_is_gone(
     server: Scripted, made: Callable[..., Settings], shop: Path, tmp_path: Path
 ) -> None:
     worse = tool_call("write_file", path="beside.py", content="y = = 1\n")
-    server.replies["smith"] = [GOOD, "no heading", worse, "broken", "broken"]
+    server.replies["smith"] = [GOOD, "no heading", worse, "no parse", "no parse"]
     server.replies["middle"] = ["# Goal\nall"]
 
     run(made("python_parses", {"has_sections": ["Goal"]}), shop)
@@ -291,7 +333,9 @@ def test_an_attempt_may_take_so_many_calls_and_no_more(
         else "done"
     )
 
-    run(made(ladder=LadderSpec(attempt_calls=4, retries=0)), shop)
+    ladder = LadderSpec(attempt_calls=4, retries=0, handover="best")
+
+    run(made(ladder=ladder), shop)
 
     assert models(server) == ["smith"] * 4 + ["middle"]
 

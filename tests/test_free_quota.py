@@ -320,9 +320,9 @@ def test_the_setting_is_read_and_printed(tmp_path: Path) -> None:
     assert (plain.free_quota, found.free_quota) == ("first_come", "save_for_large")
     assert not any("free requests" in line for line in strategy_lines(plain))
     assert strategy_lines(found)[-1] == (
-        "  free requests  save_for_large: those that are counted by the day are for "
-        "the calls that would cost most; until 20 calls are known, for the first that "
-        "come"
+        "  free requests        save_for_large: those that are counted by the day are "
+        "for the calls that would cost most; until 20 calls are known, for the first "
+        "that come"
     )
 
 

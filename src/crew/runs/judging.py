@@ -1,13 +1,13 @@
 """What a run keeps of how its tasks were judged: attempts, verdicts, texts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import crew.workspace.attempts as states
 from crew.calls.run import Run
-from crew.errors import CrewError, StoreUnavailable, WorkspaceError, file_problem
+from crew.errors import StoreUnavailable, WorkspaceError, file_problem
 from crew.gates import Found
 from crew.ladder import Ladder, Rates, Unmeasured, kind_of, planned_kind
 from crew.runs.attempt_rows import escalation_bound, row
@@ -41,6 +41,7 @@ def watching(underway: Underway) -> Watch:
         failed=judging.failed,
         earlier=judging.earlier,
         keep=judging.keep,
+        start=judging.start,
         restore=judging.restore,
         limit=judging.limit,
         bound=judging.bound,
@@ -128,19 +129,20 @@ class _Judging:
         return found if found and not found[-1].passed else []
 
     def keep(self, spec: TaskSpec, number: int) -> Mapping[str, str]:
-        try:
+        with self._warned():
             return states.keep(
                 self._underway.workspace, self._run.id, spec.name, number
             )
-        except (WorkspaceError, OSError) as exc:
-            self._warn(exc)
-            return {}
+        return {}
+
+    def start(self, spec: TaskSpec) -> Mapping[str, str]:
+        with self._warned():
+            return states.start(self._underway.workspace, self._run.id, spec.name)
+        return {}
 
     def restore(self, commits: Mapping[str, str]) -> None:
-        try:
+        with self._warned():
             states.restore(self._underway.workspace, commits)
-        except (WorkspaceError, OSError) as exc:
-            self._warn(exc)
 
     def limit(self, spec: TaskSpec) -> int | None:
         """Some times what an attempt at this kind of work takes that passes."""
@@ -159,9 +161,14 @@ class _Judging:
         except StoreUnavailable:
             return ""
 
-    def _warn(self, error: CrewError | OSError) -> None:
-        problem = file_problem(error) if isinstance(error, OSError) else str(error)
-        self._run.guard.listener(f"WARNING: {problem}")
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
+        """What cannot be kept is a warning: the work goes on without it."""
+        try:
+            yield
+        except (WorkspaceError, OSError) as exc:
+            problem = file_problem(exc) if isinstance(exc, OSError) else str(exc)
+            self._run.guard.listener(f"WARNING: {problem}")
 
 
 def _trailers(attempt: Attempt | None, status: str) -> Trailers:

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 ALWAYS, NEVER = "always", "never"
 ORDERS = ("measured", "fixed")
+START, BEST = "start", "best"
+HANDOVERS = (START, BEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,8 @@ class LadderSpec:
     tier `senior`, where there is one. `order` is `measured` or `fixed`. `hour_is_worth`
     is in US dollars. An attempt ends after `attempt_calls` calls or, where that is
     None, after `attempt_times` the median of those that passed. `audit` is the share of
-    the tasks, from 0 to 1, that go to the premium first.
+    the tasks, from 0 to 1, that go to the premium first. `handover` is the state of the
+    files from which a further step begins: `start` or `best`.
     """
 
     cheap_steps: int = 2
@@ -50,4 +53,5 @@ class LadderSpec:
     attempt_times: float = 5.0
     attempt_calls: int | None = None
     audit: Decimal = Decimal(0)
+    handover: str = HANDOVERS[0]
     escalate: Escalation = field(default_factory=Escalation)

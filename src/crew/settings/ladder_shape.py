@@ -11,6 +11,7 @@ from crew.settings.document import Document
 from crew.settings.fields import Text, one_of
 from crew.settings.ladder import (
     ALWAYS,
+    HANDOVERS,
     NEVER,
     ORDERS,
     AtMost,
@@ -103,6 +104,7 @@ class LadderShape(Shape):
         InstanceOf[_AttemptLimit], BeforeValidator(_attempt_limit)
     ] = _AttemptLimit()
     audit: Annotated[InstanceOf[Decimal], BeforeValidator(_share)] = Decimal(0)
+    handover: Annotated[Text, one_of("handover", HANDOVERS)] = HANDOVERS[0]
     escalate: EscalationShape = EscalationShape()
 
 
@@ -125,6 +127,7 @@ def ladder(shape: LadderShape) -> LadderSpec:
         attempt_times=shape.attempt_limit.times,
         attempt_calls=shape.attempt_limit.calls,
         audit=shape.audit,
+        handover=shape.handover,
         escalate=Escalation(
             high=when.high == ALWAYS,
             medium=when.medium == ALWAYS,

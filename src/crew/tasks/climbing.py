@@ -16,9 +16,10 @@ from crew.calls.stalls import MOST_CALLS
 from crew.errors import TaskFailed
 from crew.ladder import Climb, End, Move, Place, Retry, after
 from crew.progress.events import StepBegun
+from crew.settings.ladder import START
 from crew.tasks.attempt import Attempt
 from crew.tasks.done import Done
-from crew.tasks.feedback import feedback
+from crew.tasks.feedback import afresh, feedback
 from crew.tasks.naming import named
 
 _SHOWN = 1_500
@@ -45,13 +46,16 @@ def begin(done: Done, execution: Execution, asked: str) -> str:
     """Begin the first attempt at what is `asked`. Returns what it needs to know beside
     CrewAI's context: how those of an earlier part of the run ended."""
     climb = _Climb(done=done, execution=execution, asked=asked)
-    if climb.history:
-        climb.why = "the run goes on"
-    climb.start(())
     if not climb.history:
+        if climb.begins_afresh:
+            done.watch.keep(done.spec, 0)
+        climb.start(())
         return ""
+    climb.why = "the run goes on"
     done.watch.restore(climb.best.commits)
-    return feedback(climb.history, context="", best=climb.best)
+    known = climb.handed_over("")
+    climb.start(())
+    return known
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,21 +145,36 @@ class _Climb:
 
     def _next(self, move: "Retry | Climb") -> str:
         """Make ready for the next attempt; returns its context."""
-        done, last, best = self.done, self.history[-1], self.best
-        if best is not last:
-            done.watch.restore(best.commits)
+        done, last = self.done, self.history[-1]
         if isinstance(move, Climb):
             self.place = Place(step=move.step)
         self.told, self.why = True, move.why
         assert last.refused is not None
+        known = self.handed_over(self.execution.context)
         # The same model tries again; a step has its own order.
         self.start(
             (last.deployment,) if isinstance(move, Retry) else (),
             f"{done.spec.name}: {last.refused.gate} refused attempt {last.number}; "
             f"{move.why}",
         )
-        context = feedback(self.history, context=self.execution.context, best=best)
-        return done.run.settings.secrets.masked_answer(context)
+        return done.run.settings.secrets.masked_answer(known)
+
+    @property
+    def begins_afresh(self) -> bool:
+        """Whether a further step begins where the task did."""
+        spec, steps = self.done.run.settings.ladder, self.done.ladder.steps
+        return spec.handover == START and len(steps) > 1 and bool(self.done.gates)
+
+    def handed_over(self, context: str) -> str:
+        """Put the files in the state in which the next attempt begins; returns what it
+        needs to know beside the task."""
+        last, best, watch = self.history[-1], self.best, self.done.watch
+        if self.begins_afresh and last.place != self.place.step:
+            watch.restore(watch.start(self.done.spec))
+            return afresh(last, context=context)
+        if best is not last:
+            watch.restore(best.commits)
+        return feedback(self.history, context=context, best=best)
 
     def _move(self) -> Move:
         done, place = self.done, self.place

@@ -20,7 +20,8 @@ class Watch:
     `attempted` gets each attempt once it is judged, with those before it and the
     ladder. `failed` gets the best attempt of a task that failed, and returns where its
     text is kept. `earlier` are the attempts of a part of the run that ended before.
-    `keep` keeps how the files stand after an attempt, and `restore` puts them back.
+    `keep` keeps how the files stand after an attempt, as number 0 before the first;
+    `start` is how they stood then, and `restore` puts them back.
     `limit` is how many answers an attempt may take at a deployment, and `bound` why it
     may not be escalated (empty: it may), for the first time or again.
     """
@@ -34,6 +35,7 @@ class Watch:
     failed: Callable[[TaskSpec, Attempt], str] = lambda spec, best: ""
     earlier: Callable[[TaskSpec], Sequence[Attempt]] = lambda spec: ()
     keep: Callable[[TaskSpec, int], Mapping[str, str]] = lambda spec, number: {}
+    start: Callable[[TaskSpec], Mapping[str, str]] = lambda spec: {}
     restore: Callable[[Mapping[str, str]], None] = lambda commits: None
     rates: Rates = field(default_factory=Unmeasured)
     limit: Callable[[TaskSpec], int | None] = lambda spec: None

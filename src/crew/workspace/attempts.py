@@ -52,6 +52,18 @@ def keep(workspace: Workspace, run: str, task: str, number: int) -> dict[str, st
     return kept
 
 
+def start(workspace: Workspace, run: str, task: str) -> dict[str, str]:
+    """The commit of each repository before the first attempt, which was kept as number
+    0. Raises WorkspaceError."""
+    kept = {OUTSIDE: _EMPTY}  # unless there was something then
+    for name, place in _places(workspace):
+        named = f"{ref(run, task, 0)}^{{commit}}"
+        known = place.git("rev-parse", "--verify", "--quiet", named, check=False)
+        if known:
+            kept[name] = known
+    return kept
+
+
 def restore(workspace: Workspace, kept: Mapping[str, str]) -> None:
     """Put the files back as they stood; what git ignores stays as it is. Raises
     WorkspaceError."""
