@@ -19,6 +19,8 @@ NARROWEST = 72
 _BAR = 8
 _GAP = "  "
 _BLOCKS, _ASCII = ("█", "░"), ("#", ".")
+_MOST_CLOSED = 5
+"""How many pools that are closed or throttled are named above a table that is cut."""
 _PINNED = 3
 """How many budgets stay when the fullest limits alone have room."""
 
@@ -35,7 +37,11 @@ def board_text(
     """How everything stands, what is nearest to its end first, in `width` columns and
     at most `height` lines, as long as one limit has room. `notes` stand at the end.
     `blocks`: bars are drawn, and not written in ASCII."""
-    head = [*_money(board), *_queue(board), *_holds(board)]
+    closed = [*_holds(board)]
+    if height is not None and len(closed) > _MOST_CLOSED:
+        more = f"and {len(closed) - _MOST_CLOSED} more are closed or throttled (--all)"
+        closed = [*closed[:_MOST_CLOSED], more]
+    head = [*_money(board), *_queue(board), *closed]
     foot = [*notes, *_plans(plans)]
     before = [*_wrapped(head, width), ""]
     after = ["", *_wrapped(foot, width)] if foot else []
