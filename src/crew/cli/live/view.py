@@ -104,10 +104,7 @@ class LiveView:
         # Without keys the view hides the cursor all the same.
         beside = self._has_keys or not out.beneath.isatty()
         self._guardian = None if beside else Guardian(self._terminal.fileno())
-        plain = bool(os.environ.get("NO_COLOR"))
-        self._console = Console(
-            file=self._terminal, no_color=plain, highlight=False, markup=False
-        )
+        self._console = _console(self._terminal)
         self._live = Live(
             get_renderable=self._drawn,
             console=self._console,
@@ -224,6 +221,11 @@ class LiveView:
                     self._print(Line(row, tone))
             case _:
                 pass
+
+
+def _console(terminal: TextIO) -> Console:
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(file=terminal, no_color=plain, highlight=False, markup=False)
 
 
 def _room(free: int) -> int:
