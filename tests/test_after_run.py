@@ -36,7 +36,7 @@ def test_the_summary_says_what_changed_before_what_it_cost(
     shown = capsys.readouterr().out
 
     marks = [
-        "Changed in ",
+        "Changed in",
         f"{end_of(shop)}:",
         "pages.py",
         "Not proved: no check ran",
