@@ -72,6 +72,24 @@ def test_everybody_sees_a_bench_until_its_end(opened: Open, tmp_path: Path) -> N
     assert other.benches.standing() == []
 
 
+def test_everybody_knows_for_days_when_a_bench_ended(
+    opened: Open, tmp_path: Path
+) -> None:
+    clock, one, other = guards(opened, tmp_path)
+    began = clock.now()
+    assert other.benches.end("qwen") is None
+
+    one.benches.put("qwen", seconds=7_200, reason="worse")
+    clock.advance(86_400)
+
+    assert other.benches.end("qwen") == pytest.approx(began + 7_200)
+    assert other.benches.end("glm") is None
+    other.benches.put("qwen", seconds=7_200, reason="worse")
+    clock.advance(60)
+    one.benches.lift("qwen")
+    assert other.benches.end("qwen") == pytest.approx(clock.now())
+
+
 def test_a_lifted_bench_opens_at_once_and_a_cooldown_stays(
     opened: Open, tmp_path: Path
 ) -> None:

@@ -162,6 +162,29 @@ def test_what_is_cut_is_what_is_used_least_but_for_budgets() -> None:
     assert "250K input_tokens" not in text
 
 
+def test_a_place_among_calls_at_once_has_no_reset() -> None:
+    busy = PoolState(name="provider:one", limits=(state("1 concurrent", 1, 660),))
+
+    text = board_text(board([busy]))
+
+    assert text.splitlines()[-1].split() == (
+        ["provider:one", "1", "concurrent", "########", "100%", "0"]
+    )
+
+
+def test_many_closed_pools_leave_room_for_the_limits() -> None:
+    cool = replace(POOLS[2], limits=())
+    pools = [replace(cool, name=f"deployment:d{number}") for number in range(30)]
+
+    cut = board_text(board([*POOLS, *pools]), height=23)
+    whole = board_text(board([*POOLS, *pools]))
+
+    assert len(cut.splitlines()) <= 23
+    assert "and 27 more are closed or throttled (--all)" in cut
+    assert "50 requests/day" in cut
+    assert whole.count(" is closed until ") == 31
+
+
 def test_bars_are_drawn_where_the_terminal_can() -> None:
     assert "█░░░░░░░   3%" in board_text(board(), blocks=True)
     assert board_text(board()).isascii()

@@ -2,8 +2,6 @@
 
 import random
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +15,7 @@ from crew.journal import CallRecord, Journal
 from crew.quota.limits import Refusal
 from crew.quota.store import Reservation
 from crew.quota.stores.sqlite import SQLiteStore
+from forked import Forks
 from scripted import serving
 from test_stores import held, pool, reserve
 
@@ -137,7 +136,6 @@ def test_a_store_that_others_hold_open_is_mended_under_their_feet(
 _AT_ONCE = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
 from crew.clock import SystemClock
 from crew.quota.limit_syntax import parse_limit
 from crew.quota.limits import Pool, Usage
@@ -150,17 +148,16 @@ print(sum(isinstance(one, Reservation) for one in got))
 """
 
 
-def test_processes_that_find_the_damage_at_once_mend_it_once(tmp_path: Path) -> None:
+def test_processes_that_find_the_damage_at_once_mend_it_once(
+    tmp_path: Path, forks: Forks
+) -> None:
     path = tmp_path / "quota.db"
     with closing(SQLiteStore(path, SystemClock())) as store:
         for number in range(150):
             reserve(store, pool("9 requests/day", name=f"provider:{number}"))
     overwrite(path, range(2, 99), FILLS["zeros"])
-    command = [sys.executable, "-c", _AT_ONCE, str(path), str(Path(__file__).parent)]
 
-    racers = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    racers = [forks.start(str(path), code=_AT_ONCE) for _ in range(4)]
     lines = [line for one in racers for line in one.communicate()[0].splitlines()]
 
     assert [one.returncode for one in racers] == [0] * 4

@@ -15,6 +15,7 @@ from crew.providers.transport import complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment
 from crew.settings.loader import load_settings
+from loopback import http
 from test_emulator_kit import picture
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -46,7 +47,7 @@ def played() -> Iterator[dict[str, Deployment]]:
 def ask(asked: Deployment, prompt: Prompt, *, stream: bool) -> Answer:
     # Some free tiers take one call a second.
     url = httpx.URL(asked.base_url or "").copy_with(path="/_control/reset")
-    httpx.post(url).raise_for_status()
+    http.post(url).raise_for_status()
     return complete(asked, prompt, (lambda chunk: None) if stream else None)
 
 

@@ -2,13 +2,12 @@
 
 import anthropic
 import groq
-import httpx
 import openai
 from google import genai
 from google.genai.types import HttpOptions
 from mistralai.client import Mistral
 
-from hangs import HANGS_AFTER
+from loopback import http
 from test_emulator_kit import make_settings, served
 
 SLOT = {"name": "slot", "context_window": 64_000, "max_output": 4_000, "tools": False}
@@ -70,13 +69,13 @@ def test_groqs_and_openais_clients_read_ids() -> None:
 def test_ollama_lists_as_openai_does_at_openais_path() -> None:
     slot = {**SLOT, "model": "ollama_chat/qwen3:8b"}
     with served(make_settings("ollama", deployments=[slot])) as root:
-        listed = httpx.get(f"{root}/ollama/v1/models", timeout=HANGS_AFTER).json()
+        listed = http.get(f"{root}/ollama/v1/models").json()
 
     assert [model["id"] for model in listed["data"]] == ["qwen3:8b"]
 
 
 def test_together_lists_at_the_top() -> None:
     with served(make_settings("together_ai", deployments=[SLOT])) as root:
-        listed = httpx.get(f"{root}/together_ai/v1/models", timeout=HANGS_AFTER).json()
+        listed = http.get(f"{root}/together_ai/v1/models").json()
 
     assert [model["id"] for model in listed] == ["vendor/slot-1"]

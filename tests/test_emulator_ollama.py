@@ -7,7 +7,7 @@ import httpx
 import ollama
 import pytest
 
-from hangs import HANGS_AFTER
+from loopback import http
 from test_emulator_kit import HELLO, Desk, in_process, make_settings, over_tcp, served
 
 TOOL = {"type": "function", "function": {"name": "write_file", "description": "W."}}
@@ -123,9 +123,7 @@ def test_models_are_listed_and_shown() -> None:
         client = ollama.Client(host=f"{root}/ollama")
         listed = client.list()
         shown = client.show("qwen3:8b")
-        version = httpx.get(f"{root}/ollama/api/version", timeout=HANGS_AFTER).json()[
-            "version"
-        ]
+        version = http.get(f"{root}/ollama/api/version").json()["version"]
         with pytest.raises(ollama.ResponseError) as missing:
             client.show("gone")
 

@@ -17,6 +17,7 @@ from crew.clock import ScaledClock
 from crew.emulator.process import running
 from crew.errors import CrewError
 from hangs import HANGS_AFTER
+from loopback import http
 
 CHILD = """
 import signal, sys
@@ -67,7 +68,7 @@ def root(config: Path) -> Iterator[str]:
 
 def alive(root: str) -> bool:
     try:
-        httpx.get(f"{root}/_control/counters", timeout=HANGS_AFTER)
+        http.get(f"{root}/_control/counters")
     except httpx.TransportError:
         return False
     return True
@@ -88,7 +89,7 @@ def ending(root: str) -> Iterator[None]:
 def test_child_enforces_the_limits_of_its_configuration(root: str) -> None:
     body = {"model": "slot", "messages": [{"role": "user", "content": "x"}]}
     url = f"{root}/openai/v1/chat/completions"
-    answers = [httpx.post(url, json=body, timeout=HANGS_AFTER) for _ in range(3)]
+    answers = [http.post(url, json=body) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
 
@@ -117,7 +118,7 @@ def test_child_shows_the_time_of_a_given_clock(config: Path) -> None:
     began = clock.now()
     with running(config, speed=1000.0, clock=clock) as root:
         before = clock.now()
-        answer = httpx.get(f"{root}/_control/clock", timeout=HANGS_AFTER)
+        answer = http.get(f"{root}/_control/clock")
         after = clock.now()
 
     # And not what its own would show, which began to run with the child.
@@ -156,11 +157,11 @@ def test_foreground_says_its_port_and_ends_quietly_on_interrupt(config: Path) ->
 def test_hanging_call_does_not_keep_the_child(config: Path) -> None:
     with running(config) as root:
         order = {"provider": "openai", "fault": "timeout"}
-        httpx.post(f"{root}/_control/faults", json=order, timeout=HANGS_AFTER)
+        http.post(f"{root}/_control/faults", json=order)
         body = {"model": "slot", "messages": [{"role": "user", "content": "x"}]}
         with pytest.raises(httpx.ReadTimeout):
             hasty = httpx.Timeout(HANGS_AFTER, read=0.2)
-            httpx.post(f"{root}/openai/v1/chat/completions", json=body, timeout=hasty)
+            http.post(f"{root}/openai/v1/chat/completions", json=body, timeout=hasty)
 
     assert not alive(root)
 

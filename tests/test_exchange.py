@@ -34,6 +34,7 @@ from crew.providers.transport import OnChunk, acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment
 from crew.settings.loader import load_settings
+from loopback import http
 from scripted import Scripted, serving
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -178,7 +179,7 @@ def played() -> Iterator[dict[str, Deployment]]:
 def fresh(asked: Deployment) -> Deployment:
     """The same, its calls so far forgotten: some free tiers take one a second."""
     url = httpx.URL(asked.base_url or "").copy_with(path="/_control/reset")
-    httpx.post(url).raise_for_status()
+    http.post(url).raise_for_status()
     return asked
 
 

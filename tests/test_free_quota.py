@@ -14,13 +14,15 @@ from crew.check.strategies import strategy_lines
 from crew.clock import ManualClock
 from crew.errors import QuotaExceeded
 from crew.guard import QuotaGuard
-from crew.journal import ServedCall
+from crew.journal import Journal, ServedCall
 from crew.quota.limit_syntax import parse_limit
 from crew.quota.stores import open_store
+from crew.quota.stores.memory import MemoryStore
 from crew.routing import Request
 from crew.routing.saving import Allowance, expected_calls, worth_from
 from crew.settings import Price, Settings
 from crew.settings.loader import load_settings
+from quality import CALL
 from small_config import change, mistakes_of, write_files
 
 MORNING = datetime(2026, 11, 24, 8, tzinfo=UTC).timestamp()
@@ -144,6 +146,24 @@ def test_a_small_call_goes_to_the_paid_one_that_follows_and_says_why(
     )
 
 
+def test_the_calls_that_another_process_recorded_count(tmp_path: Path) -> None:
+    clock, of = ManualClock(time=MORNING), made(tmp_path)
+    path, output = tmp_path / "journal.db", tmp_path / "output"
+    with Journal.open(path, clock) as one, Journal.open(path, clock) as other:
+        guard = QuotaGuard(of, MemoryStore(clock), clock, record=other)
+        before = guard.begin(ask(SMALL)).route.candidates[0].name
+        one.start_run("r1", rehearsal=False, user="u", team="t", output=output)
+        for past in yesterday():
+            sent, wrote = past.input_tokens, past.output_tokens
+            record = replace(CALL, input_tokens=sent, output_tokens=wrote, at=past.at)
+            one.record(replace(record, deployment="paid"))
+
+        small, large = (guard.begin(ask(size)).route for size in (SMALL, LARGE))
+
+    assert (before, small.candidates[0].name) == ("free-a", "paid")
+    assert large.candidates[0].name == "free-a"
+
+
 def test_nothing_is_saved_that_nobody_will_use(tmp_path: Path) -> None:
     few = Team(made(tmp_path), yesterday(large=10, small=35))
     evening = Team(made(tmp_path), yesterday())
@@ -190,6 +210,22 @@ def test_free_requests_serve_what_a_budget_keeps_from_the_paid_one(
     team = Team(spent, yesterday())
 
     assert team.served(SMALL)[0] == "free-a"
+
+
+def test_a_small_call_does_not_wait_for_the_minute_of_the_paid_one(
+    tmp_path: Path,
+) -> None:
+    of = made(tmp_path)
+    by = provider("cheap", "1 requests/minute")
+    slow = replace(of.deployments["paid"], provider=by)
+    of = replace(of, deployments={**of.deployments, "paid": slow})
+    team = Team(of, yesterday(large=60))
+    first = team.served(SMALL)[0]
+
+    assert first == "paid"
+    assert team.order(SMALL, patience=90.0)[0] == "free-a"
+    team.clock.advance(120)
+    assert team.order(SMALL)[0] == "paid"
 
 
 def test_a_paid_one_that_is_closed_leaves_the_call_to_the_free_ones(
@@ -320,9 +356,9 @@ def test_the_setting_is_read_and_printed(tmp_path: Path) -> None:
     assert (plain.free_quota, found.free_quota) == ("first_come", "save_for_large")
     assert not any("free requests" in line for line in strategy_lines(plain))
     assert strategy_lines(found)[-1] == (
-        "  free requests  save_for_large: those that are counted by the day are for "
-        "the calls that would cost most; until 20 calls are known, for the first that "
-        "come"
+        "  free requests        save_for_large: those that are counted by the day are "
+        "for the calls that would cost most; until 20 calls are known, for the first "
+        "that come"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from crew.images import image
 from crew.images.image import (
     IMAGE_BYTES,
     SENT_BYTES,
@@ -207,7 +208,10 @@ def repeated_scans() -> bytes:
     return raw[:-2] + scan * (500_000 // len(scan)) + b"\xff\xd9"
 
 
-def test_an_image_that_keeps_a_decoder_busy_is_refused() -> None:
+def test_an_image_that_keeps_a_decoder_busy_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image, "CPU_SECONDS", 2)
     raw = repeated_scans()
 
     assert len(raw) < 800_000

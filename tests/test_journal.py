@@ -4,8 +4,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,6 +14,7 @@ import pytest
 from crew.clock import ManualClock
 from crew.errors import StoreUnavailable
 from crew.journal import MIGRATIONS, CallRecord, Journal, new_run_id
+from forked import Forks, Process
 from hangs import HANGS_AFTER
 
 CALL = CallRecord(
@@ -70,14 +69,9 @@ with Journal.open(path, SystemClock()) as journal:
 """
 
 
-def writer(path: Path, run: str, count: int) -> subprocess.Popen[str]:
+def writer(forks: Forks, path: Path, run: str, count: int) -> Process:
     """A process that records `count` calls; 0: until it is killed, and tells each."""
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), run, str(count)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return forks.start(str(path), run, str(count), code=WRITER)
 
 
 @pytest.fixture
@@ -289,8 +283,10 @@ def test_new_file_is_opened_by_many_at_once(tmp_path: Path, clock: ManualClock) 
     assert len(opened) == 120
 
 
-def test_processes_write_one_new_file_at_once(path: Path, clock: ManualClock) -> None:
-    writers = [writer(path, f"r{number % 2}", 150) for number in range(6)]
+def test_processes_write_one_new_file_at_once(
+    path: Path, clock: ManualClock, forks: Forks
+) -> None:
+    writers = [writer(forks, path, f"r{number % 2}", 150) for number in range(6)]
     errors = [process.communicate(timeout=HANGS_AFTER)[1] for process in writers]
     with Journal.open(path, clock) as journal:
         counts = [journal.count_calls("r0"), journal.count_calls("r1")]
@@ -303,8 +299,10 @@ def test_processes_write_one_new_file_at_once(path: Path, clock: ManualClock) ->
     assert runs == {"r0", "r1"}
 
 
-def test_killed_writer_loses_no_recorded_call(path: Path, clock: ManualClock) -> None:
-    process = writer(path, "r1", 0)
+def test_killed_writer_loses_no_recorded_call(
+    path: Path, clock: ManualClock, forks: Forks
+) -> None:
+    process = writer(forks, path, "r1", 0)
     assert process.stdout is not None
     reported = 0
     for _ in range(40):

@@ -16,6 +16,9 @@ from crew.cli import main
 from crew.clock import ManualClock, SystemClock
 from crew.errors import SettingsError
 from crew.journal import AttemptRecord, CallRecord, Journal, journal_file
+from crew.reports.history import history
+from crew.reports.history_document import history_lines
+from crew.reports.page.history_page import history_page
 from crew.runs.retention import prune, survey
 from crew.settings.loader import load_tiers
 from scripted import Scripted
@@ -135,6 +138,35 @@ def test_an_old_run_goes_and_what_was_spent_stays(
     assert journal.run("old") is None
     assert [journal.count_calls(one) for one in ("old", "new")] == [0, 1]
     assert journal.spent() == spent == {"openrouter": Decimal(1)}
+    found = history(journal.stretch(clock.now() - 365 * DAY, clock.now() + 1))
+    assert (found.calls, found.removed) == (1, 3)
+    assert "3 calls are no longer in the journal" in history_lines(found)
+    assert "3 calls are no longer in the journal" in history_page(found)
+
+
+def test_a_damaged_journal_keeps_the_sums_of_what_was_removed(
+    journal: Journal, clock: ManualClock, path: Path
+) -> None:
+    past_run(journal, clock, "old", 100, calls=3)
+    past_run(journal, clock, "needed", 100, output=Path("output"), status="failed")
+    Path("output", "needed").mkdir(parents=True)
+    Path("output", "needed", "inputs.json").write_text("{}", encoding="utf-8")
+    pruned(journal, clock)
+    journal.close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = db.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'call_of_run'"
+        ).fetchone()
+    db.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4_096)
+        file.write(b"\0" * 4_096)
+
+    with Journal.open(path, clock) as mended:
+        assert mended.calls("needed") != []
+        assert mended.spent() == {"openrouter": Decimal(1)}
+    assert list(path.parent.glob("*.damaged-1"))
 
 
 def test_ladders_and_experiments_know_as_much_as_before(

@@ -1,5 +1,6 @@
 """What litellm's own table knows, read without litellm."""
 
+import json
 import subprocess
 import sys
 from datetime import date
@@ -7,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from crew.settings.litellm_table import lookup
+from crew.settings.litellm_table import Table, lookup
 
 
 def test_prices_are_dollars_for_a_million_tokens() -> None:
@@ -66,3 +67,21 @@ def test_looking_up_does_not_import_litellm() -> None:
     )
 
     assert printed.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("indent", [None, 1, 2, 4, 8])
+def test_each_entry_is_that_of_the_file_however_it_is_indented(
+    indent: int | None,
+) -> None:
+    whole = {
+        "plain": {"mode": "chat", "input_cost_per_token": 1e-6, "more": {"a": {}}},
+        'a "quoted" \\ name': {"more": {"plain": {"mode": "embedding"}}},
+        "last": {"litellm_provider": "x", "list": [{"plain": {}}]},
+    }
+
+    text = json.dumps(whole, indent=indent).replace('    "last"', '"last"')
+
+    table = Table(text)
+
+    assert dict(table) == whole
+    assert (table.get("more"), len(table)) == (None, 3)

@@ -5,6 +5,7 @@ import copy
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from crew.clock import SystemClock
 from crew.errors import ContextTooLong, QuotaExceeded, RunFailed
 from crew.guard import QuotaGuard
 from crew.journal import CallRecord, Journal
+from crew.progress.tail import Writing
 from crew.quota.stores.memory import MemoryStore
 from hangs import HANGS_AFTER
 from scripted import Scripted, serving, tool_call
@@ -132,6 +134,35 @@ def test_text_comes_back_and_its_usage_is_exact(
     assert call.cost_usd == (5 * sent + 25 * wrote) / Decimal(1_000_000)
     assert llm.get_token_usage_summary().total_tokens == sent + wrote
     assert not call.estimated
+
+
+@STREAM
+@WAY
+def test_what_a_model_writes_can_be_looked_at_while_it_comes(
+    server: Scripted,
+    made: Callable[..., TieredLLM],
+    monkeypatch: pytest.MonkeyPatch,
+    stream: bool,
+    way: int,
+) -> None:
+    llm = made()
+    tail, parts = llm._run.guard.progress.tail, list[str]()
+    add = tail.add
+
+    def heard(who: str, where: str, text: str) -> None:
+        add(who, where, text)
+        parts.append(text)
+        assert tail.latest == Writing(role=who, deployment=where, text="".join(parts))
+
+    monkeypatch.setattr(tail, "add", heard)
+    server.replies["first"] = ["hello", tool_call("read_file", path="src/a.py")]
+    ways(llm, stream)[way](USER)
+    whole = Writing(role="coder", deployment="first", text="hello", ended=True)
+
+    assert "".join(parts) == ("hello" if stream else "")
+    assert tail.latest == whole
+    ways(llm, False)[way](USER, tools=TOOLS)
+    assert tail.latest == replace(whole, text="-> read_file")
 
 
 @STREAM

@@ -1,11 +1,8 @@
 """Tools of an MCP server: a real one, as a child process and over HTTP."""
 
 import json
-import os
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,6 +11,8 @@ import pytest
 from configured import SECRET
 from crew import build_crew, kickoff, load_settings
 from crew.errors import SettingsError
+from forked import DEVNULL, Forks
+from loopback import http
 from scripted import Scripted
 from test_own_tools import calling, put, with_keys
 
@@ -184,25 +183,20 @@ def test_a_mistake_in_a_server_is_found_when_the_yaml_is_read(
 
 
 @pytest.fixture
-def address(mine: Path) -> Iterator[str]:
+def address(mine: Path, forks: Forks) -> str:
     """The address of the server, over HTTP."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, str(mine / "served.py"), str(port)]
-    process = subprocess.Popen(command, env=dict(os.environ), stderr=subprocess.PIPE)
+    process = forks.start(str(port), script=mine / "served.py", stderr=DEVNULL)
     url = f"http://127.0.0.1:{port}/mcp"
-    try:
-        while process.poll() is None:
-            try:
-                httpx.get(url, timeout=5)
-                break
-            except httpx.ConnectError:
-                continue
-        yield url
-    finally:
-        process.terminate()
-        process.communicate()
+    while process.poll() is None:
+        try:
+            http.get(url)
+            break
+        except httpx.ConnectError:
+            continue
+    return url
 
 
 def test_a_role_works_with_the_tools_of_an_address(

@@ -1,7 +1,6 @@
 """What only the Redis store promises; the rest is in the suite of all stores."""
 
 import builtins
-import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import Observation, Reservation, Store
 from crew.quota.stores import open_store
 from crew.quota.stores.memory import MemoryStore
-from hangs import HANGS_AFTER
+from forked import Forks
 from redis_server import Server, free_port, fresh_url, shared_server
 
 ONE = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
@@ -211,25 +210,29 @@ def test_a_bucket_whose_limit_is_told_to_be_nothing_opens_again() -> None:
 # Between machines.
 
 
-def _group(url: str, results: "multiprocessing.Queue[int]") -> None:
-    store, p = open_store(url, SystemClock()), pool("71 requests/hour")
-    taken = [reserve(store, p) for _ in range(30)]
-    store.close()
-    results.put(sum(isinstance(got, Reservation) for got in taken))
+GROUP = """
+import sys
+from crew.clock import SystemClock
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Usage
+from crew.quota.store import Reservation
+from crew.quota.stores import open_store
+store = open_store(sys.argv[1], SystemClock())
+pool = Pool(name="provider:x", limits=(parse_limit("71 requests/hour"),))
+one = Usage(input_tokens=10, output_tokens=5)
+taken = [store.reserve([pool], one, lease_seconds=300.0) for _ in range(30)]
+store.close()
+print(sum(isinstance(got, Reservation) for got in taken))
+"""
 
 
-def test_two_groups_that_share_only_redis_admit_exactly_what_fits() -> None:
+def test_two_groups_that_share_only_redis_admit_exactly_what_fits(forks: Forks) -> None:
     """One group comes by TCP, the other by the server's Unix socket."""
     tcp = fresh_url()
     urls = [tcp, f"unix://{shared_server().directory}/redis.sock?db=0"] * 2
-    context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[int] = context.Queue()
-    racers = [context.Process(target=_group, args=(url, results)) for url in urls]
-    for racer in racers:
-        racer.start()
-    admitted = [results.get(timeout=HANGS_AFTER) for _ in racers]
-    for racer in racers:
-        racer.join()
+    racers = [forks.start(url, code=GROUP) for url in urls]
+
+    admitted = [int(racer.communicate()[0]) for racer in racers]
 
     assert sum(admitted) == 71
 

@@ -9,7 +9,7 @@ from time import perf_counter
 import pytest
 
 from building import deployment, provider, settings
-from crew.guard import Bench
+from crew.guard import Bench, QuotaGuard
 from crew.regression import Change, Outcome, Served, find, speeds
 from crew.regression.detector import each_end
 from crew.settings.regression import RegressionSpec
@@ -233,6 +233,44 @@ def test_by_choice_it_is_benched_and_counts_anew_after_that(tmp_path: Path) -> N
     assert day.tasks([False])[0].endswith("over, its bench ended")
     assert day.tasks(mostly(0.8, 60)) == []
     assert len(day.tasks([False] * 20)) == 1
+
+
+def beside(day: Day, tmp_path: Path) -> Day:
+    """Another machine of the team: the same store, a journal of its own."""
+    config = replace(day.config, state_dir=tmp_path / "beside")
+    other = Day(tmp_path, config=config)
+    other.clock = day.clock
+    guard = QuotaGuard(config, day.store, day.clock, other.said.append)
+    other.run = replace(other.run, guard=guard, clock=day.clock)
+    return other
+
+
+def test_after_a_bench_the_detectors_of_all_machines_begin_anew(
+    tmp_path: Path,
+) -> None:
+    day = benching(tmp_path, "qwen", "glm")
+    other = beside(day, tmp_path)
+    early = other.tasks([*mostly(0.9, 100), *[False] * 6])
+    assert len(day.tasks([*mostly(0.9, 100), *mostly(0.3, 30)])) == 1
+
+    day.clock.advance(7_200)
+
+    # With what it saw before the bench this would be an alarm.
+    assert early == other.tasks([False] * 20) == []
+    assert other.tasks(mostly(0.9, 60)) == []
+    assert len(other.tasks([False] * 20)) == 1
+
+
+def test_after_a_bench_that_was_lifted_elsewhere_it_is_looked_at_again(
+    tmp_path: Path,
+) -> None:
+    day = benching(tmp_path, "qwen", "glm")
+    assert len(day.tasks([*mostly(0.9, 100), *mostly(0.3, 30)])) == 1
+
+    assert beside(day, tmp_path).run.guard.benches.lift("qwen")
+    day.clock.advance(60)
+
+    assert day.tasks([False])[0].endswith("over, its bench ended")
 
 
 def test_the_last_open_deployment_of_a_chain_is_not_benched(tmp_path: Path) -> None:

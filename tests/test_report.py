@@ -353,6 +353,7 @@ def test_document_has_the_promised_shape(journal: Journal, tmp_path: Path) -> No
         "cached_tokens": 0,
         "cache_write_tokens": 0,
         "cache_saved_usd": 0.0,
+        "limits": [],
     }
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from html import unescape
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from crew.cli import main
 from crew.clock import ManualClock
-from crew.journal import Journal
+from crew.journal import Journal, MarkRecord
 from crew.reports.history import history, percentile
 from pages import ATTEMPT, CALL, HOSTILE, NOW, calls, written
 from small_config import write_files
@@ -121,6 +123,86 @@ def test_a_key_is_on_no_page(at_home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     main(["report", "r1", "--html", "run.html"])
 
     assert "0123456789abcdef" not in Path("run.html").read_text()
+
+
+METRICS = {
+    # What it costs.
+    "daily spend over all providers": "Daily spend",
+    "cost per task": "Cost per task",
+    "use of the free tiers, by calls": "Free tiers: calls",
+    "use of the free tiers, by money": "Free tiers: money",
+    "what was saved": "Saved",
+    # How well it goes.
+    "success rate by model and complexity": "Success by model, kind and complexity",
+    "answers' quality by people's samples": "Quality of answers by people's marks",
+    "error rates": "Error rate",
+    "errors by class": "Errors",
+    "effectiveness of fallbacks": "Effectiveness of fallbacks",
+    "comparisons against a baseline": "Experiments",
+    # How fast it goes.
+    "response time by provider": "Response time and availability by provider",
+    "throughput": "Throughput",
+    "availability": "Response time and availability by deployment",
+}
+"""Each metric that a person watches a crew by, and its name on the page."""
+
+
+def test_each_metric_is_on_the_page_by_its_name(at_home: Path) -> None:
+    with Journal.open(at_home / "state" / "journal.db", ManualClock(NOW)) as journal:
+        tried = {"experiment": "cheaper", "task": "note", "at": NOW}
+        for arm, number in (("glm-free", 1), ("claude-opus", 2)):
+            made = replace(ATTEMPT, **tried, run="r1", arm=arm, number=number)
+            journal.attempts.add(made)
+        journal.finish_task("r1", "note", "coder", "proved")
+        journal.marks.add(
+            MarkRecord(
+                run="r1",
+                task="code",
+                user="ana",
+                at=NOW,
+                deployment="glm-free",
+                kind="coding",
+                complexity="low",
+                mark=4,
+                why="",
+            )
+        )
+    assert main(["report", "--since", "52w", "--html", "history.html"]) == 0
+    page = unescape(Path("history.html").read_text())
+    heads = dict(re.findall(r"<h2[^>]*>([^<]+)</h2>(.*?)</section>", page, re.DOTALL))
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]+)</dd>", page))
+
+    for metric, name in METRICS.items():
+        assert name in heads or name in facts, metric
+        assert facts.get(name) != "unknown", metric
+        assert name in facts or "<td" in heads[name] or "<svg" in heads[name], metric
+    assert "not decided" in heads["Experiments"]
+
+
+def test_a_run_shows_its_limits_with_their_resets(at_home: Path) -> None:
+    found = at_home / "output" / "r1" / "run.json"
+    document = json.loads(found.read_text())
+    document["limits"] = [
+        {
+            "pool": "provider:anthropic",
+            "limit": "50 requests/minute",
+            "used": 50,
+            "reserved": 0,
+            "left": 0,
+            "learned": None,
+            "resets_at": "2026-11-23T20:46:10+00:00",
+        }
+    ]
+    found.write_text(json.dumps(document))
+    why = "claude-opus: 50 requests/minute (provider:anthropic); opens 2026-11-23 20:46"
+    with Journal.open(at_home / "state" / "journal.db", ManualClock(NOW)) as journal:
+        journal.record(replace(CALL, reason=why, at=NOW))
+    assert main(["report", "r1", "--html", "run.html"]) == 0
+    page = Path("run.html").read_text().partition("During the run</h3>")[2]
+    during, _, after = page.partition("At the end of the run</h3>")
+
+    assert "<td>2026-11-23 20:46</td><td>swap to glm-free, 1 call</td>" in during
+    assert "<td>2026-11-23T20:46:10+00:00</td>" in after
 
 
 def test_csv_has_each_call_and_no_formula(

@@ -36,6 +36,10 @@ def test_the_record_says_what_the_page_says(
     server.replies["thinker"] = ["500", "thinker did the work."]
     tiers = config / "tiers.yaml"
     tiers.write_text(tiers.read_text().replace("max_wait: 0s", "max_wait: 1m"))
+    providers = config / "providers.yaml"
+    providers.write_text(
+        providers.read_text().replace("limits: []", "limits: [1000 requests/day]")
+    )
     files = {"shop/pages.py": "1\n2\n", "shop/a.txt": "one\n", "shop/x.log": "x\n"}
     made = run(config, server, shop, files=files, request=f"Add {SECRET} pages")
 
@@ -50,8 +54,11 @@ def test_the_record_says_what_the_page_says(
     names |= {f"repositories[].{key}" for key in set(place) - {"changed"}}
     names |= {f"repositories[].changed[].{key}" for key in place["changed"][0]}
     assert names == documented("workspace")
-    for key in ("tasks", "failures", "calls"):
+    for key in ("tasks", "failures", "calls", "limits"):
         assert {name for one in record[key] for name in one} == documented(key), key
+    (limit,) = (one for one in record["limits"] if one["pool"] == "provider:one")
+    assert limit["used"] == len(record["calls"])
+    assert limit["left"] == 1000 - limit["used"]
     assert record["request"] == "Add *** pages"
     assert record["versions"] == {
         "crew": version("tiercrew"),

@@ -20,6 +20,7 @@ from crew.quota.store import Observation, Reservation
 from crew.quota.stores import holders
 from crew.quota.stores.memory import MemoryStore
 from crew.quota.stores.sqlite import MIGRATIONS, SQLiteStore
+from forked import Forks
 from test_redis import STEP, Pair
 from test_stores import ONE, held, pool, reserve
 
@@ -130,16 +131,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed(path: Path, lease_seconds: float) -> None:
-    command = [sys.executable, "-c", _KILLED, str(path), str(lease_seconds)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+def killed(forks: Forks, path: Path, lease_seconds: float) -> None:
+    done = forks.run(str(path), str(lease_seconds), code=_KILLED)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_a_killed_process_loses_no_count_and_gives_its_place_back_at_once(
-    tmp_path: Path,
+    tmp_path: Path, forks: Forks
 ) -> None:
     path, p = tmp_path / "quota.db", pool("9 requests/day", "1 concurrent", name="p")
-    killed(path, 500)
+    killed(forks, path, 500)
 
     with closing(SQLiteStore(path, SystemClock())) as store:
         got = reserve(store, p)
@@ -152,10 +153,10 @@ def test_a_killed_process_loses_no_count_and_gives_its_place_back_at_once(
     ("part", "value"), [(0, "another machine"), (2, "pid:[1]"), (3, 1), (None, "")]
 )
 def test_a_place_whose_holder_may_live_is_kept_until_its_lease_ends(
-    tmp_path: Path, part: int | None, value: object
+    tmp_path: Path, forks: Forks, part: int | None, value: object
 ) -> None:
     path, p = tmp_path / "quota.db", pool("1 concurrent", name="p")
-    killed(path, 500)
+    killed(forks, path, 500)
     with closing(sqlite3.connect(path)) as db:
         (holder,) = db.execute("SELECT holder FROM lease").fetchone()
         parts = json.loads(holder)

@@ -1,7 +1,6 @@
 """One suite for every store: the same promises, kept by each."""
 
 import itertools
-import multiprocessing
 import sqlite3
 import stat
 import threading
@@ -27,7 +26,7 @@ from crew.quota.limit_syntax import parse_limit
 from crew.quota.limits import Pool, Refusal, Usage
 from crew.quota.store import PoolState, Reservation, Store
 from crew.quota.stores import open_store
-from hangs import HANGS_AFTER
+from forked import Forks
 from redis_server import fresh_url
 
 Open = Callable[[Clock], Store]
@@ -274,30 +273,36 @@ def test_racing_threads_admit_exactly_what_fits(opened: Open) -> None:
     assert held(store, p) == [(0, 37), (0, 37 * 15)]
 
 
-def _race(url: str, tries: int, results: "multiprocessing.Queue[int]") -> None:
-    store = open_store(url, SystemClock())
-    p = pool("53 requests/hour", "20 concurrent")
-    admitted = 0
-    for _ in range(tries):
-        got = reserve(store, p)
-        if isinstance(got, Reservation):
-            admitted += 1
-            store.settle(got, ONE)
-    store.close()
-    results.put(admitted)
+RACER = """
+import sys
+from decimal import Decimal
+from crew.clock import SystemClock
+from crew.quota.limit_syntax import parse_limit
+from crew.quota.limits import Pool, Usage
+from crew.quota.store import Reservation
+from crew.quota.stores import open_store
+store = open_store(sys.argv[1], SystemClock())
+limits = tuple(map(parse_limit, ("53 requests/hour", "20 concurrent")))
+pool, admitted = Pool(name="provider:x", limits=limits), 0
+one = Usage(input_tokens=10, output_tokens=5, usd=Decimal("0.01"))
+for _ in range(25):
+    got = store.reserve([pool], one, lease_seconds=300.0)
+    if isinstance(got, Reservation):
+        admitted += 1
+        store.settle(got, one)
+store.close()
+print(admitted)
+"""
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
-def test_racing_processes_admit_exactly_what_fits(kind: str, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[int] = context.Queue()
+def test_racing_processes_admit_exactly_what_fits(
+    kind: str, tmp_path: Path, forks: Forks
+) -> None:
     url = url_of(kind, tmp_path)
-    racers = [context.Process(target=_race, args=(url, 25, results)) for _ in range(4)]
-    for racer in racers:
-        racer.start()
-    admitted = [results.get(timeout=HANGS_AFTER) for _ in racers]
-    for racer in racers:
-        racer.join()
+    racers = [forks.start(url, code=RACER) for _ in range(4)]
+
+    admitted = [int(racer.communicate()[0]) for racer in racers]
 
     assert sum(admitted) == 53
     store = open_store(url, SystemClock())

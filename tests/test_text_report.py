@@ -6,6 +6,7 @@ import sys
 from decimal import Decimal
 
 import pytest
+import regex
 
 from crew.reports.report import RoleRow, RunReport
 from crew.reports.text import summary_lines, task_lines
@@ -113,3 +114,15 @@ def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
         "nothing to look at for python_parses",
         "code: failed, by nobody; its last answer: a.failed.md",
     ]
+
+
+def test_every_character_of_the_hostile_kinds_is_written_out() -> None:
+    named = regex.compile(r"[\p{Cc}\p{Bidi_Control}\u2028\u2029\p{Cs}]")
+    hostile = {
+        character for character in map(chr, range(0x110000)) if named.match(character)
+    }
+    hostile |= set(map(chr, range(0xE0000, 0xE0080)))
+
+    shown = {one for one in map(chr, range(0x110000)) if escape_control(one) != one}
+
+    assert shown == hostile - set("\n\t")

@@ -20,7 +20,7 @@ from crew.providers.transport import acomplete, complete
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Deployment, Settings
 from crew.settings.loader import load_settings
-from hangs import HANGS_AFTER
+from loopback import http
 
 CONFIG = Path(__file__).parents[1] / "config"
 HELLO = Prompt(messages=[{"role": "user", "content": "Say hello."}])
@@ -70,23 +70,19 @@ def control(deployment: Deployment, path: str) -> httpx.URL:
 
 def uncounted(deployment: Deployment) -> None:
     """Let the emulator forget its counts: some free tiers take one call a second."""
-    httpx.post(control(deployment, "reset"), timeout=HANGS_AFTER).raise_for_status()
+    http.post(control(deployment, "reset")).raise_for_status()
 
 
 def faulty(deployment: Deployment, fault: str, times: int = 1) -> None:
     """Let the next calls fail, and those before be forgotten."""
     uncounted(deployment)
     order = {"provider": deployment.provider.name, "fault": fault, "times": times}
-    httpx.post(
-        control(deployment, "faults"), json=order, timeout=HANGS_AFTER
-    ).raise_for_status()
+    http.post(control(deployment, "faults"), json=order).raise_for_status()
 
 
 def requests(deployment: Deployment) -> list[dict[str, Any]]:
     """What the emulator was asked since it forgot, oldest first."""
-    found: list[dict[str, Any]] = httpx.get(
-        control(deployment, "requests"), timeout=HANGS_AFTER
-    ).json()
+    found: list[dict[str, Any]] = http.get(control(deployment, "requests")).json()
     return found
 
 

@@ -16,7 +16,7 @@ from crew.images.image import data_url
 from crew.runs.rehearsal import rehearsing
 from crew.settings import Settings
 from crew.settings.loader import load_settings
-from hangs import HANGS_AFTER
+from loopback import http
 
 CONFIG = Path(__file__).parents[1] / "config"
 CHAIN = (
@@ -53,14 +53,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture
 def order(played: Settings) -> Callable[..., None]:
     address = httpx.URL(played.deployments["llama-vision"].base_url or "")
-    httpx.post(
-        address.copy_with(path="/_control/reset"), timeout=HANGS_AFTER
-    ).raise_for_status()
+    http.post(address.copy_with(path="/_control/reset")).raise_for_status()
 
     def give(provider: str, fault: str) -> None:
         order = {"provider": provider, "fault": fault, "times": 9}
         faults = address.copy_with(path="/_control/faults")
-        httpx.post(faults, json=order, timeout=HANGS_AFTER).raise_for_status()
+        http.post(faults, json=order).raise_for_status()
 
     return give
 

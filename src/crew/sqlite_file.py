@@ -262,20 +262,20 @@ def _rescued(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
                 columns = new.execute(f"PRAGMA table_info({table})")
                 keys = [name for _, name, *_, place in columns if place]
             backwards = ", ".join(f"{key} DESC" for key in keys)
-            # From both ends, to where the damage begins.
-            for order in ("", f" ORDER BY {backwards}"):
-                _copy_rows(old, new, table, order)
+            for order in ("", f" ORDER BY {backwards}"):  # up to the damage
+                # What a trigger made of other rows is not what stood there.
+                _copy_rows(old, new, table, order, "REPLACE" if keyed else "IGNORE")
     return new
 
 
 def _copy_rows(
-    old: sqlite3.Connection, new: sqlite3.Connection, table: str, order: str
+    old: sqlite3.Connection, new: sqlite3.Connection, table: str, order: str, known: str
 ) -> None:
     with suppress(sqlite3.Error):
         found = old.execute(f"SELECT * FROM {table}{order}")
         names = ", ".join(column[0] for column in found.description)
         marks = ", ".join("?" * len(found.description))
-        add = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
+        add = f"INSERT OR {known} INTO {table} ({names}) VALUES ({marks})"
         for row in found:
             with suppress(sqlite3.Error):
                 new.execute(add, row)

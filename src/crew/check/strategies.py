@@ -21,9 +21,8 @@ _MEANS = {
     MEASURED: "the largest p x P - c of those with enough outcomes",
 }
 _SAVED = (
-    f"  free requests  {SAVE_FOR_LARGE}: those that are counted by the day are for the "
-    f"calls that would cost most; until {FEWEST} calls are known, for the first that "
-    "come"
+    f"{SAVE_FOR_LARGE}: those that are counted by the day are for the calls that would "
+    f"cost most; until {FEWEST} calls are known, for the first that come"
 )
 
 
@@ -31,25 +30,23 @@ def strategy_lines(settings: Settings) -> list[str]:
     """The strategy of each tier and rule, and what a tier keeps: one line for each, or
     one for all where each goes by the order of the YAML; then who gets the free
     requests, where that is not the first that comes."""
-    lines = _orders(settings)
-    return [*lines, _SAVED] if settings.free_quota == SAVE_FOR_LARGE else lines
+    rows = _orders(settings)
+    if settings.free_quota == SAVE_FOR_LARGE:
+        rows.append(("free requests", _SAVED))
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name:<{width}}  {words}" for name, words in rows]
 
 
-def _orders(settings: Settings) -> list[str]:
-    rows = [
-        (f"tier {tier.name}", tier.strategy, f"; keeps {tier.reserve}")
-        if tier.reserve is not None
-        else (f"tier {tier.name}", tier.strategy, "")
-        for tier in settings.tiers.values()
-    ]
-    rows += [
-        (f"rule {name}", settings.rule_strategies.get(name, PRIORITY), "")
-        for name in settings.routing
-    ]
-    if all(strategy == PRIORITY and not kept for _, strategy, kept in rows):
-        return [f"  all tiers and rules  {PRIORITY}: {_MEANS[PRIORITY]}"]
-    width = max((len(name) for name, _, _ in rows), default=0)
-    return [
-        f"  {name:<{width}}  {strategy}: {_MEANS[strategy]}{kept}"
-        for name, strategy, kept in rows
-    ]
+def _orders(settings: Settings) -> list[tuple[str, str]]:
+    plain = f"{PRIORITY}: {_MEANS[PRIORITY]}"
+    rows = []
+    for tier in settings.tiers.values():
+        kept = f"; keeps {tier.reserve}" if tier.reserve is not None else ""
+        words = f"{tier.strategy}: {_MEANS[tier.strategy]}{kept}"
+        rows.append((f"tier {tier.name}", words))
+    for name in settings.routing:
+        strategy = settings.rule_strategies.get(name, PRIORITY)
+        rows.append((f"rule {name}", f"{strategy}: {_MEANS[strategy]}"))
+    if all(words == plain for _, words in rows):
+        return [("all tiers and rules", plain)]
+    return rows

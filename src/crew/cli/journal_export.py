@@ -12,6 +12,7 @@ from crew.cli.console import DONE, argument_error, print_notice
 from crew.cli.known_runs import Age
 from crew.cli.past import past_runs
 from crew.cli.place import placed
+from crew.cli.signals import stoppable
 from crew.clock import SystemClock
 from crew.errors import file_problem
 from crew.journal import Journal
@@ -67,7 +68,7 @@ def command(
         parquet()
     if output is None:
         _refuse_stdout(written_as, names)
-    with past_runs(settings) as journal:
+    with stoppable(), past_runs(settings) as journal:
         if output is None:
             for name in names:
                 _print(journal, name, begin, written_as, settings.secrets)

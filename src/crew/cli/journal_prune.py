@@ -10,6 +10,7 @@ from crew.cli.journal_info import megabytes
 from crew.cli.known_runs import Age
 from crew.cli.past import past_runs
 from crew.cli.place import placed
+from crew.cli.signals import stoppable
 from crew.clock import SystemClock
 from crew.journal import Journal
 from crew.runs.directory import RUNNING, RunDirectory
@@ -43,7 +44,7 @@ def command(
     """Remove what is too old; returns the exit code."""
     settings = load_tiers(placed(config))
     keep = _keep(settings, older_than)
-    with past_runs(settings) as journal:
+    with stoppable(), past_runs(settings) as journal:
         found = survey(journal, keep, SystemClock())
         _say(found, keep)
         if dry_run:

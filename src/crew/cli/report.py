@@ -14,6 +14,7 @@ from crew.cli.place import placed
 from crew.cli.report_quality import report_quality
 from crew.cli.report_run import RunReportOptions, report_run
 from crew.cli.report_time import begin_of_month, report_time
+from crew.cli.settings_of import settings_or_tiers
 from crew.clock import SystemClock
 from crew.settings.loader import load_tiers
 
@@ -83,9 +84,10 @@ def command(
     if since is None and not month:
         return report_run(asked)
     _refuse(asked, both=since is not None and month)
-    clock = SystemClock()
+    clock, place = SystemClock(), placed(config)
     report_time(
-        load_tiers(placed(config)),
+        # The page has the experiments, too.
+        load_tiers(place) if asked.html is None else settings_or_tiers(place),
         begin_of_month(clock) if since is None else clock.now() - since,
         as_json=asked.as_json,
         as_csv=asked.as_csv,

@@ -7,10 +7,12 @@ from pathlib import Path
 from crew.cli.console import argument_error, print_notice, print_safe
 from crew.cli.past import past_runs
 from crew.clock import Clock, SystemClock
+from crew.journal import Journal, Stretch
 from crew.reports.fallbacks import fallback_rows
 from crew.reports.history import history
 from crew.reports.history_document import calls_csv, history_document, history_lines
 from crew.reports.marks import mark_rows
+from crew.runs.experiments import finding_of
 from crew.settings import Settings
 
 
@@ -33,24 +35,36 @@ def report_time(
     with past_runs(settings) as journal:
         # Past the present: what is written meanwhile counts, too.
         stretch = journal.stretch(since, SystemClock().now() + 1)
-        marks = journal.marks.since(since) if html is not None else []
+        if html is not None:
+            write_page(html, _page(journal, settings, stretch))
     if as_csv:
         for line in calls_csv(stretch.calls):
             print_safe(line)
-        return
-    found = history(stretch)
-    if as_json:
-        print(json.dumps(history_document(found), indent=2))
+    elif as_json:
+        print(json.dumps(history_document(history(stretch)), indent=2))
     elif html is None:
-        print_safe(history_lines(found))
-    if html is not None:
-        # On use: templates take a while to load.
-        from crew.reports.page.history_page import history_page
-        from crew.reports.page.tables import fallbacks_table, marks_table
+        print_safe(history_lines(history(stretch)))
 
-        served = fallbacks_table(fallback_rows(stretch))
-        tables = (served, marks_table(mark_rows(marks)))
-        write_page(html, history_page(found, tables=tables))
+
+def _page(journal: Journal, settings: Settings, stretch: Stretch) -> str:
+    # On use: templates take a while to load.
+    from crew.reports.page.history_page import history_page
+    from crew.reports.page.tables import (
+        experiments_table,
+        fallbacks_table,
+        marks_table,
+    )
+
+    tried = {one.experiment for one in stretch.attempts if one.experiment}
+    findings = [
+        finding_of(journal, settings.experiments, name) for name in sorted(tried)
+    ]
+    tables = (
+        fallbacks_table(fallback_rows(stretch)),
+        experiments_table(findings),
+        marks_table(mark_rows(journal.marks.since(stretch.since))),
+    )
+    return history_page(history(stretch), tables=tables)
 
 
 def write_page(path: Path, page: str) -> None:

@@ -1,17 +1,22 @@
 """Benches: a deployment that is out of use for everybody until an end, for a reason.
 
 A bench is a cooldown of a pool of its own in the store: it is looked at in the same
-atomic step that admits a call, and no other cooldown touches it.
+atomic step that admits a call, and no other cooldown touches it. Beside it lies a note,
+a pool that no call draws on, of when the bench ends or ended: the detectors of all
+machines begin anew from there.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from crew.guard.pools import BENCH, Pools, bench_pool
+from crew.quota.limits import Pool
 from crew.quota.store import PoolState, Store
 from crew.settings import Deployment, Settings
 
 HOUR = 3_600.0
+NOTED_SECONDS = 7 * 86_400.0
+"""How long after its end a bench is still known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,7 @@ class Benches:
         self._store.cool_down(
             name, until=until, reason=f"benched: {reason}", replace=replace
         )
+        self._note(deployment, until, replace=replace)
         return Bench(deployment=deployment, until=until, reason=reason)
 
     def put_unless_last(
@@ -65,8 +71,26 @@ class Benches:
         """Put a deployment back into use; whether it was benched."""
         was = any(one.deployment == deployment for one in self.standing())
         name = bench_pool(deployment).name
-        self._store.cool_down(name, until=self._store.now(), reason="", replace=True)
+        now = self._store.now()
+        self._store.cool_down(name, until=now, reason="", replace=True)
+        if was:
+            self._note(deployment, now, replace=True)
         return was
+
+    def _note(self, deployment: str, end: float, *, replace: bool) -> None:
+        self._store.cool_down(
+            _note_pool(deployment).name,
+            until=end + NOTED_SECONDS,
+            reason="benched",
+            replace=replace,
+        )
+
+    def end(self, deployment: str) -> float | None:
+        """When its latest bench ends or ended, in seconds since the epoch; None for
+        none of the last days."""
+        (state,) = self._store.snapshot([_note_pool(deployment)])
+        until = state.cooldown_until
+        return None if until is None else until - NOTED_SECONDS
 
     def standing(self) -> list[Bench]:
         """The benches that hold now."""
@@ -97,6 +121,10 @@ class Benches:
             return False
         pools = (bench_pool(deployment.name), *self._pools.own_pools(deployment))
         return not any(_is_shut(state) for state in self._store.snapshot(pools))
+
+
+def _note_pool(deployment: str) -> Pool:
+    return Pool(name=f"benched:{deployment}")
 
 
 def _chains(settings: Settings, deployment: str) -> Mapping[str, Sequence[str]]:

@@ -165,13 +165,12 @@ def _is_counted(limit: Limit) -> bool:
 def _has_room(
     levels: dict[str, list[Level]], pools: Iterable[Pool], usage: Usage
 ) -> bool:
-    """Whether no budget and no limit of a day or longer closes the paid deployment: a
-    call that free requests could serve must not end a run."""
+    """Whether no budget and no other limit closes the paid deployment: a call that free
+    requests could serve must neither wait for it nor end a run."""
     return all(
         level.counted + usage.amount(level.limit.metric) <= level.amount
         for pool in pools
         for level in levels.get(pool.name, ())
-        if level.limit.kind is WindowKind.RUN or is_kept(level.limit)
     )
 
 

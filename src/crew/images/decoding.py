@@ -15,7 +15,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from crew.processes.bounds import bound
 
 MEMORY_BYTES = 1024 * 1024 * 1024
-CPU_SECONDS = 8
 
 
 def _decoded(raw: bytes, wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -87,6 +86,7 @@ def _answer(raw: bytes, wanted: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
 
 
 if __name__ == "__main__":
-    bound(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
-    facts, sent = _answer(sys.stdin.buffer.read(), json.loads(sys.argv[1]))
+    wanted = json.loads(sys.argv[1])
+    bound(memory_bytes=MEMORY_BYTES, cpu_seconds=wanted["cpu_seconds"])
+    facts, sent = _answer(sys.stdin.buffer.read(), wanted)
     sys.stdout.buffer.write(json.dumps(facts).encode() + b"\n" + sent)

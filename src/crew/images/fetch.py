@@ -15,6 +15,7 @@ a name that answers differently the second time, or a redirect, leads nowhere el
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -93,12 +94,14 @@ def fetch(
     clock = SystemClock()  # sockets know no other
     ends = clock.monotonic() + seconds
     network = _CheckedNetwork(allowed, lambda: ends - clock.monotonic())
-    secure = httpx.create_ssl_context()
+    certificates = cache(httpx.create_ssl_context)  # reading them takes 20 ms
     try:
         for _ in range(REDIRECTS + 1):
             if wrong := problem(address, allowed):
                 raise NotFetched(wrong)
-            found = _ask(_split(address), network, secure)
+            parts = _split(address)
+            tls = certificates() if parts.scheme == "https" else None
+            found = _ask(parts, network, tls)
             if isinstance(found, bytes):
                 return found
             address = _joined(address, found)
@@ -110,7 +113,7 @@ def fetch(
 
 
 def _ask(
-    parts: SplitResult, network: "_CheckedNetwork", tls: SSLContext
+    parts: SplitResult, network: "_CheckedNetwork", tls: SSLContext | None
 ) -> bytes | str:
     """The content, or where a redirect leads."""
     host = _host(parts)

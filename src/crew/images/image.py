@@ -18,7 +18,9 @@ MIMES = {
 }
 IMAGE_BYTES = 50 * 1024 * 1024
 SECONDS = 60.0
-"""How long a child may take, on a busy machine; it bounds its own processor time."""
+"""How long a child may take, on a busy machine."""
+CPU_SECONDS = 8
+"""Processor time of a child; it bounds that itself."""
 SENT_BYTES = 2_800_000
 """What every provider takes, before base64 makes 3.73 MB of it. As known on 2026-11-24:
 
@@ -86,6 +88,7 @@ def _decoded(raw: bytes, **bounds: int) -> tuple[dict[str, Any], bytes]:
     or hostile file may take any time and memory, so a child decodes it."""
     if len(raw) > IMAGE_BYTES:
         raise NotAnImage(f"it is larger than {IMAGE_BYTES // 2**20} MB")
+    bounds = {"cpu_seconds": CPU_SECONDS, **bounds}
     wanted = json.dumps({"formats": list(MIMES), **bounds})
     try:
         printed = run_limited(_SCRIPT, wanted, given=raw, seconds=SECONDS)

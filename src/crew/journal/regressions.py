@@ -153,14 +153,22 @@ class RegressionTable:
             (deployment, now, until, reason),
         )
 
-    def begins(self, deployment: str, kind: str | None, signal: Signal) -> float:
+    def begins(
+        self,
+        deployment: str,
+        kind: str | None,
+        signal: Signal,
+        *,
+        bench_end: float | None = None,
+    ) -> float:
         """Since when outcomes count: since the latest regression, and since the end of
-        the latest bench; 0 without either."""
+        the latest bench (`bench_end`, or as this journal knows it); 0 without either.
+        """
         (row,) = self._db.run(
             "SELECT MAX((SELECT COALESCE(MAX(at), 0) FROM regression WHERE "
-            "deployment = ?1 AND kind IS ?2 AND signal = ?3), COALESCE((SELECT until "
-            "FROM bench WHERE deployment = ?1 ORDER BY id DESC LIMIT 1), 0))",
-            (deployment, kind, str(signal)),
+            "deployment = ?1 AND kind IS ?2 AND signal = ?3), COALESCE(?4, (SELECT "
+            "until FROM bench WHERE deployment = ?1 ORDER BY id DESC LIMIT 1), 0))",
+            (deployment, kind, str(signal), bench_end),
         )
         return float(row[0])
 

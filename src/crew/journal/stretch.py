@@ -11,6 +11,7 @@ from crew.journal.records import (
     call_record,
     run_record,
 )
+from crew.journal.spending import QUARTER, read_spent
 from crew.sqlite_file import Database
 
 CALLS_BY_TIME = "CREATE INDEX call_at ON call (at);"
@@ -20,7 +21,8 @@ _REAL = "run IN (SELECT run FROM run WHERE NOT rehearsal)"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """What happened from `since` up to `until`, in seconds since the epoch; rehearsals
-    do not count. Runs are those that began in it, tasks those that ended in it."""
+    do not count. Runs are those that began in it, tasks those that ended in it.
+    `removed` counts calls that the journal no longer has."""
 
     since: float
     until: float
@@ -28,11 +30,16 @@ class Stretch:
     tasks: Sequence[TaskRecord]
     attempts: Sequence[AttemptRecord]
     calls: Sequence[CallRecord]
+    removed: int = 0
 
 
 def read_stretch(db: Database, since: float, until: float) -> Stretch:
     """Read it, oldest first. Raises StoreUnavailable."""
     times = (since, until)
+    calls = [call_record(row) for row in db.run(_between("call"), times)]
+    # Whole quarters alone have sums.
+    begin = -(-since // QUARTER) * QUARTER
+    here = sum(call.at >= begin for call in calls)
     return Stretch(
         since=since,
         until=until,
@@ -53,7 +60,8 @@ def read_stretch(db: Database, since: float, until: float) -> Stretch:
             )
         ],
         attempts=[attempt_record(row) for row in db.run(_between("attempt"), times)],
-        calls=[call_record(row) for row in db.run(_between("call"), times)],
+        calls=calls,
+        removed=max(0, read_spent(db, begin, until).calls - here),
     )
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from textwrap import wrap
 
 from crew.journal import Spent
-from crew.quota.limits import NANO
+from crew.quota.limits import NANO, WindowKind
 from crew.quota.store import PlanState
 from crew.reports.allowances import Allowance
 from crew.reports.amounts import duration, shown_usd
@@ -19,6 +19,8 @@ NARROWEST = 72
 _BAR = 8
 _GAP = "  "
 _BLOCKS, _ASCII = ("█", "░"), ("#", ".")
+_MOST_CLOSED = 5
+"""How many pools that are closed or throttled are named above a table that is cut."""
 _PINNED = 3
 """How many budgets stay when the fullest limits alone have room."""
 
@@ -35,7 +37,11 @@ def board_text(
     """How everything stands, what is nearest to its end first, in `width` columns and
     at most `height` lines, as long as one limit has room. `notes` stand at the end.
     `blocks`: bars are drawn, and not written in ASCII."""
-    head = [*_money(board), *_queue(board), *_holds(board)]
+    closed = [*_holds(board)]
+    if height is not None and len(closed) > _MOST_CLOSED:
+        more = f"and {len(closed) - _MOST_CLOSED} more are closed or throttled (--all)"
+        closed = [*closed[:_MOST_CLOSED], more]
+    head = [*_money(board), *_queue(board), *closed]
     foot = [*notes, *_plans(plans)]
     before = [*_wrapped(head, width), ""]
     after = ["", *_wrapped(foot, width)] if foot else []
@@ -229,8 +235,8 @@ def _amount(one: Allowance, amount: int) -> str:
 
 
 def _resets(one: Allowance, now: float) -> str:
-    if one.resets_at is None:
-        return ""
+    if one.resets_at is None or one.limit.kind is WindowKind.LEASE:
+        return ""  # a place is free when a call ends, and nobody knows when that is
     left = one.resets_at - now
     if left >= 3_600:
         return moment(one.resets_at, now)

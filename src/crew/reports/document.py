@@ -15,6 +15,8 @@ from crew.reports.failures import failures
 from crew.reports.report import RunReport
 
 _UNKNOWN = About()
+_MOST = 100
+"""Limits that a run keeps of its end."""
 
 
 def run_document(
@@ -30,14 +32,16 @@ def run_document(
     verdicts: Mapping[str, Sequence[Mapping[str, str]]] = {},
     kept: Mapping[str, str] = {},
     about: About = _UNKNOWN,
+    pools: Sequence[PoolState] = (),
 ) -> dict[str, object]:
     """The record of a run as a JSON document; docs/run-json.md describes it.
 
     `results` are the tasks' results by name, `verdicts` what their gates found, `kept`
     the files with the texts of those that are not done. `workspace` goes in as it is,
-    `error` of a run that is not done, `closed` of one that is closed.
+    `error` of a run that is not done, `closed` of one that is closed. `pools` are how
+    the limits stood at its end.
     """
-    document: dict[str, object] = {
+    return {
         **_beginning(record, about),
         "result": result,
         "workspace": workspace,
@@ -51,12 +55,32 @@ def run_document(
         "cached_tokens": report.cached_tokens,
         "cache_write_tokens": report.cache_write_tokens,
         "cache_saved_usd": _dollars(report.cache_saved),
+        "limits": _limits_at_end(pools),
+        **_why_not_done(record, error, closed),
     }
+
+
+def _why_not_done(
+    record: RunRecord, error: str | None, closed: Sequence[Closed]
+) -> dict[str, object]:
+    found: dict[str, object] = {}
     if error is not None and record.status != "done":
-        document["error"] = error
+        found["error"] = error
     if record.status == "closed":
-        document["closed"] = [_closed_document(entry) for entry in closed]
-    return document
+        found["closed"] = [_closed_document(entry) for entry in closed]
+    return found
+
+
+def _limits_at_end(pools: Sequence[PoolState]) -> list[dict[str, object]]:
+    """The limits that anything was taken of, the fullest first."""
+    used = [
+        (state.left / max(1, state.limit.amount), pool.name, state)
+        for pool in pools
+        for state in pool.limits
+        if state.used or state.reserved
+    ]
+    used.sort(key=lambda one: one[:2])
+    return [{"pool": name, **_limit_document(state)} for _, name, state in used[:_MOST]]
 
 
 def _beginning(record: RunRecord, about: About) -> dict[str, object]:

@@ -73,13 +73,14 @@ def _row(one: ArmSummary) -> tuple[str, ...]:
         one.arm,
         str(one.tasks),
         str(one.passed),
-        _interval(one.rate, ".2f"),
-        _interval(one.usd, ".4f", "$") if one.tasks else "-",
-        _interval(one.seconds, ".1f"),
+        shown_interval(one.rate, ".2f"),
+        shown_interval(one.usd, ".4f", "$") if one.tasks else "-",
+        shown_interval(one.seconds, ".1f"),
     )
 
 
-def _interval(found: Interval | None, form: str, unit: str = "") -> str:
+def shown_interval(found: Interval | None, form: str, unit: str = "") -> str:
+    """A mean with its bounds, as far as they are known."""
     if found is None:
         return "unknown" if unit else "-"
     shown = f"{unit}{found.value:{form}}"

@@ -64,7 +64,8 @@ class History:
     unknown amounts out, `unknown_costs` counts them. `free_calls` and `free_usd` are
     the shares of the answers, and of what they would have cost on the senior tier,
     that cost nothing; None where there was none. `per_minute` is the mean number of
-    calls of the minutes that had any, `busiest` that of the busiest one.
+    calls of the minutes that had any, `busiest` that of the busiest one. `removed`
+    counts calls that the journal no longer has: they are in no figure.
     """
 
     since: float
@@ -88,6 +89,7 @@ class History:
     providers: tuple[Service, ...]
     success: tuple[Success, ...]
     errors: tuple[tuple[str, str, str, int], ...]
+    removed: int = 0
 
     @property
     def saved(self) -> Decimal | None:
@@ -138,6 +140,7 @@ def history(stretch: Stretch) -> History:
         providers=_services(calls, lambda call: call.provider),
         success=_success(stretch.attempts),
         errors=_errors(calls),
+        removed=stretch.removed,
     )
 
 

@@ -15,6 +15,8 @@ from crew.reports.history import History
 from crew.reports.text import figures_table, printed
 from crew.texts.cells import safe_cell
 
+REMOVED = "they are in no figure here, but in the sums of crew status"
+
 
 def history_document(found: History) -> dict[str, object]:
     """The figures as a JSON document; docs/report-page.md describes it. What nobody
@@ -26,6 +28,7 @@ def history_document(found: History) -> dict[str, object]:
         "tasks": dict(found.tasks),
         "calls": found.calls,
         "failed_calls": found.failed,
+        "removed_calls": found.removed,
         "input_tokens": found.input_tokens,
         "output_tokens": found.output_tokens,
         "cached_tokens": found.cached_tokens,
@@ -106,17 +109,18 @@ def history_lines(found: History, *, width: int | None = None) -> str:
 def _head(found: History) -> str:
     ended = ", ".join(f"{count} {status}" for status, count in found.tasks.items())
     unknown = f" (and {found.unknown_costs:,} calls of unknown cost)"
-    return "\n".join(
-        (
-            f"Since {iso_moment(found.since)}: {found.runs:,} runs, {found.calls:,} "
-            f"calls, {found.failed:,} failed; tasks: {ended or 'none'}",
-            f"Spent {shown_usd(found.cost)}"
-            f"{unknown if found.unknown_costs else ''}; all on the senior tier: "
-            f"{shown_usd(found.senior_usd)}; saved {_share(found.saved)}",
-            f"Served free: {_share(found.free_calls)} of the answers, "
-            f"{_share(found.free_usd)} of the money",
-        )
-    )
+    lines = [
+        f"Since {iso_moment(found.since)}: {found.runs:,} runs, {found.calls:,} "
+        f"calls, {found.failed:,} failed; tasks: {ended or 'none'}",
+        f"Spent {shown_usd(found.cost)}"
+        f"{unknown if found.unknown_costs else ''}; all on the senior tier: "
+        f"{shown_usd(found.senior_usd)}; saved {_share(found.saved)}",
+        f"Served free: {_share(found.free_calls)} of the answers, "
+        f"{_share(found.free_usd)} of the money",
+    ]
+    if found.removed:
+        lines.append(f"{found.removed:,} calls are no longer in the journal: {REMOVED}")
+    return "\n".join(lines)
 
 
 def _share(share: Decimal | float | None) -> str:

@@ -21,6 +21,7 @@ from crew.errors import (
     file_problem,
 )
 from crew.journal import RunRecord
+from crew.quota.store import PoolState
 from crew.reports.about import About, versions
 from crew.reports.document import run_document
 from crew.reports.report import RunReport, build_report
@@ -192,6 +193,13 @@ class Underway:
             output=self.directory.path,
         )
 
+    def _pools(self, error: CrewError | None) -> list[PoolState]:
+        """How the limits stand. An interrupted run does not wait for a store."""
+        if not isinstance(error, Interrupted):
+            with suppress(StoreUnavailable):
+                return self.run.guard.status()
+        return []
+
     def _record(
         self,
         report: RunReport,
@@ -213,6 +221,7 @@ class Underway:
             verdicts=self._verdicts(),
             kept=self._kept(),
             about=self._about(),
+            pools=self._pools(error),
         )
         if record.status != "done":
             document["open"] = self._open()

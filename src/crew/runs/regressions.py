@@ -36,6 +36,7 @@ def look(run: "Run", deployments: Iterable[str], kind: str | None) -> None:
     try:
         standing = run.journal.regressions.standing()
         for deployment in dict.fromkeys(deployments):
+            bench_end = run.guard.benches.end(deployment)
             for signal in SIGNALS:
                 known = [
                     one
@@ -43,7 +44,10 @@ def look(run: "Run", deployments: Iterable[str], kind: str | None) -> None:
                     if (one.deployment, one.kind, one.signal)
                     == (deployment, kind, signal)
                 ]
-                _look(run, deployment, kind, signal, known)
+                since = run.journal.regressions.begins(
+                    deployment, kind, signal, bench_end=bench_end
+                )
+                _look(run, deployment, kind, signal, known, since)
     except StoreUnavailable as exc:
         run.guard.listener(f"WARNING: {exc}; regressions are not looked for")
 
@@ -54,9 +58,9 @@ def _look(
     kind: str | None,
     signal: Signal,
     standing: Sequence[RegressionRecord],
+    since: float,
 ) -> None:
     table, now = run.journal.regressions, run.clock.now()
-    since = table.begins(deployment, kind, signal)
     outcomes = outcomes_of(table, deployment, kind, signal, since)
     for one in standing:
         if one.at < since <= now:

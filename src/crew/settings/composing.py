@@ -6,10 +6,23 @@ from pathlib import Path
 
 import yaml
 
-from crew.settings.bounds import DEPTH, TooLarge, file_content
+from crew.settings.bounds import DEPTH, VALUES, Budget, TooLarge, file_content
 from crew.settings.wording import broken_yaml
 
-_LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASE: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_BASE):  # type: ignore[misc]  # which of both, one machine knows
+    """Stops where a file surely has too many values: keys and values are nodes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = Budget(left=2 * VALUES)
+
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: object) -> str:
+        self._nodes.take()
+        tag: str = super().resolve(kind, value, implicit)
+        return tag
 
 
 class Unreadable(Exception):
@@ -28,7 +41,9 @@ def compose(
     text = _text(path, known)
     text = text if paths else unicodedata.normalize("NFC", text)
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        root = yaml.compose(text, Loader=_Loader)
+    except TooLarge as exc:
+        raise Unreadable(1, "", str(exc)) from exc
     except yaml.YAMLError as exc:
         raise Unreadable(*broken_yaml(exc, text)) from exc
     except RecursionError:  # PyYAML without libyaml, which has a bound of its own

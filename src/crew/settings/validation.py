@@ -6,6 +6,7 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from crew.settings.bounds import MISTAKES
 from crew.settings.crewai_keys import AGENT_KEYS, CREW_KEYS, TASK_KEYS
 from crew.settings.document import Document, KeyPath
 from crew.settings.schema import RoleShape, RuleShape, Shape, TaskShape, TierShape
@@ -46,11 +47,13 @@ def read(document: Document, shape: type[ShapeT], path: KeyPath = ()) -> ShapeT 
     wrong = set()
     for error in errors:
         at = (*path, *error["loc"])
+        wrong.add(str(error["loc"][0]))
+        if len(document.mistakes) > MISTAKES:
+            continue  # no more are listed
         if error["type"] == "extra_forbidden":
             document.reject_key(at, _unknown_key(error["loc"], shape))
         else:
             document.reject(at, _explained(error))
-        wrong.add(str(error["loc"][0]))
     for key in wrong:
         document.doubt((*path, key))
     return _without(wrong, value, shape)

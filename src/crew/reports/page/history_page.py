@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from crew.reports.history import History
-from crew.reports.history_document import history_document
+from crew.reports.history_document import REMOVED, history_document
 from crew.reports.page.rendering import rendered
 
 VERSION = 1
@@ -45,6 +45,7 @@ def history_page(found: History, *, tables: Sequence[Table] = ()) -> str:
         calls=_columns(calls),
         top_calls=max((one[0] for one in calls), default=Decimal(0)),
         tables=tables,
+        removed=REMOVED,
     )
 
 

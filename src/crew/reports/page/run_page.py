@@ -68,6 +68,7 @@ def run_page(sources: RunSources) -> str:
         budget=sources.budget,
         served=served(report.log),
         hit=_limits_hit(report, sources.events),
+        at_end=document.get("limits", ()),
         pools=status_document(sources.pools)["pools"],
         commands=sources.commands,
         diffs=(sources.diffs or {}) if sources.with_texts else {},
@@ -114,17 +115,32 @@ def _stories(
 
 def _limits_hit(
     report: RunReport, events: Sequence[Event]
-) -> list[tuple[float, str, str, str]]:
-    """When, who, and which limit or failure moved him, and whether he waited."""
+) -> list[tuple[float, str, str, str, str]]:
+    """When, who, which limit or failure moved him, when that opened again as far as
+    somebody knew, and whether he waited."""
+    opens = {
+        (call.role, call.swapped_from, call.deployment, why): until
+        for call in report.log
+        for _, _, reason in [call.reason.partition(": ")]
+        for why, _, until in [reason.partition("; opens ")]
+    }
     rows = [
-        (swap.at, swap.role, swap.reason, f"swap to {swap.to_deployment}")
+        (
+            swap.at,
+            swap.role,
+            swap.reason,
+            opens.get(
+                (swap.role, swap.from_deployment, swap.to_deployment, swap.reason), ""
+            ),
+            f"swap to {swap.to_deployment}, {swap.count} call{'s' * (swap.count != 1)}",
+        )
         for swap in report.swaps
     ]
     for event in events:
         if isinstance(event, Waiting):
             at, who = event.at.timestamp(), event.role or ""
             until = event.until.astimezone().strftime("%H:%M:%S")
-            rows.append((at, who, event.reason, f"waited until {until}"))
+            rows.append((at, who, event.reason, until, "waited"))
     return sorted(rows)
 
 

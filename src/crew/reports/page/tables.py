@@ -1,8 +1,11 @@
-"""What else a page of a stretch of time shows: fallbacks, and people's marks."""
+"""What else a page of a stretch of time shows: fallbacks, experiments, and people's
+marks."""
 
 from collections.abc import Sequence
 
+from crew.experiments import Finding, Metric
 from crew.regression import Interval
+from crew.reports.experiment import shown_interval
 from crew.reports.fallbacks import FallbackRow
 from crew.reports.marks import MarkRow
 from crew.reports.page.history_page import Table
@@ -44,6 +47,48 @@ def fallbacks_table(rows: Sequence[FallbackRow]) -> Table:
         if rows
         else "No attempt at a task is recorded in this time.",
     )
+
+
+def experiments_table(findings: Sequence[Finding]) -> Table:
+    """What the experiments say that had an attempt in this time."""
+    return Table(
+        title="Experiments",
+        head=(
+            "Experiment",
+            "Arm",
+            "Tasks>",
+            "Passed>",
+            "Gate success>",
+            "Cost>",
+            "Seconds>",
+            "So far",
+        ),
+        rows=[
+            (
+                found.name,
+                one.arm,
+                f"{one.tasks:,}",
+                f"{one.passed:,}",
+                shown_interval(one.rate, ".0%"),
+                shown_interval(one.usd, ".4f", "$"),
+                shown_interval(one.seconds, ".1f"),
+                _standing(found, one.arm),
+            )
+            for found in findings
+            for one in found.arms
+        ],
+        note="Since each began, with intervals of 95 %. See docs/experiments.md."
+        if findings
+        else "No task of an experiment was tried in this time.",
+    )
+
+
+def _standing(found: Finding, arm: str) -> str:
+    """What is decided of an arm."""
+    won = [str(metric) for metric in Metric if found.winner(metric) == arm]
+    if won:
+        return f"better at {', '.join(won)}"
+    return "" if found.winner(Metric.SUCCESS) else "not decided"
 
 
 def marks_table(rows: Sequence[MarkRow]) -> Table:
