@@ -88,7 +88,9 @@ def execute(
         rehearsal=beginning.rehearsal,
     )
     hide_from_git(output)
-    for line in (*current, *workspace.notices):
+    for line in current:  # where it works is no loose end; that it works nowhere is
+        progress.notice(line, lasting=not inputs.repositories)
+    for line in workspace.notices:
         progress.notice(line)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
