@@ -24,6 +24,11 @@ def shop(tmp_path: Path) -> Path:
     return repository(tmp_path / "shop")
 
 
+def end_of(path: Path) -> str:
+    """What a summary shows even of a long path."""
+    return str(path)[-60:]
+
+
 def test_the_summary_says_what_changed_before_what_it_cost(
     config: Path, server: Scripted, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -31,7 +36,8 @@ def test_the_summary_says_what_changed_before_what_it_cost(
     shown = capsys.readouterr().out
 
     marks = [
-        f"Changed in {shop}",
+        "Changed in",
+        f"{end_of(shop)}:",
         "pages.py",
         "Not proved: no check could tell",
         "no check is configured",
@@ -40,7 +46,6 @@ def test_the_summary_says_what_changed_before_what_it_cost(
         "Next:",
         f"  crew diff {made}\n  crew apply {made}\n",
     ]
-    shown = shown.replace("\n  /", " /")  # a long path has a line of its own
     places = [shown.index(mark) for mark in marks]
     assert places == sorted(places)
     assert "1 file, +1 -0" in shown

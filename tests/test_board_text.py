@@ -162,6 +162,16 @@ def test_what_is_cut_is_what_is_used_least_but_for_budgets() -> None:
     assert "250K input_tokens" not in text
 
 
+def test_a_place_among_calls_at_once_has_no_reset() -> None:
+    busy = PoolState(name="provider:one", limits=(state("1 concurrent", 1, 660),))
+
+    text = board_text(board([busy]))
+
+    assert text.splitlines()[-1].split() == (
+        ["provider:one", "1", "concurrent", "########", "100%", "0"]
+    )
+
+
 def test_many_closed_pools_leave_room_for_the_limits() -> None:
     cool = replace(POOLS[2], limits=())
     pools = [replace(cool, name=f"deployment:d{number}") for number in range(30)]

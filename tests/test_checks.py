@@ -43,6 +43,35 @@ def test_what_failed_before_is_told_apart(opened: Opened, shop: Path) -> None:
     assert 'File "test_shop.py", line 6, in test_total' in after.reason
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "RuntimeError: can't start new thread",
+        "sh: 1: fork: Resource temporarily unavailable",
+        "runtime/cgo: pthread_create failed",
+        "OutOfMemoryError: unable to create native thread",
+    ],
+)
+def test_who_gets_no_thread_is_told_of_the_limit(
+    opened: Opened, shop: Path, printed: str
+) -> None:
+    """Not of one that the watch saw: the kernel refused, and the program gave up."""
+    (shop / "said").write_text(printed)
+    git(shop, "add", "--all")
+    git(shop, "commit", "--quiet", "-m", "words")
+    text = "checks: {a: 'cat said; exit 1', b: exit 1}\nsandbox: {processes: 60}"
+    checks = opened(text, shop)
+
+    user = checks.run("a").reason
+    model = check_tool("run_checks", checks, ()).run(names=["a"])
+
+    for told in (user, model):
+        assert printed in told
+        assert "exit code 1; it may have all of its 60 processes and threads" in told
+        assert "`sandbox: {processes: N}`" in told
+    assert checks.run("b").reason == "exit code 1"
+
+
 PRINTED = [
     (
         "FAILED tests/test_a.py::test_x[1 - 2] - assert 1 == 2\n"

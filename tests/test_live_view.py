@@ -344,6 +344,27 @@ sys.stdin.readline()
 """
 
 
+WITHOUT_KEYS = """
+import os, signal, sys
+from crew.cli.live.view import LiveView
+from crew.clock import SystemClock
+from crew.texts.masking import Secrets
+from crew.texts.stream import SafeStream
+
+view = LiveView(SafeStream(sys.stderr, Secrets()), SystemClock())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_view_without_keys_gives_the_cursor_back(forks: Forks) -> None:
+    terminal = Terminal()
+    with forks.start(code=WITHOUT_KEYS, stderr=os.dup(terminal.stdin.fileno())) as one:
+        terminal.wait("\x1b[?25l")
+        terminal.wait("\x1b[?25h")
+        assert one.wait() == -signal.SIGKILL
+    terminal.close()
+
+
 @pytest.mark.parametrize("end", ["killed", "crashed"])
 def test_a_stop_a_kill_and_a_crash_leave_the_terminal_as_it_was(
     forks: Forks, end: str

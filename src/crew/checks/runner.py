@@ -131,5 +131,20 @@ def _why(ended: Ended, bounds: Bounds) -> str:
         case "interrupted":
             return "it was interrupted"
         case "exit" | "setup" if ended.code:
-            return f"exit code {ended.code}"
+            full = any(sign in ended.output for sign in _NO_MORE_THREADS)
+            return f"exit code {ended.code}" + (
+                f"; it may have all of its {bounds.processes} processes and threads: "
+                "fewer at once, or more by `sandbox: {processes: N}` in inputs.yaml"
+                if full
+                else ""
+            )
     return ""
+
+
+_NO_MORE_THREADS = (
+    "can't start new thread",  # Python
+    "Resource temporarily unavailable",  # a shell, make, Ruby
+    "pthread_create failed",  # Go
+    "unable to create native thread",  # Java
+)
+"""What programs print that the kernel gives no further process or thread."""

@@ -8,7 +8,7 @@ from math import ceil
 from textwrap import wrap
 
 from crew.journal import Spent
-from crew.quota.limits import NANO
+from crew.quota.limits import NANO, WindowKind
 from crew.quota.store import PlanState
 from crew.reports.allowances import Allowance
 from crew.reports.amounts import duration, shown_usd
@@ -235,8 +235,8 @@ def _amount(one: Allowance, amount: int) -> str:
 
 
 def _resets(one: Allowance, now: float) -> str:
-    if one.resets_at is None:
-        return ""
+    if one.resets_at is None or one.limit.kind is WindowKind.LEASE:
+        return ""  # a place is free when a call ends, and nobody knows when that is
     left = one.resets_at - now
     if left >= 3_600:
         return moment(one.resets_at, now)

@@ -19,12 +19,12 @@ _PROGRAM = r"""
 import json, os, sys, termios
 word = os.read(0, 1)
 if not word:
-    before, ours = json.loads(sys.argv[1])
-    for modes in (before, ours):
+    settings = json.loads(sys.argv[1])
+    for modes in settings:
         modes[6] = [one if isinstance(one, int) else bytes.fromhex(one)
                     for one in modes[6]]
-    if termios.tcgetattr(1) == ours:
-        termios.tcsetattr(1, termios.TCSANOW, before)
+    if settings and termios.tcgetattr(1) == settings[1]:
+        termios.tcsetattr(1, termios.TCSANOW, settings[0])
     os.write(1, b"\r\n\x1b[?25h")
 os._exit(0)
 """
@@ -36,11 +36,12 @@ Modes = Sequence[Any]
 class Guardian:
     """Watches over one terminal until `let_go`."""
 
-    def __init__(self, terminal: int, before: Modes, ours: Modes) -> None:
+    def __init__(self, terminal: int, before: Modes = (), ours: Modes = ()) -> None:
         """`terminal` is a descriptor, `before` are the settings to go back to, `ours`
-        those that were made. Without a child nobody watches."""
+        those that were made; without them the cursor alone comes back. Without a
+        child nobody watches."""
         self._child: subprocess.Popen[bytes] | None = None
-        settings = json.dumps([_plain(before), _plain(ours)])
+        settings = json.dumps([_plain(one) for one in (before, ours) if one])
         with suppress(OSError):
             self._child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, settings],

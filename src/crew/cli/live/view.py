@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
+from crew.cli.live.guardian import Guardian
 from crew.cli.live.terminal import Keys, interrupt
 from crew.clock import Clock
 from crew.progress.board import Board
@@ -100,10 +101,10 @@ class LiveView:
         self._controls: Controls | None = None
         self._keys = Keys(self._pressed)
         self._has_keys = with_keys and self._keys.open()
-        plain = bool(os.environ.get("NO_COLOR"))
-        self._console = Console(
-            file=self._terminal, no_color=plain, highlight=False, markup=False
-        )
+        # Without keys the view hides the cursor all the same.
+        beside = self._has_keys or not out.beneath.isatty()
+        self._guardian = None if beside else Guardian(self._terminal.fileno())
+        self._console = _console(self._terminal)
         self._live = Live(
             get_renderable=self._drawn,
             console=self._console,
@@ -143,6 +144,8 @@ class LiveView:
             with suppress(OSError):  # it may be gone
                 self._live.stop()
         self._keys.close()
+        if self._guardian is not None:
+            self._guardian.let_go()
 
     def end(
         self, document: Mapping[str, Any] | None, error: Sequence[str] = ()
@@ -218,6 +221,11 @@ class LiveView:
                     self._print(Line(row, tone))
             case _:
                 pass
+
+
+def _console(terminal: TextIO) -> Console:
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(file=terminal, no_color=plain, highlight=False, markup=False)
 
 
 def _room(free: int) -> int:
