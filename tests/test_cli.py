@@ -66,6 +66,7 @@ def test_json_is_one_document_and_nothing_else(
         "cached_tokens",
         "cache_write_tokens",
         "cache_saved_usd",
+        "limits",
     }
     assert set(reported["tasks"][0]) == {
         "name",
@@ -579,7 +580,7 @@ def test_a_state_directory_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CREW_STATE_DIR", str(tmp_path / "file" / "state"))
 
-    for arguments in (["run", "Add pages"], ["status"]):
+    for arguments in (["run", "Add pages"], ["status"], ["report"]):
         assert main(arguments) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"crew: {tmp_path / 'file' / 'state'}")

@@ -64,7 +64,8 @@ def test_a_crew_that_asks_for_no_repository_gets_none(
 ) -> None:
     agents = config / "agents.yaml"
     text = agents.read_text("utf-8")
-    agents.write_text(f"{text.rstrip()}\n  tools: [read_file]\n", "utf-8")
+    text = text.replace("goal: work", "goal: work, tools: [read_file]")
+    agents.write_text(text, "utf-8")
 
     assert main(["run", "Add pages", "--json"]) == 0
     shown = capsys.readouterr()
