@@ -313,10 +313,11 @@ def tail_text(tail: Tail, *, height: int = 5, secrets: str = "") -> list[str]:
 SHELL = """
 import os, signal, sys, termios
 from contextlib import suppress
+from threading import Event
 from crew.cli.live.terminal import Keys
 
-def say(*words):
-    print(*words, flush=True)
+def say(*words):  # in one piece: several threads write
+    os.write(1, " ".join(map(str, (*words, "\\n"))).encode())
 
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 child = os.fork()
@@ -327,8 +328,9 @@ if child == 0:
     keys = Keys(lambda key: os.abort() if key == "c" else say("pressed", key))
     keys.open()
     say("pid", os.getpid(), "is there")
+    idle = Event()  # as a run waits: one that pauses may miss a signal before it
     while True:
-        signal.pause()
+        idle.wait(0.1)
 with suppress(OSError):
     os.setpgid(child, child)
 while True:
