@@ -88,10 +88,9 @@ def execute(
         rehearsal=beginning.rehearsal,
     )
     hide_from_git(output)
-    for line in current:  # where it works is no loose end; that it works nowhere is
-        progress.notice(line, lasting=not inputs.repositories)
-    for line in workspace.notices:
-        progress.notice(line)
+    for line in (*current, *workspace.notices):
+        # Where it works is no loose end; that it works nowhere is.
+        progress.notice(line, lasting=line not in current or not inputs.repositories)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             progress.notice(f"{repository.name}: what is not committed is not seen")
