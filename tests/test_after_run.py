@@ -65,6 +65,55 @@ def test_proof_is_what_a_check_said_that_ran() -> None:
     assert next(proof_lines([looked])).startswith("Not proved: no check ran")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "reason", "shown"),
+    [
+        (
+            "failed",
+            "The check test failed.\n1 failed",
+            ["Not proved: a check failed. What was looked at:", "failed test (tests)"],
+        ),
+        (
+            "nothing",
+            "the check test cannot run: pytest is not there",
+            [
+                "Not proved: no check could tell. What was looked at:",
+                "test: the check test cannot run: pytest is not there",
+            ],
+        ),
+    ],
+)
+def test_a_check_that_ran_or_could_not_is_named(
+    verdict: str, reason: str, shown: list[str]
+) -> None:
+    gate = {"name": "test", "verdict": verdict, "trust": "tests", "reason": reason}
+    task = {"name": "code", "status": "unproved", "gates": [gate]}
+
+    assert list(proof_lines([task])) == [shown[0], f"  code: {shown[1]}"]
+
+
+def test_an_open_task_has_the_reason_of_its_check_in_one_line() -> None:
+    gate = {
+        "name": "test",
+        "verdict": "nothing",
+        "trust": "tests",
+        "reason": "test: 2 tests fewer",
+    }
+    document = {
+        "tasks": [{"name": "code", "status": "unproved", "gates": [gate]}],
+        "failures": [
+            {"what": "task", "task": "design", "reason": "test: it failed\n== E =="}
+        ],
+        "workspace": {"repositories": []},
+    }
+
+    assert list(open_lines(document)) == [
+        "Open:",
+        "  design failed: test: it failed",
+        "  code is unproved: test: test: 2 tests fewer",
+    ]
+
+
 def test_what_is_open_is_named() -> None:
     document = {
         "tasks": [{"name": "code", "status": "unproved", "gates": []}],

@@ -62,7 +62,15 @@ def test_inputs_without_the_key_are_for_the_current_repository(
 def test_a_crew_that_asks_for_no_repository_gets_none(
     config: Path, shop: Path, server: Scripted, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert worked_on(capsys, "Add pages") == []
+    agents = config / "agents.yaml"
+    text = agents.read_text("utf-8")
+    text = text.replace("goal: work", "goal: work, tools: [read_file]")
+    agents.write_text(text, "utf-8")
+
+    assert main(["run", "Add pages", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["workspace"]["repositories"] == []
+    assert "the workspace is empty: no text of" in shown.err
 
 
 def test_outside_of_a_repository_the_workspace_is_empty(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from crew.cli import main
-from crew.clock import ManualClock
+from crew.clock import ManualClock, SystemClock
 from crew.journal import Journal, MarkRecord
 from crew.reports.history import history, percentile
 from pages import ATTEMPT, CALL, HOSTILE, NOW, calls, written
@@ -284,6 +284,21 @@ def test_the_shares_are_those_of_a_sum_by_hand(tmp_path: Path) -> None:
     assert ATTEMPT.deployment == found.success[0].deployment
 
 
+def test_a_price_of_the_senior_tier_that_nobody_knows_is_null(
+    at_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Journal.open(at_home / "state/journal.db", SystemClock()) as journal:
+        journal.record(replace(CALL, at=SystemClock().now(), senior_usd=None))
+
+    assert main(["report", "--since", "1d"]) == 0
+    shown = capsys.readouterr().out
+    assert "all on the senior tier: unknown; saved unknown" in shown
+    assert main(["report", "--since", "1d", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["cost_all_senior_usd"] is None
+    assert document["days"][-1]["senior_usd"] is None
+
+
 def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert percentile([], 0.5) is None
     assert percentile([3.0], 0.95) == 3.0
@@ -299,6 +314,10 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
         (["--month", "--why", "code"], "--why"),
         (["--month", "--with-texts"], "--with-texts"),
         (["--html", "r1/config/x/y.html", "nothing"], "RUN"),
+        (["--csv", "--json"], "--csv"),
+        (["--month", "--csv", "--json"], "--csv"),
+        (["--why", "code", "--csv"], "--csv"),
+        (["--html", "page.html", "--json"], "--html"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -111,7 +111,7 @@ def test_the_summary_reports_who_did_the_work_and_where_a_text_is() -> None:
 
     assert list(task_lines([done, lost])) == [
         "code: proved, by coder (3 calls), manager (1 call); "
-        "nothing to look at for python_parses",
+        "no verdict of python_parses",
         "code: failed, by nobody; its last answer: a.failed.md",
     ]
 

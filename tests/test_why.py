@@ -92,12 +92,12 @@ def test_the_story_names_each_attempt_and_what_decided_it(
 
     assert out.splitlines() == [
         "code in run r1: proved, 3 attempts",
-        "coding.high, gates of trust tests; p 0.78 x P $0.0310 > c $0.0010",
-        "1. mid (small): failed check: test; $0.0010, 5 calls, 34 s",
+        "coding.high, gates of trust tests; p 0.78 x P $0.0310 > c $0.001000",
+        "1. mid (small): failed check: test; $0.001000, 5 calls in 34.4 s",
         "2. mid (small) [the reason goes back (1 of 1); knew the reason]: failed "
-        "check: test; $0.0010, 1 call, 34 s",
+        "check: test; $0.001000, 1 call in 34.4 s",
         "3. senior (big) [senior is the next step; knew the reason]: passed "
-        "check: test; $0.0300, 5 calls, 34 s",
+        "check: test; $0.0300, 5 calls in 34.4 s",
         "cost $0.0320; the same tokens at the premium: $0.0600",
     ]
 

@@ -17,10 +17,31 @@ def prepare_state(state_dir: Path) -> None:
     except OSError as exc:
         problem = exc.strerror or str(exc)
     if problem:
-        raise StoreUnavailable(
-            f"{state_dir} cannot be used: {problem}; set CREW_STATE_DIR to a directory "
-            "that can be written"
-        )
+        raise _unusable(state_dir, problem)
+
+
+def look_at_state(state_dir: Path) -> None:
+    """For what only reads, and makes nothing: raise StoreUnavailable where the
+    directory of our state cannot be, so that this is not taken for an empty one."""
+    problem = ""
+    try:
+        places = (state_dir, *state_dir.absolute().parents)
+        there = next(place for place in places if place.exists())
+        if not there.is_dir():
+            problem = f"{there} is no directory"
+        elif there == state_dir and not os.access(state_dir, os.R_OK | os.X_OK):
+            problem = "not readable"
+    except OSError as exc:
+        problem = exc.strerror or str(exc)
+    if problem:
+        raise _unusable(state_dir, problem)
+
+
+def _unusable(state_dir: Path, problem: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"{state_dir} cannot be used: {problem}; set CREW_STATE_DIR to a directory "
+        "that can be written"
+    )
 
 
 def import_lifecycle(settings: Settings) -> ModuleType:

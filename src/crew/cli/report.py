@@ -69,6 +69,7 @@ def command(
 ) -> int:
     """Print what a run, or all runs of a time, did and cost; returns the exit code."""
     asked = RunReportOptions(config=config, **options)
+    _refuse_two_forms(asked)
     if experiment is not None:
         others = {
             "--since, --month": since is not None or month,
@@ -96,6 +97,17 @@ def command(
     return DONE
 
 
+def _refuse_two_forms(asked: RunReportOptions) -> None:
+    """Two forms of one report: only one would be printed. Raises SettingsError."""
+    csv, html = {"--csv": asked.as_csv}, {"--html": asked.html is not None}
+    if asked.as_json:
+        refuse_together(csv | html, "--json")
+    if asked.as_csv:
+        refuse_together(html, "--csv")
+    if asked.why is not None:
+        refuse_together(csv | html, "--why")
+
+
 def _refuse_experiment(asked: RunReportOptions, others: Mapping[str, bool]) -> None:
     """What does not go together with an experiment, which is of all runs. Raises
     SettingsError."""
@@ -116,6 +128,6 @@ def _refuse(asked: RunReportOptions, *, both: bool) -> None:
         "RUN": asked.run is not None,
         "--why": asked.why is not None,
         "--with-texts": asked.with_texts,
-        "--month": both,
     }
     refuse_together(given, "--since, --month")
+    refuse_together({"--month": both}, "--since")

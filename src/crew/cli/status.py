@@ -18,6 +18,7 @@ from crew.cli.console import (
     terminal_width,
 )
 from crew.cli.place import placed
+from crew.cli.readiness import look_at_state
 from crew.cli.settings_of import settings_or_tiers
 from crew.clock import Clock, SystemClock
 from crew.guard import Bench, QuotaGuard
@@ -135,6 +136,7 @@ def _look(guard: QuotaGuard, journal: Journal | None) -> _Seen:
 def _guard(settings: Settings) -> Iterator[QuotaGuard]:
     """What knows the limits. Nothing is made by a look: where no run has counted yet,
     nothing is used."""
+    look_at_state(settings.state_dir)
     kind, _, path = settings.store_url.partition("sqlite:///")
     if not kind and not Path(path).exists():
         settings = replace(settings, store_url="memory:")

@@ -113,7 +113,7 @@ def _judged(event: CheckRan | GateJudged) -> str | None:
             word = "fails as before the run,"
         return f"{task}check {event.check} {word} after {_seconds(event.seconds)}"
     if event.verdict == "nothing":
-        return f"{task}gate {event.gate} had nothing to look at"
+        return f"{task}gate {event.gate} gave no verdict"
     if event.gate.split(":")[0] in ("checks", "check"):
         return None  # the lines of the checks say it
     word = "passed" if event.verdict == "passed" else "FAILED"

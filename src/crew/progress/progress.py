@@ -93,9 +93,11 @@ class Progress:
         """Let one more listener get the events from now on."""
         self._listeners.append(listener)
 
-    def notice(self, line: str) -> None:
-        """Hand out a line for a person."""
-        self._remember(line)
+    def notice(self, line: str, *, lasting: bool = True) -> None:
+        """Hand out a line for a person; one that is `lasting` is told again when the
+        run ends."""
+        if lasting:
+            self._remember(line)
         self.publish(Noticed(text=line), notice=line)
 
     def _remember(self, line: str) -> None:

@@ -16,14 +16,15 @@ _QUARTER = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One day, where the reader is. `usd` leaves calls of unknown cost out."""
+    """One day, where the reader is. `usd` leaves calls of unknown cost out;
+    `senior_usd` is None where an answer's price at the senior tier is unknown."""
 
     day: str
     calls: int
     free_calls: int
     failed: int
     usd: Decimal
-    senior_usd: Decimal
+    senior_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,12 @@ class Success:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The figures of a stretch. Money is in US dollars; `cost` and `senior_usd` leave
-    unknown amounts out, `unknown_costs` counts them. `free_calls` and `free_usd` are
-    the shares of the answers, and of what they would have cost on the senior tier,
-    that cost nothing; None where there was none. `per_minute` is the mean number of
-    calls of the minutes that had any, `busiest` that of the busiest one. `removed`
+    """The figures of a stretch. Money is in US dollars; `cost` leaves unknown amounts
+    out, `unknown_costs` counts them; `senior_usd` is None where one is unknown.
+    `free_calls` and `free_usd` are the shares of the answers, and of what they would
+    have cost on the senior tier, that cost nothing; None where there was none.
+    `per_minute` is the mean number of calls of the minutes that had any, `busiest`
+    that of the busiest one. `removed`
     counts calls that the journal no longer has: they are in no figure.
     """
 
@@ -78,7 +80,7 @@ class History:
     output_tokens: int
     cached_tokens: int
     cost: Decimal
-    senior_usd: Decimal
+    senior_usd: Decimal | None
     unknown_costs: int
     free_calls: float | None
     free_usd: float | None
@@ -114,7 +116,7 @@ def history(stretch: Stretch) -> History:
     calls = stretch.calls
     answers = [call for call in calls if call.ok]
     free = [call for call in answers if is_free(call)]
-    senior = _sum(call.senior_usd for call in answers)
+    senior = _senior(calls)
     minutes = Counter(int(call.at // _MINUTE) for call in calls)
     return History(
         since=stretch.since,
@@ -168,7 +170,7 @@ def _days(calls: Iterable[CallRecord]) -> tuple[Day, ...]:
             free_calls=sum(call.ok and is_free(call) for call in own),
             failed=sum(not call.ok for call in own),
             usd=_sum(call.cost_usd for call in own),
-            senior_usd=_sum(call.senior_usd for call in own if call.ok),
+            senior_usd=_senior(own),
         )
         for day, own in sorted(by_day.items())
     )
@@ -234,6 +236,12 @@ def _errors(calls: Iterable[CallRecord]) -> tuple[tuple[str, str, str, int], ...
         (call.deployment, call.outcome, call.detail) for call in calls if not call.ok
     )
     return tuple((*key, count) for key, count in counted.most_common(200))
+
+
+def _senior(calls: Iterable[CallRecord]) -> Decimal | None:
+    """What the answers would have cost on the senior tier; None where nobody knows."""
+    amounts = [call.senior_usd for call in calls if call.ok]
+    return None if None in amounts else _sum(amounts)
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> Decimal:

@@ -34,7 +34,7 @@ def history_document(found: History) -> dict[str, object]:
         "cached_tokens": found.cached_tokens,
         "cost_usd": float(found.cost),
         "unknown_costs": found.unknown_costs,
-        "cost_all_senior_usd": float(found.senior_usd),
+        "cost_all_senior_usd": _number(found.senior_usd),
         "saved": _number(found.saved),
         "cost_per_task_usd": _number(found.cost_per_task),
         "free_calls": found.free_calls,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crew.reports.verdicts import PASSED, verdicts_of
+from crew.reports.verdicts import FAILED, NOTHING, PASSED, Found, verdicts_of
 
 WIDTH = 80
 FILES_SHOWN = 20
@@ -34,23 +34,21 @@ def changed_lines(workspace: Mapping[str, Any]) -> Iterator[str]:
 
 
 def proof_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Whether anything proved the work: the gates that passed, by task."""
+    """Whether anything proved the work: what the gates of each task found."""
     rows: list[str] = []
-    tested = False
+    tests: set[str] = set()
     for task in tasks:
-        passed = [
-            found for found in verdicts_of(task["gates"]) if found.verdict == PASSED
-        ]
-        tested = tested or any(found.trust == "tests" for found in passed)
-        named = (
-            f"{found.gate} ({found.trust})" if found.trust else found.gate
-            for found in passed
-        )
-        if passed:
-            rows.append(f"  {task['name']}: passed {', '.join(named)}")
-    tested = tested or any(task["status"] == "proved" for task in tasks)
-    if tested:
+        found = list(verdicts_of(task["gates"]))
+        tests |= {one.verdict for one in found if one.trust == "tests"}
+        said = [_named(found, PASSED), _named(found, FAILED), _doubt(found)]
+        if any(said):
+            rows.append(f"  {task['name']}: {'; '.join(filter(None, said))}")
+    if PASSED in tests or any(task["status"] == "proved" for task in tasks):
         yield "Proved by checks that ran:"
+    elif FAILED in tests:
+        yield "Not proved: a check failed. What was looked at:"
+    elif NOTHING in tests:
+        yield "Not proved: no check could tell. What was looked at:"
     elif rows:
         yield "Not proved: no check ran. What was looked at:"
     else:
@@ -59,17 +57,39 @@ def proof_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from _wrapped(row, indent="    ")
 
 
+def _named(found: Sequence[Found], verdict: str) -> str:
+    """The gates with this verdict, and what each is worth."""
+    names = [
+        f"{one.gate} ({one.trust})" if one.trust else one.gate
+        for one in found
+        if one.verdict == verdict
+    ]
+    return f"{verdict} {', '.join(names)}" if names else ""
+
+
+def _doubt(found: Sequence[Found]) -> str:
+    """Why checks did not decide, where they said so."""
+    return "; ".join(
+        f"{one.gate}: {one.reason}"
+        for one in found
+        if one.verdict == NOTHING and one.trust == "tests" and one.reason
+    )
+
+
 def open_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """What is open: tasks that are not done or not proved, deployments that are waited
     for, files that are in no commit, and what else the run noticed."""
     lines: list[str] = []
     for entry in document.get("failures", []):
         if entry["what"] == "task":
-            lines.append(f"{entry['task']} failed: {entry['reason']}")
+            # The error of the run has all of it.
+            reason = entry["reason"].strip().partition("\n")[0]
+            lines.append(f"{entry['task']} failed: {reason}")
     lines += [
-        f"{task['name']} is unproved: no check looked at it"
+        f"{task['name']} is unproved: {_doubt(found) or 'no check looked at it'}"
         for task in document["tasks"]
         if task["status"] == "unproved"
+        for found in [list(verdicts_of(task["gates"]))]
     ]
     if document.get("open"):
         lines.append(f"not done yet: {', '.join(document['open'])}")

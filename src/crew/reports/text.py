@@ -89,7 +89,7 @@ def task_lines(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         found = verdicts_of(task["gates"])
         silent = [one.gate for one in found if one.verdict == NOTHING]
         if silent:
-            line += f"; nothing to look at for {', '.join(silent)}"
+            line += f"; no verdict of {', '.join(silent)}"
         if task["status"] not in DONE and task["kept"]:
             line += f"; its last answer: {task['kept']}"
         yield line

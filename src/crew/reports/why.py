@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from crew.journal import AttemptRecord
+from crew.reports.amounts import shown_usd
 from crew.settings.values import IN_YAML
 
 SHOWN = 6
@@ -45,8 +46,8 @@ class Story:
             f"{self.task} in run {self.run}: {self.status or 'not ended'}, {after}",
             f"{work}{trust}; {_rule(first)}",
             *self._tries(),
-            f"cost {_usd(self.cost)}; the same tokens at the premium: "
-            f"{_usd(self.premium_cost)}",
+            f"cost {shown_usd(self.cost)}; the same tokens at the premium: "
+            f"{shown_usd(self.premium_cost)}",
         ]
 
     def _tries(self) -> list[str]:
@@ -86,8 +87,8 @@ def _line(one: AttemptRecord) -> str:
     gate = f"{one.verdict} {one.gate}" if one.gate else f"{one.verdict}, no gate"
     calls = f"{one.calls} call{'s' * (one.calls != 1)}"
     return (
-        f"{one.number}. {where}{why}: {gate}; {_usd(one.cost_usd)}, {calls}, "
-        f"{one.seconds:.0f} s"
+        f"{one.number}. {where}{why}: {gate}; {shown_usd(one.cost_usd)}, "
+        f"{calls} in {one.seconds:.1f} s"
     )
 
 
@@ -96,7 +97,7 @@ def _rule(first: AttemptRecord) -> str:
     if first.p is None or first.c is None or first.rest is None:
         return "the ladder of the YAML: p, c or P is not measured"
     sign = ">" if first.p * first.rest > first.c else "<="
-    return f"p {first.p:.2f} x P {_usd(first.rest)} {sign} c {_usd(first.c)}"
+    return f"p {first.p:.2f} x P {shown_usd(first.rest)} {sign} c {shown_usd(first.c)}"
 
 
 def _document(one: AttemptRecord) -> dict[str, Any]:
@@ -131,7 +132,3 @@ def _total(amounts: Sequence[Decimal | None]) -> Decimal | None:
 
 def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
-
-
-def _usd(amount: Decimal | None) -> str:
-    return "unknown" if amount is None else f"${amount:.4f}"

@@ -15,12 +15,15 @@ def with_current(settings: Settings, inputs: Inputs) -> tuple[Inputs, list[str]]
     """The inputs with the git repository of the working directory, and a line that
     says so; as they are where a repository is named, or none is wanted.
 
-    A crew whose texts ask for no `{repositories}` has no use for one; and this
-    project's own clone is worked on only when it is named. Raises WorkspaceError.
+    A crew whose texts ask for no `{repositories}` has no use for one, and a line says
+    so where its roles have tools; and this project's own clone is worked on only when
+    it is named. Raises WorkspaceError.
     """
-    if not inputs.here or inputs.repositories or not _asks(settings):
+    if not inputs.here or inputs.repositories:
         return replace(inputs, here=False), []
     here = Path.cwd()
+    if not _asks(settings):
+        return replace(inputs, here=False), _unasked(settings, here)
     try:
         where = here if top_level(here) else _root(here)
         top = top_level(where) if where is not None else None
@@ -44,6 +47,15 @@ def _root(here: Path) -> Path | None:
     if root is None or git(root, "check-ignore", "--", str(here), check=False):
         return None
     return root
+
+
+def _unasked(settings: Settings, here: Path) -> list[str]:
+    if _root(here) is None or not any(role.tools for role in settings.roles.values()):
+        return []
+    return [
+        "the workspace is empty: no text of agents.yaml or tasks.yaml has "
+        "{repositories} (--repo PATH: work on a repository)"
+    ]
 
 
 def _asks(settings: Settings) -> bool:

@@ -82,7 +82,7 @@ class _Judging:
         last = history[-1]
         self._underway.verdicts[spec.name] = verdict_documents(last.verdicts)
         for one in last.verdicts:
-            said = f"nothing to look at: {one.reason}"
+            said = f"nothing: {one.reason}"
             found = said if one.found is Found.NOTHING else str(one.found)
             publish_verdict(self._run, spec, one.gate, found)
         if not last.passed:

@@ -89,7 +89,8 @@ def execute(
     )
     hide_from_git(output)
     for line in (*current, *workspace.notices):
-        progress.notice(line)
+        # Where it works is no loose end; that it works nowhere is.
+        progress.notice(line, lasting=line not in current or not inputs.repositories)
     for repository in workspace.repositories:
         if is_dirty(repository.source):
             progress.notice(f"{repository.name}: what is not committed is not seen")

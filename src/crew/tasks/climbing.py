@@ -233,9 +233,11 @@ class _Climb:
         assert best.refused is not None
         tried = len(self.history)
         times = "once" if tried == 1 else f"{tried} times"
+        reason = best.refused.reason[:_SHOWN].rstrip()
+        gap = "\n" if "\n" in reason else " "  # never at the end of a test's output
         raise TaskFailed(
             f"{done.spec.name} is not done: {best.refused.gate}: "
-            f"{best.refused.reason[:_SHOWN]} It was tried {times}, and {why}."
+            f"{reason}{gap}It was tried {times}, and {why}."
             + (f" Its best answer is in {kept}" if kept else "")
         )
 

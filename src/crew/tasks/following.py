@@ -144,9 +144,10 @@ def publish_verdict(run: Run, spec: TaskSpec, gate: str, found: str) -> None:
         verdict = "passed"
     elif found.startswith("nothing"):
         verdict = "nothing"
-    line = f"{spec.name}: the gate {gate} had {found}" if verdict == "nothing" else ""
+    why = found.removeprefix("nothing")
+    line = f"{spec.name}: the gate {gate} gave no verdict{why}"
     event = GateJudged(task=spec.name, role=spec.agent, gate=gate, verdict=verdict)
-    run.guard.progress.publish(event, notice=line)
+    run.guard.progress.publish(event, notice=line if verdict == "nothing" else "")
 
 
 def _is_ours(tool: BaseTool) -> bool:

@@ -34,7 +34,7 @@ class Column:
 
 def history_page(found: History, *, tables: Sequence[Table] = ()) -> str:
     """The stretch as one HTML page, without any file or request besides."""
-    money = [(day.senior_usd, day.usd) for day in found.days]
+    money = [(day.senior_usd or Decimal(0), day.usd) for day in found.days]
     calls = [(Decimal(day.calls), Decimal(day.free_calls)) for day in found.days]
     return rendered(
         "history.html",
