@@ -299,8 +299,10 @@ def test_approve_notes_more_for_a_run_that_is_there(
             main(["approve", run, "--more", more])
             for run, more in (("r1", "2usd"), ("r1", "2 concurrent"), ("r2", "1 usd"))
         ]
+        journal.finish_run("r1", "done")
+        codes.append(main(["approve", "r1", "--more", "1 usd"]))
         (noted,) = journal.approvals.of("r1")
 
-    assert codes == [0, 2, 2]
+    assert codes == [0, 2, 2, 2]
     assert (noted.metric, noted.amount) == ("usd", 2 * NANO)
     assert "go on with: crew run --resume r1" in capsys.readouterr().out

@@ -96,9 +96,13 @@ def test_runs_are_listed_newest_first_and_filtered(
     first = run(config, server, request="Write\x1b[31m a very long request " * 9)
     second = run(config, server, shop)
     capsys.readouterr()
+    record = Path("output", second, "run.json")
+    document = {**json.loads(record.read_text()), "cost_usd": 0.00001295}
+    record.write_text(json.dumps(document))
 
     assert main(["runs"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert " <$0.0001  " in lines[2]
     assert [line.split()[0] for line in lines[2:]] == [second, first]
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in "".join(lines)

@@ -82,7 +82,7 @@ def test_each_form_of_an_arm_has_a_name(config: Path) -> None:
         ("role: codr, arms: [big, small]", "role", "did you mean 'coder'?"),
         ("role: manager, arms: [big, small]", "role", "no task of tasks.yaml"),
         ("arms: [big, small]", "role", "missing"),
-        ("role: coder, arms: [big]", "arms", ""),
+        ("role: coder, arms: [big]", "arms", "names 1; allowed: at least 2"),
         ("role: coder, arms: [big, smal]", "arms[1]", "did you mean 'small'?"),
         ("role: coder, arms: [big, big]", "arms[1]", "is there twice"),
         ("role: coder, arms: [big, 3]", "arms[1]", "found 3; allowed: a deployment"),

@@ -110,6 +110,15 @@ def test_json_stays_one_document_on_stdout(
     assert "design unproved after" in shown.err
 
 
+def test_one_document_and_a_stream_at_once_is_a_mistake(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "x", "--json", "--json-stream"]) == 2
+
+    shown = capsys.readouterr()
+    assert "--json-stream: it does not go together with --json" in shown.err
+
+
 def test_a_mistake_ends_the_stream_with_its_lines(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

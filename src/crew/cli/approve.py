@@ -36,8 +36,11 @@ def command(config: str | None, run: str, more: str) -> int:
     if not path.exists():
         raise argument_error("RUN", f"there is no run {run}")
     with Journal.open(path, clock, print_notice) as journal:
-        if journal.run(run) is None:
+        record = journal.run(run)
+        if record is None:
             raise argument_error("RUN", f"there is no run {run}")
+        if record.status == "done":
+            raise argument_error("RUN", f"{run} is done: it spends nothing more")
         journal.approvals.add(
             ApprovalRecord(
                 run=run,

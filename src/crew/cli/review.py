@@ -14,6 +14,7 @@ from crew.cli.past import past_runs
 from crew.cli.place import placed
 from crew.cli.settings_of import settings_or_tiers
 from crew.clock import SystemClock
+from crew.errors import file_problem
 from crew.journal import SKIPPED, Answered, Journal, MarkRecord
 from crew.runs.reviewing import Answer, answer_id, sample
 from crew.settings import Settings
@@ -151,7 +152,9 @@ def _read(given: str) -> list[Any]:
         if len(text) > _MOST_BYTES:
             raise argument_error("--marks", f"{given} is too large")
         found = json.loads(text)
-    except (OSError, ValueError, RecursionError) as exc:
+    except OSError as exc:
+        raise argument_error("--marks", f"{given}: {file_problem(exc)}") from None
+    except (ValueError, RecursionError) as exc:
         raise argument_error("--marks", f"{given}: {exc}") from None
     if isinstance(found, dict) and list(found) == ["marks"]:
         found = found["marks"]

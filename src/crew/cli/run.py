@@ -18,6 +18,7 @@ from crew.cli.console import (
     OUTPUT,
     error_lines,
     print_safe,
+    refuse_together,
 )
 from crew.cli.ending import show_end
 from crew.cli.following import Follower, announced, follower
@@ -119,6 +120,8 @@ def command(config: str | None, /, **given: Any) -> int:
 
 def run(options: RunOptions) -> int:
     """Carry out a run, and print what came of it; returns the exit code."""
+    if options.as_json:
+        refuse_together({"--json-stream": options.json_stream}, "--json")
     shown = follower(quiet=options.quiet, stream=options.json_stream, view=options.view)
     try:
         with stoppable():

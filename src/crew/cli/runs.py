@@ -14,6 +14,8 @@ from crew.runs.messages import one_line
 
 STATUSES = ("running", "done", "failed", "closed", "interrupted")
 _WIDTH = 80
+_SMALLEST = 0.0001
+"""US dollars; what the column can show."""
 
 
 @click.command(help="List the runs, newest first.")
@@ -75,6 +77,8 @@ def _table(runs: Sequence[ListedRun]) -> Iterator[str]:
         took = "-" if run.seconds is None else _duration(run.seconds)
         files = "-" if run.files is None else f"{run.files:,}"
         cost = "-" if run.cost_usd is None else f"${run.cost_usd:,.4f}"
+        if run.cost_usd and run.cost_usd < _SMALLEST:
+            cost = f"<${_SMALLEST}"  # it was not free
         proved = "-" if run.tasks is None else f"{run.proved}/{run.tasks}"
         row = _row(run.run, run.status, proved, took, files, cost)
         request = ("(rehearsal) " if run.rehearsal else "") + one_line(run.request)

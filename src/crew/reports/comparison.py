@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from crew.journal import AttemptRecord
+from crew.reports.amounts import shown_usd
 from crew.reports.verdicts import verdicts_of
 
 
@@ -71,7 +72,8 @@ def _cell(key: str, one: dict[str, Any]) -> list[str]:
             ]
             return found or ["-"]
         case "cost":
-            return ["unknown" if one["cost_usd"] is None else f"${one['cost_usd']:.4f}"]
+            usd = one["cost_usd"]
+            return [shown_usd(None if usd is None else Decimal(str(usd)))]
         case "seconds":
             return ["-" if one["seconds"] is None else f"{one['seconds']:.1f}"]
         case "tokens":

@@ -106,6 +106,11 @@ _BOUNDS = {
     "less_than_equal": ("at most", "le"),
 }
 
+_LENGTHS = {
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+}
+
 
 def _explained(error: ErrorDetails) -> str:
     """Our own words for what pydantic found."""
@@ -117,8 +122,11 @@ def _explained(error: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "string_too_short":
         return "is empty, expected a text"
-    if kind == "too_short":
+    if kind == "too_short" and context["min_length"] == 1:
         return "is empty; name at least one"
+    if kind in _LENGTHS:
+        words, bound = _LENGTHS[kind]
+        return f"names {len(found)}; allowed: {words} {context[bound]}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"found {found}; allowed: {words} {context[bound]}"
