@@ -67,7 +67,6 @@ def test_json_is_one_document_and_nothing_else(
         "cached_tokens",
         "cache_write_tokens",
         "cache_saved_usd",
-        "limits",
     }
     assert set(reported["tasks"][0]) == {
         "name",
