@@ -58,7 +58,10 @@ from crew.settings.strategies import FIRST_COME, PRIORITY
 class Shape(BaseModel):
     """A mapping whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Deferred: each command would build the schemas of all files that it never reads.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, defer_build=True
+    )
 
 
 class AgentOptions(Shape):
