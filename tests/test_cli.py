@@ -60,6 +60,7 @@ def test_json_is_one_document_and_nothing_else(
         "result",
         "workspace",
         "tasks",
+        "limits",
         "calls",
         "cost_usd",
         "cost_all_senior_usd",

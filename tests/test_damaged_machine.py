@@ -101,7 +101,7 @@ def test_a_store_that_is_locked_for_too_long_is_one_line(
     monkeypatch.setattr(
         sqlite_store.SQLiteStore.__init__, "__kwdefaults__", {"busy_seconds": 0.05}
     )
-    assert main(["status"]) == 0
+    assert main(["run", "Add pages"]) == 0
     capsys.readouterr()
     with closing(sqlite3.connect(".crew/quota.db", isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,8 @@ def rehearsed() -> bool:
     """Say that a rehearsal came by."""
     return True
 '''
-# Beside the checks of the user the note has a test, and is right at the third attempt.
+# Beside the checks of the user the note has a test. It is right at the third attempt,
+# or once another model failed.
 _TEST = """
 
 class RehearsedTest(unittest.TestCase):
@@ -25,6 +26,7 @@ class RehearsedTest(unittest.TestCase):
 _RIGHT_AT = 2
 _REFUSED = "The last attempt at this task was not accepted"
 _REFUSED_BEFORE = "Earlier attempts, which were not accepted"
+_ANOTHER_FAILED = "Another model tried this before."
 _EDIT = {
     "search": '    """Say that a rehearsal came by."""',
     "replace": '    """Say that a rehearsal came by, and edited its note."""',
@@ -87,4 +89,6 @@ def _has_checks(talk: Conversation) -> bool:
 def _refusals(talk: Conversation) -> int:
     """How many attempts at this task were refused before, as far as it was told."""
     told = "\n".join(talk.texts("user"))
+    if _ANOTHER_FAILED in told:
+        return _RIGHT_AT
     return (_REFUSED in told) + (_REFUSED_BEFORE in told)
