@@ -33,6 +33,8 @@ def test_the_checks_are_lent_what_they_need(
     init()
 
     assert written(repository, "inputs.yaml").get("share") == shares
+    text = (repository / ".crew/config/inputs.yaml").read_text("utf-8")
+    assert text.index("#  lint: ") < text.index("share: [")  # an example of a check
 
 
 def test_a_linter_that_is_not_installed_is_left_out(

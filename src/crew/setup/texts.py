@@ -13,7 +13,8 @@ from crew.setup.local_servers import LocalServer
 FILES = ("agents.yaml", "tasks.yaml", "providers.yaml", "tiers.yaml", "inputs.yaml")
 _OLLAMA = re.compile(r"(?<=\n    model: ollama_chat/)qwen3:8b(?=\s)")
 _LAST = re.compile(r"(?<=\n  last-resort: \[)([^\]\n]*)(?=\])")
-_CHECKS = re.compile(r"^checks:\n((?:[ \t]+\S.*\n)*)", re.MULTILINE)
+_CHECKS = re.compile(r"^checks:\n((?:[ \t]+\S.*\n)*(?:#  \S.*\n)*)", re.MULTILINE)
+"""With the examples below, which are comments."""
 _SHARE = """\
 # What they need of your checkout, lent read-only; one that is missing is passed over.
 """
