@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -53,6 +54,12 @@ def pytest_configure() -> None:
     disk = _memory_disk()
     if disk is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(disk))
+    # A shell starts what is in its background with Ctrl-C ignored, nohup with SIGHUP.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            is_int = number == signal.SIGINT
+            usual = signal.default_int_handler if is_int else signal.SIG_DFL
+            signal.signal(number, usual)
     # The tests and what they import stay: to look for garbage in between takes longer
     # than the imports themselves.
     gc.disable()

@@ -172,6 +172,19 @@ def spend(journal: Journal) -> None:
         journal.record(call)
 
 
+def test_one_unknown_price_at_the_senior_tier_makes_the_sum_unknown(
+    journal: Journal,
+) -> None:
+    spend(journal)
+    assert journal.spent_between(NOON - 86_400, NOON + 1).saved is not None
+
+    journal.record(replace(PAID, senior_usd=None))
+
+    found = journal.spent_between(NOON - 86_400, NOON + 1)
+    assert (found.senior_usd, found.saved, found.free_usd) == (None, None, None)
+    assert history(journal.stretch(NOON - 86_400, NOON + 1)).senior_usd is None
+
+
 def test_the_sums_are_those_of_the_calls(journal: Journal) -> None:
     spend(journal)
 

@@ -8,6 +8,7 @@ import sys
 import termios
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -113,6 +114,19 @@ def shown(board: Board, width: int = 80, height: int = 12, **more: Any) -> list[
         **more,
     )
     return [line.text for line in lines]
+
+
+def test_what_a_senior_would_have_cost_may_be_unknown() -> None:
+    board = Board()
+    for event in story():
+        board.take(event)
+        if isinstance(event, CallEnded):
+            board.take(replace(event, outcome="TimedOut", senior_usd=None))
+            assert board.senior_usd == Decimal("0.07")
+            board.take(replace(event, senior_usd=None))
+            board.take(event)
+
+    assert "all senior: unknown --" in "\n".join(shown(board, width=200))
 
 
 def test_the_board_says_who_does_what_at_what_cost() -> None:

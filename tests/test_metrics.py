@@ -67,6 +67,20 @@ def sums(family: Metric, /, **labels: str) -> float:
     )
 
 
+def test_nothing_is_said_to_be_saved_against_an_unknown_price(
+    sources: Sources, journal: Journal
+) -> None:
+    (call,) = calls(1)
+    for price in (Decimal("0.5"), None):
+        journal.record(replace(call, outcome="ok", senior_usd=price))
+
+    found = Scraper(sources).scrape()
+
+    assert sums(found["crew_cost_all_senior_usd"]) == 0.5
+    assert sums(found["crew_unknown_all_senior_costs"]) == 1
+    assert "crew_saved_usd" not in found
+
+
 def test_counters_equal_the_journals_sums(sources: Sources, journal: Journal) -> None:
     recorded = [
         replace(one, cached_tokens=one.input_tokens // 3, senior_usd=Decimal("0.017"))

@@ -20,6 +20,7 @@ _COUNTS = (
     "answers",
     "free_answers",
     "unknown_costs",
+    "unknown_seniors",
     "nano_usd",
     "senior_nano_usd",
     "free_senior_nano_usd",
@@ -36,6 +37,7 @@ def _counted(row: str) -> tuple[str, ...]:
         ok,
         free,
         f"({row}cost_usd IS NULL)",
+        f"({ok} AND {row}senior_usd IS NULL)",
         f"CAST(ROUND(COALESCE({row}cost_usd, 0) * 1e9) AS INTEGER)",
         f"{ok} * {senior}",
         f"{free} * {senior}",
@@ -89,8 +91,8 @@ class Spent:
     """What a stretch of time took; rehearsals do not count. Money is in US dollars.
 
     `usd` leaves calls of unknown cost out, and `unknown_costs` counts them.
-    `senior_usd` is what the answers would have cost on the senior tier, and
-    `free_senior_usd` that of the answers that cost nothing.
+    `senior_usd` is what the answers would have cost on the senior tier, None where
+    that is unknown of one, and `free_senior_usd` that of the answers that cost nothing.
     """
 
     calls: int = 0
@@ -98,8 +100,15 @@ class Spent:
     free_answers: int = 0
     unknown_costs: int = 0
     usd: Decimal = Decimal(0)
-    senior_usd: Decimal = Decimal(0)
+    senior_usd: Decimal | None = Decimal(0)
     free_senior_usd: Decimal = Decimal(0)
+
+    @property
+    def saved(self) -> float | None:
+        """The share that was saved against the senior tier; None where nobody knows."""
+        if not self.senior_usd:
+            return None
+        return float(1 - self.usd / self.senior_usd)
 
     @property
     def free_calls(self) -> float | None:
@@ -129,7 +138,7 @@ def read_spent(db: Database, since: float, until: float) -> Spent:
     """What was spent from the quarter of an hour that holds `since` to that which ends
     before `until`. Raises StoreUnavailable."""
     (row,) = db.run(_SPENT, (since // QUARTER, -(-until // QUARTER)))
-    calls, answers, free, unknown, *money = map(int, row)
+    calls, answers, free, unknown, unknown_seniors, *money = map(int, row)
     usd, senior, free_senior = (Decimal(one) / NANO for one in money)
     return Spent(
         calls=calls,
@@ -137,7 +146,7 @@ def read_spent(db: Database, since: float, until: float) -> Spent:
         free_answers=free,
         unknown_costs=unknown,
         usd=usd,
-        senior_usd=senior,
+        senior_usd=None if unknown_seniors else senior,
         free_senior_usd=free_senior,
     )
 

@@ -11,7 +11,7 @@ SUM(input_tokens) AS input_tokens, SUM(output_tokens) AS output_tokens,
 SUM(cached_tokens) AS cached_tokens, SUM(seconds) AS seconds,
 SUM(CAST(COALESCE(cost_usd, 0) AS REAL)) AS usd, SUM(cost_usd IS NULL) AS unknown_costs,
 SUM(CASE WHEN outcome = 'ok' THEN CAST(COALESCE(senior_usd, 0) AS REAL) ELSE 0 END)
-    AS senior_usd
+    AS senior_usd, SUM(outcome = 'ok' AND senior_usd IS NULL) AS unknown_seniors
 """
 # The latest row of a group speaks for it: SQLite takes bare columns from the row that
 # MAX chose.
@@ -37,7 +37,7 @@ AND +run IN (SELECT run FROM run WHERE NOT rehearsal)
 class Sums:
     """What calls took. `failed` of them got no answer. Money is in US dollars: `usd`
     leaves calls of unknown cost out, which `unknown_costs` counts; `senior_usd` is
-    what the answers would have cost on the senior tier."""
+    what the answers would have cost on the senior tier, without `unknown_seniors`."""
 
     calls: int = 0
     failed: int = 0
@@ -48,6 +48,7 @@ class Sums:
     usd: float = 0.0
     unknown_costs: int = 0
     senior_usd: float = 0.0
+    unknown_seniors: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(

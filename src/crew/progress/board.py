@@ -72,7 +72,7 @@ class Board:
     request: str = ""
     tasks: dict[str, TaskRow] = field(default_factory=dict)
     so_far: SoFar = field(default_factory=SoFar)
-    senior_usd: Decimal = Decimal(0)
+    senior_usd: Decimal | None = Decimal(0)
     waits: dict[str, Wait] = field(default_factory=dict)
     ended: str | None = None
 
@@ -105,8 +105,10 @@ class Board:
             )
         elif isinstance(event, CallBegun | CallEnded):
             self.waits.pop(event.role or "", None)
-        if isinstance(event, CallEnded):
-            self.senior_usd += event.senior_usd or 0
+        if isinstance(event, CallEnded) and event.outcome == "ok":
+            sums = (self.senior_usd, event.senior_usd)
+            known = [one for one in sums if one is not None]
+            self.senior_usd = sum(known, Decimal(0)) if len(known) == 2 else None
         if event.task is None:
             return
         row = self.tasks.setdefault(

@@ -53,9 +53,11 @@ def _head(board: Board, seconds: float, budget: Decimal | None) -> str:
     if budget is not None:
         money += f" of ${budget:,.2f}"
     tokens = short_count(so_far.input_tokens + so_far.output_tokens)
+    senior = board.senior_usd
+    compared = "unknown" if senior is None else f"${senior:,.4f}"
     return (
         f"-- {short_time(seconds)}  {so_far.calls} calls  {tokens} tokens  {money}"
-        f"  all senior: ${board.senior_usd:,.4f} --"
+        f"  all senior: {compared} --"
     )
 
 

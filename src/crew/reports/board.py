@@ -89,7 +89,9 @@ def _spent(spent: Spent, since: float) -> dict[str, object]:
         "unknown_costs": spent.unknown_costs,
         "calls": spent.calls,
         "answers": spent.answers,
-        "cost_all_senior_usd": float(spent.senior_usd),
+        "cost_all_senior_usd": (
+            None if spent.senior_usd is None else float(spent.senior_usd)
+        ),
         "free_calls": spent.free_calls,
         "free_usd": spent.free_usd,
     }

@@ -32,8 +32,14 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Sums], float]], ...] = (
     ("unknown_costs", "Calls of unknown cost.", attrgetter("unknown_costs")),
     (
         "cost_all_senior_usd",
-        "US dollars that the answers would have cost on the senior tier.",
+        "US dollars that the answers would have cost on the senior tier, as far as "
+        "it is known.",
         attrgetter("senior_usd"),
+    ),
+    (
+        "unknown_all_senior_costs",
+        "Answers whose cost on the senior tier is unknown.",
+        attrgetter("unknown_seniors"),
     ),
 )
 
@@ -56,6 +62,7 @@ def call_families(tallies: Iterable[Tally]) -> Iterator[Family]:
         samples=[
             Sample(sums.senior_usd - sums.usd, dict(key))
             for key, sums in by_work.items()
+            if not sums.unknown_seniors
         ],
     )
     yield Family(

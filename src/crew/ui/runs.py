@@ -128,7 +128,8 @@ def _head(
     record: RunRecord, directory: RunDirectory, parts: Sequence[Part]
 ) -> dict[str, object]:
     sums = _summed(parts)
-    saved = 1 - sums.usd / sums.senior_usd if sums.senior_usd else None
+    senior = None if sums.unknown_seniors else sums.senior_usd
+    saved = 1 - sums.usd / senior if senior else None
     end = record.finished_at
     return {
         "run": record.run,
@@ -137,7 +138,7 @@ def _head(
         "started_at": record.started_at,
         "seconds": None if end is None else round(end - record.started_at, 1),
         **_figures(sums),
-        "senior_usd": round(sums.senior_usd, 9),
+        "senior_usd": None if senior is None else round(senior, 9),
         "saved": None if sums.unknown_costs else saved,
         "deployments": list(dict.fromkeys(one.deployment for one in parts)),
         "roles": list(dict.fromkeys(one.role for one in parts)),

@@ -32,9 +32,7 @@ def month(sources: Sources) -> dict[str, object]:
     now = sources.board()
     document = board_document(now)["money"]
     assert isinstance(document, dict)
-    spent = now.month
-    saved = 1 - spent.usd / spent.senior_usd if spent.senior_usd else None
-    document["month"] |= {"saved": None if saved is None else float(saved)}
+    document["month"] |= {"saved": now.month.saved}
     with sources.journal() as journal:
         days = () if journal is None else _days(journal, now.month_since, now.now)
         return document | {"days": list(days)}
@@ -97,5 +95,7 @@ def _day(day: str, spent: Spent) -> dict[str, object]:
         "free_calls": spent.free_calls,
         "usd": float(spent.usd),
         "unknown_costs": spent.unknown_costs,
-        "cost_all_senior_usd": float(spent.senior_usd),
+        "cost_all_senior_usd": (
+            None if spent.senior_usd is None else float(spent.senior_usd)
+        ),
     }
