@@ -3,6 +3,7 @@
 import builtins
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -185,10 +186,23 @@ def test_every_step_answers_as_the_store_in_memory(
     one, two = ManualClock(), ManualClock()
     redis_store = open_store(fresh_url(), two)
     reference, tried = Pair(MemoryStore(one), one), Pair(redis_store, two)
-    for step in steps:
-        assert tried.do(step) == reference.do(step), step
-        assert tried.state() == reference.state(), step
-    redis_store.close()
+    with closing(redis_store):
+        for step in steps:
+            assert tried.do(step) == reference.do(step), step
+            assert tried.state() == reference.state(), step
+
+
+def test_a_run_that_is_used_up_is_named_before_what_never_fits_after_it() -> None:
+    clock = ManualClock()
+    spent, small = pool("30 input_tokens/run"), pool("10 tokens/minute", name="small")
+    need = Usage(requests=0, input_tokens=20, output_tokens=0)
+    store, reference = open_store(fresh_url(), clock), MemoryStore(clock)
+    for one in (store, reference):
+        assert isinstance(one.reserve([spent], need, lease_seconds=9), Reservation)
+        got = one.reserve([spent, small], need, lease_seconds=9)
+        assert isinstance(got, Refusal)
+        assert (got.pool, got.opens_at) == (spent.name, None)
+    store.close()
 
 
 def test_a_bucket_whose_limit_is_told_to_be_nothing_opens_again() -> None:

@@ -33,7 +33,7 @@ end
 
 -- opens_at, refills_at; nil is never.
 local function opens_at(limit, key, head, amount, need, counted, first)
-  if need > amount then return nil end
+  if need > amount or limit[KIND] == RUN then return nil end -- a run has one window
   if limit[KIND] == REFILLING then
     local over = counted + first + need - amount
     return now + max(0, over) / per_second(limit, amount)
