@@ -176,6 +176,28 @@ def test_a_resumed_run_begins_a_further_step_afresh(
     assert branch.splitlines() == ["a.py", "new.py"]
 
 
+def test_files_whose_start_nobody_kept_stay_where_they_are(
+    server: Scripted, made: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """As in a run that began with `handover: best`, and is resumed without it."""
+    first = tool_call("write_file", path="made.py", content="x = = 1\n")
+    server.replies["smith"] = [first, "written"]
+    server.replies["middle"] = server.replies["boss"] = ["500"]
+    ladder = LadderSpec(retries=0, handover="best")
+    with pytest.raises(QuotaExceeded):
+        run(made("python_parses", ladder=ladder))
+    (name,) = [path.name for path in tmp_path.glob("output/2*")]
+    (tmp_path / "quota.db").unlink()
+    other = tool_call("write_file", path="made.py", content="x = 1\n")
+    read = tool_call("read_file", path="made.py")
+    server.replies["middle"] = [read, other, "done"]
+
+    config = made("python_parses", ladder=LadderSpec(retries=0))
+    assert run(config, resume=name).raw == "done"
+    assert "x = = 1" in str(server.requests[-1]["messages"])
+    assert "stand as they did at first" not in str(server.requests[-1]["messages"])
+
+
 def test_under_the_manager_the_role_is_told_directly(
     server: Scripted, made: Callable[..., Settings], shop: Path
 ) -> None:

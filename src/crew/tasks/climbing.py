@@ -169,8 +169,10 @@ class _Climb:
         """Put the files in the state in which the next attempt begins; returns what it
         needs to know beside the task."""
         last, best, watch = self.history[-1], self.best, self.done.watch
-        if self.begins_afresh and last.place != self.place.step:
-            watch.restore(watch.start(self.done.spec))
+        climbs = self.begins_afresh and last.place != self.place.step
+        # Where nobody kept how the task began, the best state is what there is.
+        if climbs and (start := watch.start(self.done.spec)):
+            watch.restore(start)
             return afresh(last, context=context)
         if best is not last:
             watch.restore(best.commits)

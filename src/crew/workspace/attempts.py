@@ -53,14 +53,15 @@ def keep(workspace: Workspace, run: str, task: str, number: int) -> dict[str, st
 
 
 def start(workspace: Workspace, run: str, task: str) -> dict[str, str]:
-    """The commit of each repository before the first attempt, which was kept as number
-    0. Raises WorkspaceError."""
-    kept = {OUTSIDE: _EMPTY}  # unless there was something then
+    """The commit of each repository before the first attempt, as far as it was kept as
+    number 0; nothing where it was not. Raises WorkspaceError."""
+    kept = {}
     for name, place in _places(workspace):
         named = f"{ref(run, task, 0)}^{{commit}}"
         known = place.git("rev-parse", "--verify", "--quiet", named, check=False)
         if known:
             kept[name] = known
+    # What was kept without it had nothing outside, which `restore` knows.
     return kept
 
 
@@ -82,7 +83,12 @@ def _places(workspace: Workspace) -> Iterator[tuple[str, _Place]]:
             held.append(repository.path.name)
             yield repository.path.name, _Place(repository.path)
     own = _own(workspace)
-    if own.exists() or any(one.name not in held for one in workspace.root.iterdir()):
+    # Without a repository, that nothing was there is a state as well.
+    if (
+        not held
+        or own.exists()
+        or any(one.name not in held for one in workspace.root.iterdir())
+    ):
         yield OUTSIDE, _outside(workspace.root, own, held)
 
 
